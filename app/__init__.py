@@ -1,0 +1,1 @@
+"""The application: domain, database, use cases, workers, web UI, command line."""

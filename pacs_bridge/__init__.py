@@ -1,0 +1,1 @@
+"""The protocols: DICOM in and out, and the result objects that leave after sign-off."""
