@@ -1,0 +1,116 @@
+"""What a model says about one image, before it becomes a draft: the seam between engine and draft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Decision = Literal["present", "absent", "defer"]
+Section = Literal["findings", "impression"]
+Polarity = Literal["positive", "negative", "uncertain", "normal"]
+
+FINDINGS: tuple[str, ...] = (
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
+"""The fourteen observations of CheXpert (Irvin et al., AAAI 2019), in their published order."""
+
+
+@dataclass(frozen=True, eq=False)
+class FindingReading:
+    """One of the fourteen findings as the understanding adapter sees it.
+
+    Attributes
+    ----------
+    name
+        One of `FINDINGS`.
+    probability
+        Calibrated, in [0, 1].
+    decision
+        ``defer`` when the probability is too near the threshold to decide.
+    attention
+        (h, w) float32 in [0, 1] on the patch grid, row 0 at the top of the preprocessed image.
+    """
+
+    name: str
+    probability: float
+    decision: Decision
+    attention: np.ndarray
+
+
+@dataclass(frozen=True)
+class SentenceReading:
+    """One generated sentence and the findings it speaks of."""
+
+    section: Section
+    text: str
+    findings: tuple[str, ...]
+    polarity: Polarity
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Everything the engine returns for one image.
+
+    Attributes
+    ----------
+    findings
+        One `FindingReading` a finding, in the order of `FINDINGS`.
+    sentences
+        In reading order, findings before impression.
+    embedding
+        (d,) float32, L2-normalised, for retrieval.
+    seed
+        The seed that reproduces the text.
+    encode_s, generate_s
+        Wall-clock seconds of the encoder with the understanding adapter, and of the text.
+    """
+
+    findings: tuple[FindingReading, ...]
+    sentences: tuple[SentenceReading, ...]
+    embedding: np.ndarray
+    seed: int
+    encode_s: float
+    generate_s: float
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model: every draft carries it, so that a re-run can reproduce the draft."""
+
+    id: str
+    preset: str
+    weights_sha256: str
+    adapters_sha256: str
+    preprocessing_sha256: str
+    image_size: int
+
+
+class Reader(Protocol):
+    """What drafting needs of a model; `janus_med.engine.JanusMed` is one."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Identity and digests of the loaded model."""
+        ...
+
+    def read(self, pixel_values: torch.Tensor, *, seed: int = 0) -> Reading:
+        """Read one preprocessed image, (1, 3, S, S) float32 in [-1, 1]."""
+        ...
