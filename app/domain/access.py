@@ -1,0 +1,84 @@
+"""Who may do what: roles, actions, and the one table that joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.errors import NotAuthorised
+
+
+class Role(StrEnum):
+    """A person's role; SERVICE is a process of ours and can never sign."""
+
+    VIEWER = "viewer"
+    RESIDENT = "resident"
+    ATTENDING = "attending"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+    SERVICE = "service"
+
+
+class Action(StrEnum):
+    """An act that needs a permission."""
+
+    LIST_STUDIES = "list studies"
+    OPEN_STUDY = "open study"
+    EDIT_REPORT = "edit report"
+    SIGN_PRELIMINARY = "sign preliminary"
+    SIGN_FINAL = "sign final"
+    TAKE_OVER = "take over"
+    VIEW_AUDIT = "view audit"
+    EXPORT_AUDIT = "export audit"
+    MANAGE_USERS = "manage users"
+    VIEW_OPERATIONS = "view operations"
+    RETRY_WORK = "retry work"
+
+
+_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
+_WRITE = {Action.EDIT_REPORT, Action.SIGN_PRELIMINARY, Action.TAKE_OVER}
+PERMISSIONS: Mapping[Role, frozenset[Action]] = {
+    Role.VIEWER: frozenset(_READ),
+    Role.RESIDENT: frozenset(_READ | _WRITE),
+    Role.ATTENDING: frozenset(_READ | _WRITE | {Action.SIGN_FINAL}),
+    Role.ADMIN: frozenset(
+        {Action.LIST_STUDIES, Action.MANAGE_USERS, Action.VIEW_OPERATIONS, Action.RETRY_WORK}
+    ),
+    Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),
+    Role.SERVICE: frozenset({Action.RETRY_WORK, Action.EXPORT_AUDIT, Action.VIEW_AUDIT, Action.MANAGE_USERS}),
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and from where; every use case takes one.
+
+    Attributes
+    ----------
+    source
+        Network address of the browser, or the host and process of a service.
+    """
+
+    username: str
+    printed_name: str
+    role: Role
+    source: str
+    user_id: int | None = None
+    session_id: int | None = None
+
+
+def service_actor(process: str) -> Actor:
+    """Return the actor of one of our own processes, for example ``listener``."""
+    return Actor(username=f"janus-med/{process}", printed_name="Janus-Med", role=Role.SERVICE, source=process)
+
+
+def may(role: Role, action: Action) -> bool:
+    """Tell whether the role allows the action."""
+    return action in PERMISSIONS[role]
+
+
+def require(actor: Actor, action: Action) -> None:
+    """Raise `NotAuthorised` unless the actor's role allows the action."""
+    if not may(actor.role, action):
+        raise NotAuthorised(f"the role {actor.role.value} may not {action.value}")

@@ -1,0 +1,95 @@
+"""The signing act and its record: who, when, what it means, and the digest of exactly the text shown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import rfc8785
+
+from app.domain.errors import ReportIncomplete
+from app.domain.report import Report, Section, Sentence, compose_section
+
+
+class Meaning(StrEnum):
+    """What a signature says (21 CFR 11.50)."""
+
+    PRELIMINARY = "preliminary reading, needs attestation by an attending"
+    FINAL = "final report, reviewed and approved"
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """The record of one signature.
+
+    Attributes
+    ----------
+    text
+        The canonical JSON (RFC 8785) that was signed.
+    sha256
+        Hex digest of `text` in UTF-8.
+    """
+
+    attestation_id: int
+    report_id: int
+    report_version: int
+    username: str
+    printed_name: str
+    role: str
+    meaning: Meaning
+    signed_at: datetime
+    text: str
+    sha256: str
+
+    def verifies(self) -> bool:
+        """Tell whether the digest still belongs to the text."""
+        return digest_of(self.text) == self.sha256
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 (hex) of `text` in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def canonical_text(
+    report: Report, *, username: str, printed_name: str, meaning: Meaning, signed_at: datetime
+) -> str:
+    """Return what a signature binds: report, version, text of each section, name, time and meaning (RFC 8785)."""
+    body: dict[str, Any] = {
+        "study_uid": report.study_uid,
+        "revision": report.revision,
+        "report_id": report.report_id,
+        "version": report.version,
+        "sections": {section.value: compose_section(report.sentences, section) for section in Section},
+        "ai_model": report.ai_model,
+        "signed_by": username,
+        "printed_name": printed_name,
+        "meaning": meaning.value,
+        "signed_at": signed_at.astimezone(UTC).isoformat(),
+    }
+    return rfc8785.dumps(body).decode()
+
+
+def require_signable(sentences: Sequence[Sentence]) -> None:
+    """Check the hard stops before signing.
+
+    Raises
+    ------
+    ReportIncomplete
+        If a section is empty, a sentence of the AI is still untouched, or a field is left in brackets.
+    """
+    for section in Section:
+        if not compose_section(sentences, section):
+            raise ReportIncomplete(f"the section {section.value} is empty: write at least one sentence")
+    if any(sentence.is_untouched_ai for sentence in sentences):
+        raise ReportIncomplete("accept, edit or reject every sentence of the AI before signing")
+    for section in Section:
+        text = compose_section(sentences, section)
+        if "[" in text or "___" in text:
+            raise ReportIncomplete(
+                f"the section {section.value} has a field that is not filled in: {text[:60]!r}"
+            )

@@ -1,0 +1,181 @@
+"""The audit log: the closed catalogue of events, and the hash chain that joins its entries."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import rfc8785
+
+from app.domain.access import Actor
+from app.domain.errors import AuditBroken
+
+GENESIS = "0" * 64
+
+
+class AuditEvent(StrEnum):
+    """Every act that is recorded (A1); there is no other."""
+
+    LOGIN = "login"
+    LOGIN_FAILED = "login failed"
+    LOGOUT = "logout"
+    LIST_STUDIES = "list studies"
+    STUDY_OPENED = "study opened"
+    DRAFT_VIEWED = "draft viewed"
+    SENTENCE_EDITED = "sentence edited"
+    SENTENCE_ACCEPTED = "sentence accepted"
+    SENTENCE_REJECTED = "sentence rejected"
+    REPORT_LOCKED = "report locked"
+    REPORT_TAKEN_OVER = "report taken over"
+    REPORT_SIGNED = "report signed"
+    REPORT_SUPERSEDED = "report superseded"
+    STUDY_RECEIVED = "study received"
+    STUDY_COMPLETED = "study completed"
+    STUDY_DRAFTED = "study drafted"
+    STUDY_UNDRAFTED = "study undrafted"
+    INSTANCE_QUARANTINED = "instance quarantined"
+    ASSOCIATION_REJECTED = "association rejected"
+    DELIVERY_SENT = "delivery sent"
+    DELIVERY_FAILED = "delivery failed"
+    WORK_DEAD = "work given up"
+    WORK_RETRIED = "work retried"
+    AUDIT_VIEWED = "audit viewed"
+    AUDIT_EXPORTED = "audit exported"
+    AUDIT_VERIFIED = "audit verified"
+    USER_ADDED = "user added"
+    USER_CHANGED = "user changed"
+    ACCESS_DENIED = "access denied"
+    SERVICE_STARTED = "service started"
+    SERVICE_STOPPED = "service stopped"
+
+
+class Outcome(StrEnum):
+    """How the act ended (PS3.15 A.5, EventOutcomeIndicator)."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class AuditFact:
+    """What happened, before it has its place in the chain.
+
+    Attributes
+    ----------
+    patient_ref
+        Keyed hash of the patient's identity; the identity itself is never in the chain, so it can be erased.
+    detail
+        Small JSON values without names, descriptions or report text.
+    """
+
+    event: AuditEvent
+    actor: Actor
+    at: datetime
+    outcome: Outcome = Outcome.SUCCESS
+    patient_ref: str = ""
+    study_uid: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One entry of the log.
+
+    Attributes
+    ----------
+    seq
+        1, 2, 3 ... without a gap.
+    previous
+        `digest` of entry ``seq - 1``; 64 zeros for the first.
+    digest
+        SHA-256 (hex) of the canonical JSON of all other fields.
+    """
+
+    seq: int
+    at: datetime
+    event: str
+    outcome: str
+    username: str
+    role: str
+    source: str
+    patient_ref: str
+    study_uid: str
+    detail: Mapping[str, Any]
+    previous: str
+    digest: str
+
+    def body(self) -> dict[str, Any]:
+        """Return the fields that the digest covers, as plain JSON values."""
+        return {
+            "seq": self.seq,
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "event": self.event,
+            "outcome": self.outcome,
+            "username": self.username,
+            "role": self.role,
+            "source": self.source,
+            "patient_ref": self.patient_ref,
+            "study_uid": self.study_uid,
+            "detail": dict(self.detail),
+            "previous": self.previous,
+        }
+
+
+def digest_entry(body: Mapping[str, Any]) -> str:
+    """Return the digest of an entry's body: SHA-256 of its canonical JSON (RFC 8785)."""
+    return hashlib.sha256(rfc8785.dumps(dict(body))).hexdigest()
+
+
+def patient_reference(key: bytes, patient_id: str, issuer: str) -> str:
+    """Return the keyed hash under which a patient stands in the audit log (HMAC-SHA-256, 32 hex digits)."""
+    return hmac.new(key, f"{issuer}\x1f{patient_id}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def check_link(entry: AuditEntry, *, seq: int, previous: str) -> None:
+    """Check that an entry stands in its place and was not altered.
+
+    Raises
+    ------
+    AuditBroken
+        Naming the entry and what is wrong with it.
+    """
+    if entry.seq != seq:
+        raise AuditBroken(f"entry {seq} is missing: found entry {entry.seq} in its place")
+    if entry.previous != previous:
+        raise AuditBroken(f"entry {entry.seq} does not follow entry {seq - 1}: its link to it is broken")
+    if digest_entry(entry.body()) != entry.digest:
+        raise AuditBroken(f"entry {entry.seq} was altered: its digest does not match its content")
+
+
+def verify_chain(entries: Iterable[AuditEntry], *, head: tuple[int, str] | None = None) -> tuple[int, str]:
+    """Walk a whole log from its first entry and return its head.
+
+    Parameters
+    ----------
+    head
+        Number and digest of the last entry as recorded elsewhere; finds a cut tail.
+
+    Returns
+    -------
+    tuple of int and str
+        Number of entries and digest of the last (64 zeros when empty).
+
+    Raises
+    ------
+    AuditBroken
+        Naming the first bad entry (A2).
+    """
+    seq, previous = 0, GENESIS
+    for entry in entries:
+        check_link(entry, seq=seq + 1, previous=previous)
+        seq, previous = entry.seq, entry.digest
+    if head is not None and head != (seq, previous):
+        raise AuditBroken(
+            f"the log ends at entry {seq}, but entry {head[0]} was its head: entry {seq + 1} is gone"
+        )
+    return seq, previous

@@ -1,0 +1,87 @@
+"""The application's errors.
+
+::
+
+    JanusMedError
+    +-- Rejected             never retry; the caller has to change something
+    |   +-- InvalidTransition    the state machine has no such arrow
+    |   +-- NotAuthorised        the role may not do this
+    |   +-- AuthenticationFailed wrong user, password, or an ended session
+    |   +-- LockedByOther        another reader holds the report
+    |   +-- StaleVersion         the report changed since it was read
+    |   +-- NotFound             no such study, report, user ...
+    |   +-- Conflict             same identity, other content
+    |   +-- ReportIncomplete     a hard stop before signing
+    |   +-- ConfigurationError   a setting is missing or unsafe
+    +-- Retriable            the same call may succeed later
+    |   +-- DatabaseUnavailable
+    |   +-- PeerUnavailable      PACS, RIS or another system does not answer
+    +-- Fatal                the process stops
+        +-- AuditBroken          the audit chain does not verify
+"""
+
+from __future__ import annotations
+
+
+class JanusMedError(Exception):
+    """Root of all errors that the application raises on purpose."""
+
+
+class Rejected(JanusMedError):
+    """The request cannot be met and repeating it will not help."""
+
+
+class InvalidTransition(Rejected):
+    """A state machine has no arrow for this pair of state and command."""
+
+
+class NotAuthorised(Rejected):
+    """The role of the person does not allow the act."""
+
+
+class AuthenticationFailed(Rejected):
+    """The person could not be identified, or the session has ended."""
+
+
+class LockedByOther(Rejected):
+    """Another reader holds the report."""
+
+
+class StaleVersion(Rejected):
+    """The report was changed since the caller read it."""
+
+
+class NotFound(Rejected):
+    """There is no such thing."""
+
+
+class Conflict(Rejected):
+    """The same identity was given to different content."""
+
+
+class ReportIncomplete(Rejected):
+    """The report cannot be signed as it stands; the message says what is missing."""
+
+
+class ConfigurationError(Rejected):
+    """A setting is missing, contradictory or unsafe; the message names it."""
+
+
+class Retriable(JanusMedError):
+    """The same call may succeed later."""
+
+
+class DatabaseUnavailable(Retriable):
+    """The database does not answer."""
+
+
+class PeerUnavailable(Retriable):
+    """A system that we deliver to does not answer."""
+
+
+class Fatal(JanusMedError):
+    """The process must stop."""
+
+
+class AuditBroken(Fatal):
+    """The audit chain does not verify; the message names the first bad entry."""

@@ -1,0 +1,157 @@
+"""A study on its way from the modality to a draft, and when it counts as complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class StudyState(StrEnum):
+    """Where a study stands before anybody reads it."""
+
+    RECEIVING = "RECEIVING"
+    COMPLETE = "COMPLETE"
+    DRAFTED = "DRAFTED"
+    UNDRAFTED = "UNDRAFTED"
+    EXCLUDED = "EXCLUDED"
+    QUARANTINED = "QUARANTINED"
+
+
+class StudyCommand(StrEnum):
+    """What can happen to a study."""
+
+    RECEIVE_IMAGE = "receive image"
+    COMPLETE = "complete"
+    DRAFT = "draft"
+    DECLINE_DRAFT = "decline draft"
+    EXCLUDE = "exclude"
+    QUARANTINE = "quarantine"
+
+
+STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyCommand], StudyState] = {
+    (StudyState.RECEIVING, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
+    (StudyState.RECEIVING, StudyCommand.COMPLETE): StudyState.COMPLETE,
+    (StudyState.RECEIVING, StudyCommand.EXCLUDE): StudyState.EXCLUDED,
+    (StudyState.RECEIVING, StudyCommand.QUARANTINE): StudyState.QUARANTINED,
+    (StudyState.COMPLETE, StudyCommand.DRAFT): StudyState.DRAFTED,
+    (StudyState.COMPLETE, StudyCommand.DECLINE_DRAFT): StudyState.UNDRAFTED,
+    (StudyState.COMPLETE, StudyCommand.EXCLUDE): StudyState.EXCLUDED,
+    (StudyState.COMPLETE, StudyCommand.QUARANTINE): StudyState.QUARANTINED,
+    # "no AI draft: model unavailable" may become a draft once the model is back
+    (StudyState.UNDRAFTED, StudyCommand.DRAFT): StudyState.DRAFTED,
+    (StudyState.UNDRAFTED, StudyCommand.DECLINE_DRAFT): StudyState.UNDRAFTED,
+    # a late image opens revision n + 1
+    (StudyState.COMPLETE, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
+    (StudyState.DRAFTED, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
+    (StudyState.UNDRAFTED, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
+    (StudyState.EXCLUDED, StudyCommand.RECEIVE_IMAGE): StudyState.EXCLUDED,
+    (StudyState.QUARANTINED, StudyCommand.RECEIVE_IMAGE): StudyState.QUARANTINED,
+}
+
+_QUIET_SECONDS: Mapping[str, int] = {"CR": 10, "DX": 10}
+_QUIET_SECONDS_OTHERWISE = 60
+
+
+def quiet_time(modality: str) -> timedelta:
+    """Return how long a study of `modality` must be silent before it counts as complete (L11)."""
+    return timedelta(seconds=_QUIET_SECONDS.get(modality.upper(), _QUIET_SECONDS_OTHERWISE))
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A person as the sending system describes them.
+
+    Attributes
+    ----------
+    name
+        As in the data set (PN, components separated by ``^``).
+    birth_date
+        DICOM DA (``YYYYMMDD``) or empty.
+    sex
+        ``M``, ``F``, ``O`` or empty.
+    """
+
+    patient_id: str
+    issuer: str
+    name: str
+    birth_date: str
+    sex: str
+
+    @property
+    def readable_name(self) -> str:
+        """The name for the screen: ``FAMILY, Given``."""
+        family, _, given = self.name.partition("^")
+        given = given.replace("^", " ").strip()
+        return f"{family}, {given}" if given else family
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as the worklist and the readers know it.
+
+    Attributes
+    ----------
+    revision
+        1 for the images of the first completion; each late image opens the next one.
+    reason
+        Why the study is undrafted, excluded or quarantined; empty otherwise.
+    """
+
+    study_uid: str
+    patient: Patient
+    accession_number: str
+    study_date: str
+    study_time: str
+    description: str
+    referring_physician: str
+    modality: str
+    body_part: str
+    state: StudyState
+    reason: str
+    revision: int
+    priority: int
+    priority_reason: str
+    calling_ae: str
+    called_ae: str
+    received_at: datetime
+    last_instance_at: datetime
+    completed_at: datetime | None
+    instance_count: int
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One SOP instance of a study, stored in the spool under the digest of its bytes."""
+
+    sop_uid: str
+    study_uid: str
+    series_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str
+    instance_number: int | None
+    rows: int | None
+    columns: int | None
+    sha256: str
+    size: int
+    revision: int
+    received_at: datetime
+
+
+def is_due(
+    study: Study, *, now: datetime, open_studies: frozenset[str], quiet: timedelta | None = None
+) -> bool:
+    """Tell whether a receiving study counts as complete (L11).
+
+    Parameters
+    ----------
+    open_studies
+        StudyInstanceUIDs that an association still open has carried: those are never complete.
+    quiet
+        Overrides the modality's quiet time.
+    """
+    if study.state is not StudyState.RECEIVING or study.study_uid in open_studies:
+        return False
+    return now - study.last_instance_at >= (quiet if quiet is not None else quiet_time(study.modality))
