@@ -39,7 +39,7 @@ class Destination(BaseModel):
 
 
 class Settings(BaseSettings):
-    """The settings; each can be given as environment variable `JANUS_MED_<NAME>` or as a key of the TOML file."""
+    """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
     model_config = SettingsConfigDict(
         env_prefix="JANUS_MED_", frozen=True, extra="forbid", env_ignore_empty=True
@@ -85,8 +85,9 @@ class Settings(BaseSettings):
     institution: str = Field(
         default="", description="Name of the verifying organisation in signed documents."
     )
-    retry_seconds: tuple[int, int, int] = Field(
-        default=(10, 60, 300), description="Waits after the first, second and third failed attempt of a job."
+    retry_seconds: tuple[int, ...] = Field(
+        default=(10, 60),
+        description="Waits between the attempts of a job (JSON list); after the last one it is a dead letter.",
     )
     stalled_seconds: int = Field(
         default=30, description="Silence after which a killed worker's job is given to another.", ge=2

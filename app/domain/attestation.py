@@ -58,7 +58,7 @@ def digest_of(text: str) -> str:
 def canonical_text(
     report: Report, *, username: str, printed_name: str, meaning: Meaning, signed_at: datetime
 ) -> str:
-    """Return what a signature binds: report, version, text of each section, name, time and meaning (RFC 8785)."""
+    """Return what a signature binds (RFC 8785): report, version, text per section, name, time, meaning."""
     body: dict[str, Any] = {
         "study_uid": report.study_uid,
         "revision": report.revision,

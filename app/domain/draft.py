@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DraftContent:
-    """A draft as it comes from the drafting worker: the study object of the JSON contract of `janus-med draft`.
+    """A draft as the drafting worker hands it over: a study of the JSON contract of `janus-med draft`.
 
     Attributes
     ----------

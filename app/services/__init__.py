@@ -1,0 +1,1 @@
+"""Use cases: each loads, asks the domain, and commits state, audit entry and jobs together."""

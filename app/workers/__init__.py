@@ -1,0 +1,1 @@
+"""The processes: listener, drafting, delivery, and the supervisor that keeps them up."""
