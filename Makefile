@@ -1,0 +1,75 @@
+# The commands of this repository. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BIN := .venv/bin
+CODE := app janus_med pacs_bridge
+# Arguments of the demo (`make demo ARGS=--headless`) and of pytest (`make quick ARGS="-k spool"`).
+ARGS ?=
+# Two workers, a file on one worker each: fixtures of a module are made once. Slow tests start real servers and run one by one.
+QUICK := -m quick -n 2 --dist loadfile
+SLOW := -m slow
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: venv ## everything on this machine, with a real study sent over DICOM (ARGS=--headless runs it without a person)
+	@$(BIN)/janus-med demo $(ARGS)
+
+.PHONY: test
+test: venv-test parts ## the quick suite, then the slow one, on real servers
+	@status=0; \
+	echo "== quick tests"; $(BIN)/python -m pytest $(QUICK) $(ARGS) || status=1; \
+	echo "== slow tests"; $(BIN)/python -m pytest $(SLOW) $(ARGS) || status=1; \
+	exit $$status
+
+.PHONY: quick
+quick: venv-test ## the quick suite alone
+	@$(BIN)/python -m pytest $(QUICK) $(ARGS)
+
+.PHONY: lint
+lint: venv-test ## format, lint, types and import contracts
+	@status=0; \
+	echo "== format"; $(BIN)/ruff format --check . || status=1; \
+	echo "== lint"; $(BIN)/ruff check . || status=1; \
+	echo "== types"; $(BIN)/mypy $(CODE) || status=1; \
+	echo "== import contracts"; $(BIN)/lint-imports --no-logo || status=1; \
+	exit $$status
+
+.PHONY: check
+check: lint quick ## what every commit must pass: lint and the quick suite
+
+.PHONY: format
+format: venv-test ## rewrite the code in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: docs
+docs: venv-test traceability ## write the generated parts of docs/ again
+	@$(BIN)/python -m tests.settings_table
+
+.PHONY: traceability
+traceability: venv-test ## write docs/traceability.md from the marks of the tests
+	@$(BIN)/python -m tests.traceability
+
+.PHONY: parts
+parts: ## the Debian packages that the slow tests run against, where this user may install them
+	@.ci/install-parts
+
+.PHONY: venv
+venv:
+	@.ci/make-venv
+
+.PHONY: venv-test
+venv-test:
+	@.ci/make-venv test
+
+.PHONY: clean
+clean: ## remove .venv, caches and the data of the demo
+	rm -rf .venv .demo .runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf *.egg-info
+	find $(CODE) tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
