@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     )
     retry_seconds: tuple[int, ...] = Field(
         default=(10, 60),
-        description="Waits between the attempts of a job (JSON list); after the last one it is a dead letter.",
+        description="Waits between the attempts of a job (JSON list); then it is a dead letter.",
     )
     stalled_seconds: int = Field(
         default=30, description="Silence after which a killed worker's job is given to another.", ge=2
