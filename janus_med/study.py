@@ -32,9 +32,11 @@ class Instance:
     rows, columns, frames
         As declared and checked against the limits.
     row_spacing, column_spacing
-        Millimetres between rows and between columns (PS3.3 10.7.1.3), or 1.0 with ``spacing_source`` ``none``.
+        Millimetres between rows and between columns (PS3.3 10.7.1.3); 1.0 when unknown.
     patient_orientation
         PatientOrientation (0020,0020): direction of the rows, direction of the columns; () when absent.
+    shutter
+        x0, y0, x1, y1 in whole source pixels of a rectangular display shutter (PS3.3 C.7.6.11), None without one.
     """
 
     path: Path
@@ -60,6 +62,7 @@ class Instance:
     column_spacing: float
     spacing_source: SpacingSource
     instance_number: int | None
+    shutter: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
