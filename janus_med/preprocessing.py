@@ -6,6 +6,7 @@ pipeline is a MONAI `Compose`; its description has a digest that every draft car
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -18,7 +19,7 @@ from janus_med.spatial import SpatialTrace, apply_orientation, crop_step, fit_st
 from janus_med.study import Preprocessed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -143,8 +144,9 @@ def resize_by_area(grey: np.ndarray, rows: int, columns: int) -> np.ndarray:
 def equalise_contrast(grey: np.ndarray) -> np.ndarray:
     """Stretch the robust range to [0, 1] and bring the median to one half by a power law.
 
-    The percentiles alone leave the mean brightness of a source visible (an area under the curve of 0.72 between
-    two subsets of one collection, 0.50 with the median anchored): a model would learn the source, not the disease.
+    The percentiles alone leave the mean brightness of a source visible (an area under the curve of 0.72
+    between two subsets of one collection, 0.50 with the median anchored): a model would learn the source
+    and not the disease.
 
     Parameters
     ----------
@@ -156,14 +158,19 @@ def equalise_contrast(grey: np.ndarray) -> np.ndarray:
     ndarray
         (H, W) float32 in [0, 1]; one half everywhere when the image has no contrast.
     """
-    values = np.nan_to_num(np.asarray(grey, dtype=np.float32), posinf=0.0, neginf=0.0)
-    low, middle, high = np.percentile(values, [LOW_PERCENTILE, 50.0, HIGH_PERCENTILE])
+    values = np.asarray(grey, dtype=np.float32)
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    ranked = np.sort(values, axis=None)
+    low, middle, high = (
+        float(ranked[round((ranked.size - 1) * q / 100)]) for q in (LOW_PERCENTILE, 50.0, HIGH_PERCENTILE)
+    )
     if high - low <= 1e-6 * max(abs(high), abs(low), 1e-6):
         return np.full(values.shape, MEDIAN, dtype=np.float32)
     stretched = np.clip((values - low) / (high - low), 0.0, 1.0)
-    middle = np.clip((middle - low) / (high - low), 1e-3, 1 - 1e-3)
-    gamma = np.clip(np.log(MEDIAN) / np.log(middle), 1 / GAMMA_LIMIT, GAMMA_LIMIT)
-    return np.asarray(np.power(stretched, gamma), dtype=np.float32)
+    middle = min(max((middle - low) / (high - low), 1e-3), 1 - 1e-3)
+    gamma = min(max(np.log(MEDIAN) / np.log(middle), 1 / GAMMA_LIMIT), GAMMA_LIMIT)
+    return np.asarray(np.power(stretched, np.float32(gamma)))
 
 
 def build_pipeline(rows: int, columns: int, size: int) -> Callable[[np.ndarray], torch.Tensor]:
@@ -184,7 +191,7 @@ def build_pipeline(rows: int, columns: int, size: int) -> Callable[[np.ndarray],
     logging.getLogger("torchao").setLevel(logging.ERROR)  # it complains of GPU kernels on every CPU machine
     from monai.transforms import Compose, Lambda, NormalizeIntensity, RepeatChannel, SpatialPad
 
-    return Compose(  # type: ignore[no-any-return]
+    return Compose(
         [
             Lambda(lambda grey: resize_by_area(grey[0], rows, columns)[None], track_meta=False),
             Lambda(lambda grey: equalise_contrast(grey[0])[None], track_meta=False),
@@ -206,5 +213,19 @@ def _fit(grey: np.ndarray, size: int, *, row_by_column: float) -> tuple[torch.Te
         raise ImpossibleSize("image", f"one side is more than {MAX_ASPECT:g} times the other")
     resize, pad = fit_steps(rows, columns, size, row_by_column=row_by_column)
     pipeline = build_pipeline(resize.rows, resize.columns, size)
-    pixel_values = torch.as_tensor(pipeline(grey[None])).as_subclass(torch.Tensor)[None]  # (1, 3, S, S)
+    with _one_thread():
+        pixel_values = torch.as_tensor(pipeline(grey[None])).as_subclass(torch.Tensor)[None]  # (1, 3, S, S)
     return pixel_values.to(torch.float32), (resize, pad)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep these few milliseconds on one core: on a busy machine each parallel step waits for the other core."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,7 +1,7 @@
 """The way from source pixels to model pixels and back, as a chain of affine steps.
 
-Positions are continuous: x runs along a row (columns), y down a column (rows), (0, 0) is the outer corner of the
-top left pixel and pixel (row r, column c) covers [c, c + 1) x [r, r + 1).
+Positions are continuous: x runs along a row (columns), y down a column (rows), (0, 0) is the outer corner of
+the top left pixel and pixel (row r, column c) covers [c, c + 1) x [r, r + 1).
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def orient_step(orientation: Sequence[str], rows: int, columns: int) -> Step | N
     Parameters
     ----------
     orientation
-        PatientOrientation: where the rows and where the columns point to (PS3.3 C.7.6.1.1.1), such as ``("L", "F")``.
+        PatientOrientation, such as ``("L", "F")``: where rows and columns point to (PS3.3 C.7.6.1.1.1).
     rows, columns
         Size of the image before the step.
 

@@ -36,7 +36,7 @@ class Instance:
     patient_orientation
         PatientOrientation (0020,0020): direction of the rows, direction of the columns; () when absent.
     shutter
-        x0, y0, x1, y1 in whole source pixels of a rectangular display shutter (PS3.3 C.7.6.11), None without one.
+        x0, y0, x1, y1 in whole source pixels of a rectangular display shutter (PS3.3 C.7.6.11), or None.
     """
 
     path: Path
