@@ -54,10 +54,13 @@ class SessionRow(Base):
 
 
 class PatientRow(Base):
-    """A patient's identity, apart from everything else so that it can be erased."""
+    """A patient as the studies' images describe them, apart from everything else so that it can be erased.
+
+    One row for each description: an empty or reused PatientID never lends one study the name of another.
+    """
 
     __tablename__ = "patients"
-    __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
+    __table_args__ = (UniqueConstraint("patient_id", "issuer", "name", "birth_date", "sex"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_id: Mapped[str]
     issuer: Mapped[str]
