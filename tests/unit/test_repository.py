@@ -1,0 +1,160 @@
+"""What a checkout promises apart from behaviour: sizes, import costs, documents that match the code.
+
+What is not covered: the containers (`test_containers.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import settings_table, traceability
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("app", "janus_med", "pacs_bridge")
+HEAVY = ("torch", "monai", "transformers", "peft", "torchao")
+MEBIBYTE = 1 << 20
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command at the top of the checkout, to its end."""
+    return subprocess.run(
+        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def modules_of(folder: str) -> list[str]:
+    """Name every module below a folder of a package."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    return [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files
+    ]
+
+
+def heavy_libraries_behind(modules: list[str]) -> list[str]:
+    """Import modules in a fresh interpreter and name the heavy libraries that came along."""
+    code = (
+        "import importlib, json, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    done = run(sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("folder", ["pacs_bridge", "app/domain", "app/store", "app/services"])
+def test_package_loads_without_the_model_libraries(folder: str) -> None:
+    assert heavy_libraries_behind(modules_of(folder)) == []
+
+
+@pytest.mark.covers("P5")
+def test_reading_room_loads_without_the_model_libraries() -> None:
+    assert heavy_libraries_behind(modules_of("app/ui")) == []
+
+
+def test_command_line_and_processes_start_without_the_model_libraries() -> None:
+    assert heavy_libraries_behind(["app.cli", "app.demo", *modules_of("app/workers")]) == []
+
+
+def test_import_contracts_hold() -> None:
+    done = run(Path(sys.executable).parent / "lint-imports", "--no-cache")
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_source_file_is_longer_than_300_lines() -> None:
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
+    long = {
+        str(file.relative_to(ROOT)): n for file in files if (n := len(file.read_text().splitlines())) > 300
+    }
+
+    assert files
+    assert long == {}
+
+
+def test_migrations_do_not_shadow_the_library() -> None:
+    assert list((ROOT / "alembic").rglob("__init__.py")) == []
+
+
+def test_no_module_of_the_entry_folder_bears_a_standard_library_name() -> None:
+    # Streamlit puts the folder of its entry file first on sys.path.
+    names = {file.stem for file in (ROOT / "app" / "ui").glob("*.py")} - {"__init__"}
+
+    assert names & sys.stdlib_module_names == set()
+
+
+def test_reading_room_has_no_folder_that_streamlit_discovers_as_pages() -> None:
+    assert [folder for folder in (ROOT / "app").rglob("pages") if folder.is_dir()] == []
+
+
+def test_weights_are_small_and_no_pickle() -> None:
+    files = [file for file in (ROOT / "janus_med" / "weights").rglob("*") if file.is_file()]
+
+    assert {file.name for file in files if file.stat().st_size > 40 * MEBIBYTE} == set()
+    assert {file.suffix for file in files} <= {".safetensors", ".json", ".md", ".jinja"}
+
+
+def test_every_setting_is_described() -> None:
+    assert settings_table.find_undocumented() == []
+
+
+def test_operations_manual_lists_the_settings_as_they_are() -> None:
+    assert settings_table.main(["--check"]) == 0, "run `make docs`"
+
+
+def test_acceptance_rows_are_complete_and_unique() -> None:
+    ids = [behaviour.id for behaviour in traceability.read_behaviours(traceability.ACCEPTANCE.read_text())]
+    wanted = [
+        *(
+            f"{letter}{n}"
+            for letter, count in {"L": 13, "P": 6, "O": 6, "U": 8, "S": 7, "A": 4, "C": 3, "R": 3}.items()
+            for n in range(1, count + 1)
+        ),
+        *(f"T{n:02}" for n in range(1, 41)),
+    ]
+
+    assert ids == wanted
+
+
+def test_traceability_is_up_to_date_and_names_known_rows_only() -> None:
+    done = run(sys.executable, "-m", "tests.traceability", "--check")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_unknown_row_is_found() -> None:
+    behaviours = [traceability.Behaviour("L1", "Listener", "It is durable.")]
+
+    assert traceability.find_unknown(behaviours, {"L1": {"a"}, "L99": {"b"}}) == {"L99": {"b"}}
+
+
+def test_row_without_a_test_is_listed_as_open() -> None:
+    behaviours = [
+        traceability.Behaviour("L1", "Listener", "It is durable."),
+        traceability.Behaviour("L2", "Listener", "It is fast."),
+    ]
+
+    text = traceability.render(behaviours, {"L1": {"tests/bridge/test_spool.py::test_kill"}})
+
+    assert "| L1 | It is durable. | `bridge/test_spool.py::test_kill` |" in text
+    assert "| L2 | It is fast. | **open** |" in text
+    assert "**1 of 2 behaviours have a test, 1 are open.**" in text
+
+
+def test_documents_link_to_files_that_exist() -> None:
+    pattern = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{document.relative_to(ROOT)}: {target}"
+        for document in documents
+        for target in pattern.findall(document.read_text())
+        if not (document.parent / target).exists()
+    ]
+
+    assert broken == []
