@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from app.domain.attestation import Attestation
+from app.domain.machine import advance
+from app.domain.report import Report
+from app.domain.study import Instance, Patient, Study
 
 
 class DeliveryState(StrEnum):
@@ -68,3 +74,52 @@ class Delivery:
     reason: str
     created_at: datetime
     sent_at: datetime | None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the receiver has acknowledged it."""
+        return self.state in {DeliveryState.SENT, DeliveryState.COMMITTED}
+
+    def acknowledge(self, *, now: datetime) -> Delivery:
+        """Return the delivery as acknowledged by the receiver."""
+        state = advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.ACKNOWLEDGE)
+        return replace(self, state=state, attempts=self.attempts + 1, reason="", sent_at=now)
+
+    def fail(self, reason: str, *, final: bool) -> Delivery:
+        """Return the delivery after a failed attempt; `final` gives it up."""
+        command = DeliveryCommand.GIVE_UP if final else DeliveryCommand.FAIL
+        state = advance(DELIVERY_TRANSITIONS, self.state, command)
+        return replace(self, state=state, attempts=self.attempts + 1, reason=reason)
+
+    def retry(self) -> Delivery:
+        """Return the delivery as waiting once more; why it failed stays readable until it is sent."""
+        return replace(self, state=advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.RETRY))
+
+
+@dataclass(frozen=True)
+class DeliveryOrder:
+    """Everything that is needed to build and send one object, and nothing that may not leave.
+
+    Attributes
+    ----------
+    source
+        The instance that the object refers to first: the first image of the signed revision.
+    instances
+        The instances that the report was made from: those of the signed revision, no later ones.
+    report
+        With the sentences that may leave (`app.domain.report.releasable`).
+    sections
+        Text per section exactly as signed, keyed by `Section` value.
+    draft_model
+        ``id``, ``preset``, ``weights_sha256``, ``adapters_sha256``; empty when written by hand.
+    """
+
+    delivery: Delivery
+    study: Study
+    patient: Patient
+    source: Instance
+    instances: tuple[Instance, ...]
+    report: Report
+    attestation: Attestation
+    sections: Mapping[str, str]
+    draft_model: Mapping[str, Any]

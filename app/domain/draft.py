@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+
+from app.domain.errors import Rejected
+from app.domain.report import Decision, Origin, Region, Section, Sentence, clean_text
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,84 @@ class Draft:
     content: DraftContent
     created_at: datetime
     superseded_at: datetime | None
+
+
+def undrafted(reason: str) -> DraftContent:
+    """Return the content of a study without a draft, with the reason that the worklist shows."""
+    return DraftContent("undrafted", reason, {}, (), (), {}, (), {}, {})
+
+
+def sentences_of(content: DraftContent, sop_uids: Collection[str]) -> tuple[Sentence, ...]:
+    """Return the sentences of a draft, as the report begins with them.
+
+    Parameters
+    ----------
+    sop_uids
+        SOP Instance UIDs of the study revision; a draft that points elsewhere was made of another study.
+
+    Raises
+    ------
+    Rejected
+        If the draft is not fit to be shown: a number that is none, an unknown section, no text at all,
+        control characters, or an image of another study.
+    """
+    _require_plain_json(content)
+    strangers = {str(uid) for uid in _uids_in(content)} - set(sop_uids)
+    if strangers:
+        raise Rejected(f"the draft refers to an image that is not of this study: {min(strangers)[:64]}")
+    sentences = tuple(_sentence(number, raw) for number, raw in enumerate(content.sentences, start=1))
+    if not any(sentence.text for sentence in sentences):
+        raise Rejected("the draft has no text")
+    return sentences
+
+
+def _require_plain_json(content: DraftContent) -> None:
+    try:
+        text = json.dumps(asdict(content), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Rejected(f"the draft holds a value that is not JSON: {error}") from None
+    if "\\u0000" in text:
+        raise Rejected("the draft holds a NUL character")
+
+
+def _uids_in(content: DraftContent) -> Iterator[str]:
+    for part in (*content.findings, *content.sentences):
+        if part.get("region"):
+            yield part["region"].get("sop_instance_uid", "")
+    yield from content.provenance.get("sop_instance_uids", ())
+
+
+def _sentence(number: int, raw: Mapping[str, Any]) -> Sentence:
+    try:
+        section, text = Section(raw["section"]), clean_text(str(raw["text"]))
+        region = _region(raw["region"]) if raw.get("region") else None
+        confidence = None if raw.get("confidence") is None else _fraction(raw["confidence"])
+        findings = tuple(str(name) for name in raw.get("findings", ()))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Rejected(f"sentence {number} of the draft does not follow the contract: {error!r}") from None
+    return Sentence(
+        key=f"ai-{number}",
+        section=section,
+        position=number - 1,
+        text=text,
+        ai_text=text,
+        origin=Origin.AI,
+        decision=Decision.UNTOUCHED,
+        findings=findings,
+        confidence=confidence,
+        region=region,
+    )
+
+
+def _region(raw: Mapping[str, Any]) -> Region:
+    x0, y0, x1, y1 = (float(edge) for edge in raw["box"])
+    if not (all(map(math.isfinite, (x0, y0, x1, y1))) and x0 <= x1 and y0 <= y1):
+        raise ValueError(f"box {raw['box']} is not x0 <= x1, y0 <= y1")
+    return Region(str(raw["sop_instance_uid"]), (x0, y0, x1, y1), float(raw["score"]))
+
+
+def _fraction(raw: Any) -> float:
+    value = float(raw)
+    if not 0 <= value <= 1:
+        raise ValueError(f"confidence {value} is not in [0, 1]")
+    return value

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from app.domain.errors import Rejected
+from app.domain.errors import NotFound, Rejected
+from app.domain.machine import advance
 
 
 class ReportState(StrEnum):
@@ -128,8 +129,9 @@ class Sentence:
         return self.origin is Origin.AI and self.decision is Decision.UNTOUCHED
 
     def accept(self) -> Sentence:
-        """Return the sentence as the reader's own, unchanged."""
-        return replace(self, decision=Decision.ACCEPTED)
+        """Return the sentence as the reader's own, as it stands; text that a reader wrote stays theirs."""
+        is_ai_text = self.origin is Origin.AI and self.text == self.ai_text
+        return replace(self, decision=Decision.ACCEPTED if is_ai_text else Decision.EDITED)
 
     def reject(self) -> Sentence:
         """Return the sentence as refused: it stays on record and never leaves."""
@@ -172,6 +174,41 @@ class Report:
         """Whether an attending has signed it."""
         return self.state in FINAL
 
+    def sentence(self, key: str) -> Sentence:
+        """Return the sentence with this key, or raise `NotFound`."""
+        for sentence in self.sentences:
+            if sentence.key == key:
+                return sentence
+        raise NotFound(f"report {self.report_id} has no sentence {key[:40]!r}")
+
+    def advance(self, command: ReportCommand, *, now: datetime) -> Report:
+        """Return the report after `command`; `InvalidTransition` when its state does not allow it."""
+        state = advance(REPORT_TRANSITIONS, self.state, command)
+        return replace(self, state=state, version=self.version + 1, updated_at=now)
+
+    def with_sentence(self, sentence: Sentence, *, now: datetime) -> Report:
+        """Return the report with the sentence in place of the one with its key, or at the end."""
+        known = any(s.key == sentence.key for s in self.sentences)
+        if known:
+            sentences = tuple(sentence if s.key == sentence.key else s for s in self.sentences)
+        else:
+            sentences = (*self.sentences, sentence)
+        return replace(self, sentences=sentences, version=self.version + 1, updated_at=now)
+
+    def new_sentence(self, section: Section, text: str) -> Sentence:
+        """Return a sentence of the reader's own for the end of a section; not yet part of the report."""
+        written = sum(s.origin is Origin.HUMAN for s in self.sentences)
+        after = max((s.position for s in self.sentences if s.section is section), default=-1)
+        return Sentence(
+            key=f"human-{written + 1}",
+            section=section,
+            position=after + 1,
+            text=clean_text(text),
+            ai_text="",
+            origin=Origin.HUMAN,
+            decision=Decision.EDITED,
+        )
+
 
 def clean_text(text: str) -> str:
     """Return `text` with its white space normalised.
@@ -207,3 +244,18 @@ def accepted_findings(sentences: Sequence[Sentence]) -> tuple[str, ...]:
         if sentence.decision is not Decision.REJECTED:
             names.update(dict.fromkeys(sentence.findings))
     return tuple(names)
+
+
+def releasable(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
+    """Return what of a signed report may leave: nothing rejected, and of the model only what was accepted.
+
+    A sentence that the reader rewrote keeps neither the model's words nor its findings, confidence and
+    region: nobody has attested those.
+    """
+    return tuple(
+        s
+        if s.decision is Decision.ACCEPTED
+        else replace(s, ai_text="", findings=(), confidence=None, region=None)
+        for s in sentences
+        if s.decision in {Decision.ACCEPTED, Decision.EDITED} and s.text.strip()
+    )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from app.domain.machine import advance
+from app.domain.priority import Priority
 
 
 class StudyState(StrEnum):
@@ -86,6 +89,22 @@ class Patient:
         given = given.replace("^", " ").strip()
         return f"{family}, {given}" if given else family
 
+    def is_same_person(self, other: Patient) -> bool:
+        """Tell whether two descriptions found in one study can be of the same person.
+
+        PatientID decides where both have one, and the issuers where both name one; without a PatientID the
+        name and the birth date have to agree.
+        """
+        if not (self.patient_id and other.patient_id):
+            return (self.patient_id, self.name, self.birth_date) == (
+                other.patient_id,
+                other.name,
+                other.birth_date,
+            )
+        if self.issuer and other.issuer and self.issuer != other.issuer:
+            return False
+        return self.patient_id == other.patient_id
+
 
 @dataclass(frozen=True)
 class Study:
@@ -120,6 +139,28 @@ class Study:
     completed_at: datetime | None
     instance_count: int
 
+    def receive_image(self) -> Study:
+        """Return the study after one more image: a late one opens the next revision (L12)."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.RECEIVE_IMAGE)
+        if state is StudyState.RECEIVING and self.state is not StudyState.RECEIVING:
+            return replace(self, state=state, reason="", revision=self.revision + 1, completed_at=None)
+        return replace(self, state=state)
+
+    def complete(self, *, now: datetime) -> Study:
+        """Return the study as complete."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.COMPLETE)
+        return replace(self, state=state, completed_at=now)
+
+    def draft(self, priority: Priority) -> Study:
+        """Return the study with a draft and the priority that the draft gave it."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.DRAFT)
+        return replace(self, state=state, reason="", priority=priority.rank, priority_reason=priority.reason)
+
+    def decline_draft(self, reason: str) -> Study:
+        """Return the study as one that a person writes alone, and why."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.DECLINE_DRAFT)
+        return replace(self, state=state, reason=reason)
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -138,6 +179,11 @@ class Instance:
     size: int
     revision: int
     received_at: datetime
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it has pixels."""
+        return bool(self.rows and self.columns)
 
 
 def is_due(
