@@ -72,4 +72,4 @@ venv-test:
 clean: ## remove .venv, caches and the data of the demo
 	rm -rf .venv .demo .runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf *.egg-info
-	find $(CODE) tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
