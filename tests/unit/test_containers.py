@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.settings import Settings
+from app.settings import Settings, read_settings
 from tests.conftest import need
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
@@ -28,6 +28,15 @@ def run(*command: str | Path, cwd: Path = DOCKER) -> subprocess.CompletedProcess
     return subprocess.run(
         [str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False
     )
+
+
+def make_secrets(folder: Path) -> Path:
+    """Run the script that writes the secrets in a copy of its folder, and return where they are."""
+    (folder / "secrets").mkdir()
+    script = shutil.copy(DOCKER / "make-secrets", folder)
+    done = run(script)
+    assert done.returncode == 0, done.stderr
+    return folder / "secrets"
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +88,36 @@ def test_settings_in_the_containers_are_settings_of_the_code(compose: dict[str, 
     assert used <= known
 
 
-def test_example_of_the_secret_file_is_a_valid_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_and_secrets_together_are_a_valid_configuration(
+    compose: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in os.environ if name.startswith("JANUS_MED_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("JANUS_MED_CONFIG", str(DOCKER / "secrets" / "janus-med.toml.example"))
+    secrets = make_secrets(tmp_path)
+    for service in OURS:
+        environment = compose["services"][service]["environment"]
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        secret = Path(environment["JANUS_MED_CONFIG"]).name
+        monkeypatch.setenv("JANUS_MED_CONFIG", str(secrets / Path(compose["secrets"][secret]["file"]).name))
 
-    settings = Settings()
+        settings = read_settings()
 
-    assert settings.database_url.endswith("@postgres:5432/janus_med")
-    assert [destination.host for destination in settings.destinations] == ["orthanc"]
+        role = "janus_owner" if service == "migrate" else "janus_login"
+        assert settings.database_url.startswith(f"postgresql+psycopg://{role}:")
+        assert [destination.host for destination in settings.destinations] == ["orthanc"]
+
+
+def test_secrets_are_random_match_each_other_and_are_never_overwritten(tmp_path: Path) -> None:
+    secrets = make_secrets(tmp_path)
+    passwords = {name: (secrets / name).read_text() for name in ("postgres-password", "application-password")}
+
+    assert len(set(passwords.values())) == 2
+    assert f":{passwords['postgres-password']}@" in (secrets / "owner.toml").read_text()
+    assert f":{passwords['application-password']}@" in (secrets / "application.toml").read_text()
+    assert secrets.stat().st_mode & 0o077 == 0
+    assert run(tmp_path / "make-secrets").returncode == 1
+    assert (secrets / "postgres-password").read_text() == passwords["postgres-password"]
 
 
 def test_passwords_come_from_files_that_git_ignores(compose: dict[str, Any]) -> None:
