@@ -220,7 +220,7 @@ def _fit(grey: np.ndarray, size: int, *, row_by_column: float) -> tuple[torch.Te
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep these few milliseconds on one core: on a busy machine each parallel step waits for the other core."""
+    """Keep these few milliseconds on one core: on a busy machine a parallel step waits for the other core."""
     import torch
 
     before = torch.get_num_threads()
