@@ -1,0 +1,134 @@
+"""Finish, at start, what a crash left half done in the spool."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
+from pacs_bridge.header import read_header
+from pacs_bridge.received import AssociationFacts, read_head
+from pacs_bridge.spool_layout import SpoolLayout, files_below, mark_finished
+from pacs_bridge.spool_record import Record
+
+
+@dataclass(frozen=True)
+class JanitorReport:
+    """What was found at start.
+
+    Parameters
+    ----------
+    temporary_files
+        Number of unfinished files that were deleted; none of them was acknowledged.
+    requeued
+        Digests of objects without a record that got one; they were not acknowledged, but are whole.
+    quarantined
+        Digests of objects without a record that cannot be taken: unreadable, or their UID has other bytes.
+    relinked
+        Number of records put in front of intake again.
+    missing_objects
+        SOP Instance UIDs that have a record but no object: an alarm, something acknowledged is gone.
+    """
+
+    temporary_files: int = 0
+    requeued: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    relinked: int = 0
+    missing_objects: tuple[str, ...] = ()
+
+
+def clean_up(layout: SpoolLayout) -> JanitorReport:
+    """Bring a spool that no process receives into back to a consistent state.
+
+    Reads names and modes of everything, and the content only of what is unfinished or amiss.
+    """
+    temporary = _delete_temporary(layout)
+    requeued, quarantined = _record_objects(layout)
+    return JanitorReport(
+        temporary_files=temporary,
+        requeued=tuple(requeued),
+        quarantined=tuple(quarantined),
+        relinked=_relink(layout),
+        missing_objects=tuple(_missing_objects(layout)),
+    )
+
+
+def _delete_temporary(layout: SpoolLayout) -> int:
+    names = os.listdir(layout.temp)
+    for name in names:
+        (layout.temp / name).unlink()
+    return len(names)
+
+
+def _record_objects(layout: SpoolLayout) -> tuple[list[str], list[str]]:
+    """Give every object without the mark of a record its record, or set it aside."""
+    requeued, quarantined = [], []
+    for entry in list(files_below(layout.objects, ".dcm")):
+        if not entry.stat().st_mode & 0o200:
+            continue
+        path = Path(entry.path)
+        record = _record_of(path)
+        if _take(layout, path, record):
+            mark_finished(path)
+            requeued.append(record.digest)
+        else:
+            layout.set_aside(path, record)
+            quarantined.append(record.digest)
+    return requeued, quarantined
+
+
+def _take(layout: SpoolLayout, path: Path, record: Record) -> bool:
+    """Record an object unless it is unreadable or its UID belongs to other bytes."""
+    if record.header is None:
+        return False
+    target = layout.record_path(record.header.sop_instance_uid)
+    accepted = replace(record, status=None, reason="")
+    return layout.add_record(accepted, target) or Record.decode(target.read_bytes()).digest == path.stem
+
+
+def _record_of(path: Path) -> Record:
+    """Make the record of an object from the object itself; our file meta names the AE titles."""
+    head, offset = read_head(path)
+    data = path.read_bytes()[offset:]
+    record = Record(
+        digest=path.stem,
+        size=len(data),
+        header=None,
+        association=AssociationFacts("recovered", head.calling_ae, head.called_ae, ""),
+        received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        status=CANNOT_UNDERSTAND,
+        reason="found without a record after a crash, and its SOP Instance UID has other content",
+    )
+    try:
+        return replace(record, header=read_header(data, head.transfer_syntax))
+    except Rejected as refusal:
+        return replace(record, reason=refusal.reason)
+
+
+def _relink(layout: SpoolLayout) -> int:
+    """Put every record that is not indexed in front of intake."""
+    count = 0
+    for entry in list(files_below(layout.records, ".json")):
+        facts = entry.stat()
+        if facts.st_mode & 0o200 and facts.st_nlink == 1:
+            layout.hand_over(Record.decode(Path(entry.path).read_bytes()))
+            count += 1
+    return count
+
+
+def _missing_objects(layout: SpoolLayout) -> Iterator[str]:
+    """Yield the SOP Instance UIDs of records without an object.
+
+    Every object has its own record by now, so fewer objects than records is the only sign; records are read then.
+    """
+    objects = {entry.name for entry in files_below(layout.objects, ".dcm")}
+    records = [Path(entry.path) for entry in files_below(layout.records, ".json")]
+    if len(records) <= len(objects):
+        return
+    for path in records:
+        record = Record.decode(path.read_bytes())
+        if f"{record.digest}.dcm" not in objects and record.header is not None:
+            yield record.header.sop_instance_uid
