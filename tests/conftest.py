@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# pytest takes plugins from the top conftest only
+pytest_plugins = ["tests.postgres"]
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

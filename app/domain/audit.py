@@ -83,6 +83,30 @@ class AuditFact:
 
 
 @dataclass(frozen=True)
+class AuditFilter:
+    """Which entries are wanted; an empty field does not restrict.
+
+    Attributes
+    ----------
+    since, until
+        Aware times: `since` belongs to the range, `until` does not.
+    patient_id
+        A PatientID; it is looked up by its keyed hash.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    username: str = ""
+    patient_id: str = ""
+    study_uid: str = ""
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self == AuditFilter()
+
+
+@dataclass(frozen=True)
 class AuditEntry:
     """One entry of the log.
 

@@ -272,3 +272,11 @@ class AuditHeadRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
     digest: Mapped[str] = mapped_column(String(64))
+
+
+class KeyCheckRow(Base):
+    """Fingerprint of a key on disk, so that a machine with another key is refused."""
+
+    __tablename__ = "key_checks"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,110 @@
+"""The store: opens the database, checks that it keeps what it confirms, and hands out transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from app.settings import Settings
+from app.store.connection import endpoints_of, make_engine, unavailable
+from app.store.embedded import EmbeddedPostgres
+from app.store.keys import Keys, read_keys
+from app.store.readiness import require_durable, require_patient_key, require_schema
+from app.store.unit_of_work import UnitOfWork
+
+
+class Store:
+    """The database as the application sees it.
+
+    Parameters
+    ----------
+    conninfo
+        How the application's role reaches the database (libpq); also for the job queue's own connections.
+        It holds a password and is never shown.
+    release
+        Called by `close`, after the last connection is gone.
+    """
+
+    def __init__(
+        self, engine: Engine, keys: Keys, *, conninfo: str, release: Callable[[], object] | None = None
+    ) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._release = release
+        self.conninfo = conninfo
+
+    @contextmanager
+    def begin(self) -> Iterator[UnitOfWork]:
+        """Open one transaction: it commits when the block ends and rolls back on any exception.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            If the database does not answer, a statement or lock takes too long, or a deadlock was broken.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield UnitOfWork(session, self._keys)
+        except (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError) as error:
+            raise unavailable(error, self.conninfo) from error
+
+    def ping(self) -> None:
+        """Ask the database for an answer; raises `DatabaseUnavailable` when there is none."""
+        with self.begin() as work:
+            work.session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close the connections, and let go of the embedded server."""
+        self._engine.dispose()
+        if self._release is not None:
+            self._release()
+            self._release = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the database of the settings: a server by URL, or the embedded one (attached to or started).
+
+    Raises
+    ------
+    ConfigurationError
+        If the server may lose what it confirmed (``fsync``, ``full_page_writes`` or ``synchronous_commit``
+        off), is older than PostgreSQL 15, was not migrated, or belongs to other keys than ours.
+    DatabaseUnavailable
+        If it does not answer.
+    """
+    if settings.database_url:
+        return open_database(endpoints_of(settings.database_url).application, read_keys(settings.keys_dir))
+    embedded = EmbeddedPostgres(settings)
+    conninfo = embedded.attach().application
+    try:
+        return open_database(conninfo, read_keys(settings.keys_dir), release=embedded.detach)
+    except BaseException:
+        embedded.detach()
+        raise
+
+
+def open_database(conninfo: str, keys: Keys, *, release: Callable[[], object] | None = None) -> Store:
+    """Open a migrated database by connection string, after the checks of `open_store`."""
+    engine = make_engine(conninfo)
+    store = Store(engine, keys, conninfo=conninfo, release=release)
+    try:
+        with store.begin() as work:
+            require_durable(work.session.connection())
+            require_schema(work.session.connection())
+            require_patient_key(work.session.connection(), keys)
+    except BaseException:
+        engine.dispose()
+        raise
+    return store

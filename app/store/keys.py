@@ -1,0 +1,103 @@
+"""Secrets on disk: made once, readable by this account alone, never in the database or a log."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.domain.errors import ConfigurationError
+
+PATIENT_KEY_FILE = "patient_reference.key"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that the store computes with.
+
+    Attributes
+    ----------
+    patient
+        32 bytes; keys the hash under which a patient stands in the audit log.
+    """
+
+    patient: bytes = field(repr=False)
+
+
+def read_keys(keys_dir: Path) -> Keys:
+    """Read the keys of this installation, and make them the first time.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or a file can be read by another account, or a key is damaged.
+    """
+    try:
+        patient = bytes.fromhex(read_secret(keys_dir, PATIENT_KEY_FILE))
+    except ValueError:
+        patient = b""
+    if len(patient) != 32:
+        raise ConfigurationError(f"{keys_dir / PATIENT_KEY_FILE} is damaged: restore it from the backup")
+    return Keys(patient=patient)
+
+
+def read_secret(keys_dir: Path, name: str, make: Callable[[], str] = lambda: secrets.token_hex(32)) -> str:
+    """Return the secret `name`, made by `make` when there is none yet; two processes get the same one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or the file can be read by another account.
+    """
+    prepare_keys_dir(keys_dir)
+    path = keys_dir / name
+    if not path.exists():
+        _create_once(path, make())
+    _require_private(path)
+    return path.read_text(encoding="ascii").strip()
+
+
+def prepare_keys_dir(keys_dir: Path) -> None:
+    """Make the folder of secrets (mode 700), or check that it is private."""
+    keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_private(keys_dir)
+
+
+def _create_once(path: Path, secret: str) -> None:
+    """Write a secret so that it appears whole and only once, however many processes try."""
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(scratch, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(scratch)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _require_private(path: Path) -> None:
+    status = path.stat()
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise ConfigurationError(
+            f"{path} can be read by other accounts (mode {stat.S_IMODE(status.st_mode):o}): chmod go= it"
+        )
+    if status.st_uid != os.geteuid():
+        raise ConfigurationError(
+            f"{path} belongs to the account {status.st_uid}, this process runs as {os.geteuid()}"
+        )

@@ -1,0 +1,70 @@
+"""One transaction and the repositories that share it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from app.store.audit_log import AuditLog
+from app.store.keys import Keys
+from app.store.users import Users
+
+if TYPE_CHECKING:
+    from app.store.deliveries import Deliveries
+    from app.store.reports import Reports
+    from app.store.studies import Studies
+    from app.store.work_queue import WorkQueue
+
+
+class UnitOfWork:
+    """The repositories of one transaction: what they write commits together or not at all.
+
+    Attributes
+    ----------
+    session
+        Used inside `app.store` only.
+    """
+
+    def __init__(self, session: Session, keys: Keys) -> None:
+        self.session = session
+        self._keys = keys
+
+    @cached_property
+    def users(self) -> Users:
+        """Accounts and their sessions."""
+        return Users(self.session)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The audit log."""
+        return AuditLog(self.session, self._keys)
+
+    @cached_property
+    def studies(self) -> Studies:
+        """Patients, studies, instances and the quarantine."""
+        from app.store.studies import Studies
+
+        return Studies(self.session)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Drafts, reports, locks and attestations."""
+        from app.store.reports import Reports
+
+        return Reports(self.session)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """The outbox."""
+        from app.store.deliveries import Deliveries
+
+        return Deliveries(self.session)
+
+    @cached_property
+    def work(self) -> WorkQueue:
+        """Durable jobs."""
+        from app.store.work_queue import WorkQueue
+
+        return WorkQueue(self.session)

@@ -1,0 +1,167 @@
+"""Accounts and their sessions; a session's token is never stored, only its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.domain.access import Role
+from app.domain.account import LoginSession, User
+from app.domain.errors import Conflict, NotFound
+from app.store.tables import SessionRow, UserRow
+
+
+class Users:
+    """Accounts and sessions, as part of one unit of work."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, *, username: str, printed_name: str, role: Role, password_hash: str, now: datetime) -> User:
+        """Add an account.
+
+        Raises
+        ------
+        Conflict
+            If the user name is taken; the transaction stays usable.
+        """
+        row = UserRow(
+            username=username,
+            printed_name=printed_name,
+            role=role.value,
+            password_hash=password_hash,
+            disabled=False,
+            failed_attempts=0,
+            locked_until=None,
+            created_at=now,
+        )
+        try:
+            with self._session.begin_nested():
+                self._session.add(row)
+        except IntegrityError:
+            raise Conflict(f"there is a user {username} already") from None
+        return _user(row)
+
+    def by_username(self, username: str) -> User | None:
+        """Return the account of that name, or None."""
+        row = self._session.scalar(select(UserRow).where(UserRow.username == username))
+        return _user(row) if row else None
+
+    def by_id(self, user_id: int) -> User:
+        """Return an account; raises `NotFound`."""
+        row = self._session.get(UserRow, user_id)
+        if row is None:
+            raise NotFound(f"there is no user {user_id}")
+        return _user(row)
+
+    def all(self) -> tuple[User, ...]:
+        """Return every account, by user name."""
+        return tuple(_user(row) for row in self._session.scalars(select(UserRow).order_by(UserRow.username)))
+
+    def lock(self, user_id: int) -> User:
+        """Return an account and hold its row until the transaction ends: attempts are counted one by one."""
+        row = self._session.scalar(
+            select(UserRow)
+            .where(UserRow.id == user_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if row is None:
+            raise NotFound(f"there is no user {user_id}")
+        return _user(row)
+
+    def record_attempts(self, user_id: int, *, failed_attempts: int, locked_until: datetime | None) -> None:
+        """Set how often the password was wrong in a row, and until when the account is locked."""
+        self._session.execute(
+            update(UserRow)
+            .where(UserRow.id == user_id)
+            .values(failed_attempts=failed_attempts, locked_until=locked_until)
+        )
+
+    def set_password_hash(self, user_id: int, password_hash: str) -> None:
+        """Replace the password's hash."""
+        self._session.execute(
+            update(UserRow).where(UserRow.id == user_id).values(password_hash=password_hash)
+        )
+
+    def set_disabled(self, user_id: int, *, disabled: bool) -> None:
+        """Close an account, or open it again."""
+        self._session.execute(update(UserRow).where(UserRow.id == user_id).values(disabled=disabled))
+
+    def open_session(self, user_id: int, token: str, *, source: str, now: datetime) -> LoginSession:
+        """Open a session for a token."""
+        row = SessionRow(
+            token_sha256=_digest(token),
+            user_id=user_id,
+            source=source,
+            created_at=now,
+            last_seen_at=now,
+            ended_at=None,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return _login(row)
+
+    def session_by_token(self, token: str) -> LoginSession | None:
+        """Return the session of a token, ended or not, or None."""
+        row = self._session.scalar(select(SessionRow).where(SessionRow.token_sha256 == _digest(token)))
+        return _login(row) if row else None
+
+    def touch_session(self, session_id: int, *, now: datetime, at_least: timedelta = timedelta(0)) -> None:
+        """Note that a session was used; skipped while the last note is younger than `at_least`."""
+        self._session.execute(
+            update(SessionRow)
+            .where(SessionRow.id == session_id, SessionRow.last_seen_at <= now - at_least)
+            .values(last_seen_at=now)
+        )
+
+    def end_session(self, session_id: int, *, now: datetime) -> bool:
+        """End a session; return whether it was open."""
+        ended = self._session.execute(
+            update(SessionRow)
+            .where(SessionRow.id == session_id, SessionRow.ended_at.is_(None))
+            .values(ended_at=now)
+            .returning(SessionRow.id)
+        )
+        return ended.first() is not None
+
+    def end_sessions_of(self, user_id: int, *, now: datetime) -> None:
+        """End every session of an account."""
+        self._session.execute(
+            update(SessionRow)
+            .where(SessionRow.user_id == user_id, SessionRow.ended_at.is_(None))
+            .values(ended_at=now)
+        )
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _user(row: UserRow) -> User:
+    return User(
+        user_id=row.id,
+        username=row.username,
+        printed_name=row.printed_name,
+        role=Role(row.role),
+        password_hash=row.password_hash,
+        disabled=row.disabled,
+        failed_attempts=row.failed_attempts,
+        locked_until=row.locked_until,
+        created_at=row.created_at,
+    )
+
+
+def _login(row: SessionRow) -> LoginSession:
+    return LoginSession(
+        session_id=row.id,
+        user_id=row.user_id,
+        source=row.source,
+        created_at=row.created_at,
+        last_seen_at=row.last_seen_at,
+        ended_at=row.ended_at,
+    )
