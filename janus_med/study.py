@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Instance:
     path
         The file.
     patient_key
-        Keyed digest of PatientID and its issuer: tells two patients apart without naming them.
+        Digest of PatientID and its issuer: tells two patients apart without naming them.
     rows, columns, frames
         As declared and checked against the limits.
     row_spacing, column_spacing
@@ -45,12 +45,13 @@ class Instance:
     sop_instance_uid: str
     sop_class_uid: str
     transfer_syntax_uid: str
-    patient_key: str
+    patient_key: str = field(repr=False)
     modality: str
     body_part: str
     view_position: str
     laterality: str
     description: str
+    presentation_intent: str
     patient_orientation: tuple[str, ...]
     image_type: tuple[str, ...]
     photometric_interpretation: str
