@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-ACCEPTANCE = ROOT / "docs" / "acceptance.md"
-TRACEABILITY = ROOT / "docs" / "traceability.md"
+from tests.generated import DOCS, publish
+
+ACCEPTANCE = DOCS / "acceptance.md"
+TRACEABILITY = DOCS / "traceability.md"
 
 _SECTION = re.compile(r"^## (?P<title>.+)$")
 _ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<behaviour>.+) \|$")
@@ -67,7 +68,9 @@ def collect_tests() -> dict[str, set[str]]:
         If pytest cannot collect every test.
     """
     recorder = CoversRecorder()
-    status = pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", str(ROOT / "tests")], [recorder])
+    status = pytest.main(
+        ["--collect-only", "-qq", "-p", "no:cacheprovider", str(Path(__file__).parent)], [recorder]
+    )
     if status is not pytest.ExitCode.OK:
         raise RuntimeError(f"the tests could not be collected: {status!r}")
     return dict(recorder.tests)
@@ -112,13 +115,7 @@ def main(arguments: Sequence[str]) -> int:
         for behaviour_id, names in sorted(unknown.items()):
             print(f"{behaviour_id} is not in docs/acceptance.md, but is named by {', '.join(sorted(names))}")
         return 1
-    text = render(behaviours, tests)
-    if "--check" not in arguments:
-        TRACEABILITY.write_text(text)
-    elif not TRACEABILITY.exists() or TRACEABILITY.read_text() != text:
-        print("docs/traceability.md is out of date: run `make traceability`")
-        return 1
-    return 0
+    return publish(TRACEABILITY, render(behaviours, tests), check="--check" in arguments)
 
 
 if __name__ == "__main__":

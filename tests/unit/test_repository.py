@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import settings_table, traceability
+from tests import conformance_tables, generated, settings_table, traceability
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "janus_med", "pacs_bridge")
@@ -106,6 +106,20 @@ def test_every_setting_is_described() -> None:
 
 def test_operations_manual_lists_the_settings_as_they_are() -> None:
     assert settings_table.main(["--check"]) == 0, "run `make docs`"
+
+
+def test_conformance_statement_lists_what_the_listener_negotiates() -> None:
+    assert conformance_tables.main(["--check"]) == 0, "run `make docs`"
+
+
+def test_generated_part_is_replaced_and_nothing_else() -> None:
+    document = "before\n<!-- generated: x -->\nold\n<!-- end: x -->\nafter\n"
+
+    replaced = generated.replace_part(document, "x", "new \\1")
+
+    assert replaced == "before\n<!-- generated: x -->\nnew \\1\n<!-- end: x -->\nafter\n"
+    with pytest.raises(ValueError, match="no single part"):
+        generated.replace_part(document, "y", "new")
 
 
 def test_acceptance_rows_are_complete_and_unique() -> None:
