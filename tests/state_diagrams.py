@@ -1,4 +1,4 @@
-"""Draws the state machines of the domain into `docs/state_machines.md`: `python -m tests.state_diagrams [--check]`."""
+"""Draws the state machines of the domain into docs: `python -m tests.state_diagrams [--check]`."""
 
 from __future__ import annotations
 
