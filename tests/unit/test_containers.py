@@ -61,11 +61,12 @@ def test_compose_accepts_the_files(files: list[str]) -> None:
 
 
 def test_each_process_runs_a_command_that_exists(compose: dict[str, Any]) -> None:
-    from app.cli import app
     from typer.main import get_command
 
+    from app.cli import cli
+
     for service in OURS:
-        command: Any = get_command(app)
+        command: Any = get_command(cli)
         for word in compose["services"][service]["command"]:
             assert word in command.commands, f"{service}: janus-med has no command {word}"
             command = command.commands[word]
