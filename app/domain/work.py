@@ -82,3 +82,24 @@ def wait_before_retry(attempts: int, waits: Sequence[int]) -> timedelta | None:
         Seconds between the attempts; one attempt more than waits is made in all.
     """
     return timedelta(seconds=waits[attempts]) if attempts < len(waits) else None
+
+
+@dataclass(frozen=True)
+class OperationsOverview:
+    """What the people who run the system look at.
+
+    Attributes
+    ----------
+    quarantined
+        Instances that no study could take.
+    deliveries
+        Number of deliveries by state.
+    waiting_since
+        When the oldest waiting job of any queue was made.
+    """
+
+    queues: tuple[QueueDepth, ...]
+    dead_letters: tuple[DeadLetter, ...]
+    quarantined: int
+    deliveries: Mapping[str, int]
+    waiting_since: datetime | None

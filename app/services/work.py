@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from app.domain.access import Action, Actor, require
+from app.domain.access import Action, Actor
 from app.domain.audit import AuditEvent, AuditFact, Outcome
-from app.domain.work import DELIVER_REPORT, DeadLetter, Job
-
-if TYPE_CHECKING:
-    from app.store.engine import Store
+from app.domain.delivery import DeliveryState
+from app.domain.work import DELIVER_REPORT, DeadLetter, Job, OperationsOverview
+from app.services.permission import permit
+from app.store.engine import Store
+from app.store.unit_of_work import UnitOfWork
 
 
 def bury(store: Store, actor: Actor, job: Job, reason: str, *, now: datetime) -> DeadLetter | None:
@@ -31,6 +31,7 @@ def bury(store: Store, actor: Actor, job: Job, reason: str, *, now: datetime) ->
                     actor=actor,
                     at=now,
                     outcome=Outcome.FAILURE,
+                    patient_ref=_patient_ref(unit, letter.study_uid),
                     study_uid=letter.study_uid,
                     detail={
                         "task": letter.task,
@@ -78,7 +79,69 @@ def put_back(store: Store, worker_id: int) -> int:
 
 
 def dead_letters(store: Store, actor: Actor, *, now: datetime) -> list[DeadLetter]:
-    """Return the dead letters that nobody has retried, oldest first."""
-    require(actor, Action.RETRY_WORK)
+    """Return the dead letters that nobody has retried, oldest first.
+
+    Raises
+    ------
+    NotAuthorised
+        If the role may neither retry work nor look at the operations.
+    """
+    permit(store, actor, Action.RETRY_WORK, now=now)
     with store.begin() as unit:
         return unit.work.dead_letters()
+
+
+def retry_dead_letter(store: Store, actor: Actor, dead_letter_id: int, *, now: datetime) -> DeadLetter:
+    """Put work that was given up into the queue again, with fresh attempts.
+
+    Raises
+    ------
+    NotAuthorised
+        If the role may not.
+    NotFound, Conflict
+        If there is no such dead letter, or it was retried before.
+    """
+    permit(store, actor, Action.RETRY_WORK, now=now)
+    with store.begin() as unit:
+        letter = unit.work.retry(dead_letter_id, now)
+        if letter.task == DELIVER_REPORT:
+            _reopen_delivery(unit, int(letter.arguments["delivery_id"]))
+        unit.audit.append(
+            AuditFact(
+                event=AuditEvent.WORK_RETRIED,
+                actor=actor,
+                at=now,
+                patient_ref=_patient_ref(unit, letter.study_uid),
+                study_uid=letter.study_uid,
+                detail={"task": letter.task, "letter": letter.dead_letter_id},
+            )
+        )
+    return letter
+
+
+def operations_overview(store: Store, actor: Actor, *, now: datetime) -> OperationsOverview:
+    """Return queues, dead letters, quarantine and deliveries as they stand."""
+    permit(store, actor, Action.VIEW_OPERATIONS, now=now)
+    with store.begin() as unit:
+        queues = tuple(unit.work.queue_depths())
+        return OperationsOverview(
+            queues=queues,
+            dead_letters=tuple(unit.work.dead_letters()),
+            quarantined=unit.work.quarantined(),
+            deliveries=unit.work.deliveries_by_state(),
+            waiting_since=min((q.waiting_since for q in queues if q.waiting_since), default=None),
+        )
+
+
+def _reopen_delivery(unit: UnitOfWork, delivery_id: int) -> None:
+    delivery = unit.deliveries.lock(delivery_id)
+    if delivery.state in {DeliveryState.DEAD, DeliveryState.FAILED}:
+        unit.deliveries.save(delivery.retry())
+
+
+def _patient_ref(unit: UnitOfWork, study_uid: str) -> str:
+    """Return the patient's reference for an audit entry; empty for work that belongs to no study."""
+    if not study_uid:
+        return ""
+    patient = unit.studies.get(study_uid).patient
+    return unit.audit.patient_ref(patient.patient_id, patient.issuer)

@@ -1,13 +1,14 @@
 """How a worker picks its next job and puts it down again: the queue engine's manager with our two rules.
 
 Which job is next (P4). procrastinate always takes the highest priority first, so a stream of urgent studies
-would starve the routine ones. Two queues would not help: a worker asks for all its queues in one query, again
-by priority. So the pick itself is changed: after two urgent jobs in a row the next pick takes the least urgent,
-oldest job. An urgent study is still the next one picked unless two urgent ones have just gone before it.
+would starve the routine ones. Two queues would not help: a worker asks for all its queues in one query,
+again by priority. So the pick itself is changed: after two urgent jobs in a row the next pick takes the
+least urgent, oldest job. An urgent study is still the next one picked unless two urgent ones have just gone
+before it.
 
-Who may put a job down. procrastinate ends a job by its id, whoever holds it. A worker that was silent for too
-long (suspended, cut off) may come back after its job was given to another: its verdict must not count, so both
-statements here also name the worker.
+Who may put a job down. procrastinate ends a job by its id, whoever holds it. A worker that was silent for
+too long (suspended, cut off) may come back after its job was given to another: its verdict must not count,
+so both statements here also name the worker.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The queue inside the caller's transaction: state, audit entry and job commit together or not at all.
 
-procrastinate owns the tables `procrastinate_*`; we defer through its own code on the session's connection. What
-a dying worker leaves behind is read and changed here under row locks, because procrastinate's own retry by id
-does not ask who holds the job by now.
+procrastinate owns the tables `procrastinate_*`; we defer through its own code on the session's connection.
+What a dying worker leaves behind is read and changed here under row locks, because procrastinate's own
+retry by id does not ask who holds the job by now.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.work import DeadLetter, Job, QueueDepth
-from app.store.tables import DeadLetterRow, DeliveryRow
+from app.store.tables import DeadLetterRow, DeliveryRow, QuarantineRow
 
 _STALLED = text("""
     SELECT job.id, job.queue_name, job.task_name, job.args, job.attempts, job.worker_id
@@ -197,6 +197,15 @@ class WorkQueue:
     def queue_depths(self) -> list[QueueDepth]:
         """Return how many jobs wait and run in each queue that holds any."""
         return [QueueDepth(*row) for row in self._session.execute(_DEPTHS)]
+
+    def quarantined(self) -> int:
+        """Return how many instances no study could take."""
+        return self._session.scalar(select(func.count()).select_from(QuarantineRow)) or 0
+
+    def deliveries_by_state(self) -> dict[str, int]:
+        """Return how many deliveries there are in each state."""
+        counted = select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state)
+        return {row[0]: row[1] for row in self._session.execute(counted)}
 
     def _end(self, job: Job) -> int | None:
         key = {"job_id": job.job_id, "worker_id": job.worker_id}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,11 +56,17 @@ class Worker:
     on_ready: Callable[[], None] = lambda: None
     _attempts: dict[str, Attempts] = field(default_factory=dict, init=False)
     _current: QueueWorker | None = field(default=None, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then end within 10 s: a job still running by then is put back."""
         asyncio.run(self._run())
+
+    def stop(self) -> None:
+        """Ask it to stop, from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._begin_to_stop)
 
     @property
     def queues(self) -> list[str]:
@@ -67,9 +74,10 @@ class Worker:
         return sorted({task.queue for task in self.tasks})
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._begin_to_stop)
+        self._loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self._begin_to_stop)
         app = self._make_app()
         takeover = asyncio.create_task(self._take_over_for_ever(), name="takeover")
         try:

@@ -1,0 +1,75 @@
+"""Tasks that note what they are asked to do, and workers that run until there is nothing left to do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.domain.access import service_actor
+from app.settings import Settings
+from app.store.engine import Store
+from app.workers.runtime import Worker
+
+
+@dataclass
+class NotingTask:
+    """A task whose behaviour is a function of its arguments.
+
+    Attributes
+    ----------
+    done, given_up
+        Arguments of each run that ended well, and (reason, arguments) of each job that was given up.
+    """
+
+    act: Callable[..., None] = lambda **_: None
+    name: str = "note"
+    queue: str = "draft"
+    runs: list[dict[str, object]] = field(default_factory=list)
+    given_up: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    def run(self, **arguments: object) -> None:
+        self.runs.append(arguments)
+        self.act(**arguments)
+
+    def give_up(self, reason: str, **arguments: object) -> None:
+        self.given_up.append((reason, arguments))
+
+
+def work_until(store: Store, task: NotingTask, done: Callable[[], bool], **settings: object) -> None:
+    """Run a worker in a thread until `done`; fail after half a minute."""
+    chosen = Settings(data_dir=Path("/nonexistent"), **{"stalled_seconds": 2, **settings})  # type: ignore[arg-type]
+    worker = Worker(store, chosen, service_actor("test"), [task])
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        wait_until(done)
+    finally:
+        worker.stop()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until something holds; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def defer(store: Store, *, priority: int = 0, lock: str | None = None, **arguments: object) -> bool:
+    """Put a job for `NotingTask` into the queue."""
+    with store.begin() as unit:
+        return unit.work.defer(
+            "note", queue="draft", priority=priority, queueing_lock=lock, arguments=dict(arguments)
+        )
+
+
+def depth(store: Store) -> tuple[int, int]:
+    """Return how many jobs wait and run."""
+    with store.begin() as unit:
+        depths = unit.work.queue_depths()
+    return sum(d.waiting for d in depths), sum(d.running for d in depths)
