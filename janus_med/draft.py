@@ -116,6 +116,8 @@ class Draft:
         ``undrafted`` always has a reason.
     model, seed, input_sop_instance_uids
         Together with the weights they reproduce the draft.
+    unreadable
+        One message for each frontal image that could not be decoded; each names its file.
     """
 
     study_uid: str
@@ -127,6 +129,7 @@ class Draft:
     findings: tuple[DraftFinding, ...] = ()
     sentences: tuple[DraftSentence, ...] = ()
     issues: tuple[Issue, ...] = ()
+    unreadable: tuple[str, ...] = ()
     timings: Timings = field(default_factory=Timings)
 
     def section(self, name: Section) -> str:
@@ -158,5 +161,6 @@ class Draft:
             "sentences": [sentence.to_json() for sentence in self.sentences],
             "report": {"findings": self.section("findings"), "impression": self.section("impression")},
             "issues": [issue.to_json() for issue in self.issues],
+            "unreadable": list(self.unreadable),
             "timings": self.timings.to_json(),
         }

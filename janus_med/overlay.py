@@ -1,4 +1,4 @@
-"""From the attention on the patch grid to regions and grids in source pixels: attention, not a measurement."""
+"""From attention on the patch grid to regions and grids in source pixels: attention, not a measurement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from janus_med.errors import GeometryError
 from janus_med.preprocessing import resize_by_area
-from janus_med.spatial import Box, apply_orientation, orient_step
+from janus_med.spatial import Box, orient_step, transform_box
 
 if TYPE_CHECKING:
     from janus_med.spatial import SpatialTrace
@@ -68,8 +68,8 @@ class AttentionGrid:
     rows, columns
         Size of the grid.
     extent
-        x0, y0, x1, y1 of the grid's outer edge in source columns and rows; it reaches past the image where the
-        model's square was padded.
+        x0, y0, x1, y1 of the grid's outer edge in source columns and rows; it reaches past the image where
+        the model's square was padded.
     png
         8-bit grey PNG, 255 = 1.0.
     """
@@ -167,8 +167,6 @@ def _check_grid(attention: np.ndarray) -> None:
 
 
 def _to_source_unclipped(trace: SpatialTrace, box: Box) -> Box:
-    from janus_med.spatial import transform_box
-
     return transform_box(trace.inverse(), box)
 
 

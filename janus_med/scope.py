@@ -1,4 +1,4 @@
-"""What is drafted and what is not, with the reason in words: first the header, then the picture, then the model."""
+"""What is drafted and what is not, with the reason in words: the header, then the picture, then the model."""
 
 from __future__ import annotations
 
