@@ -31,7 +31,9 @@ class Peer:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.ae_title) <= 16 or self.ae_title != self.ae_title.strip():
-            raise ValueError(f"{self.ae_title!r} is no AE title: 1 to 16 characters without spaces at the ends")
+            raise ValueError(
+                f"{self.ae_title!r} is no AE title: 1 to 16 characters without spaces at the ends"
+            )
         for network in self.networks:
             ipaddress.ip_network(network)
 
@@ -129,8 +131,8 @@ class Closable(Protocol):
 class WaitingRoom:
     """Bound the connections that have not yet asked for an association.
 
-    When a source has too many, its oldest is cut: a peer that floods or drips only loses its own connections, and a
-    peer that speaks DICOM leaves the room within milliseconds.
+    When a source has too many, its oldest is cut: a peer that floods or drips only loses its own
+    connections, and a peer that speaks DICOM leaves the room within milliseconds.
 
     Parameters
     ----------

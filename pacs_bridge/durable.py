@@ -1,4 +1,4 @@
-"""The few file operations durability is made of: private folders, fsync of files and folders, exclusive links."""
+"""The file operations durability is made of: private folders, fsync of files and folders, exclusive links."""
 
 from __future__ import annotations
 

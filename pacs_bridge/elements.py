@@ -19,7 +19,9 @@ ITEM = 0xFFFEE000
 ITEM_DELIMITER = 0xFFFEE00D
 SEQUENCE_DELIMITER = 0xFFFEE0DD
 PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
-LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+LONG_VRS = frozenset(
+    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
 SHORT_VRS = frozenset(
     {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH"}
     | {b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
@@ -95,7 +97,8 @@ def locate(data: memoryview, encoding: Encoding, wanted: frozenset[int], limits:
     Raises
     ------
     Rejected
-        If the bytes are not a data set in this encoding, end inside an element, or exceed the limits (PS3.5 7.1).
+        If the bytes are not a data set in this encoding, end inside an element, or exceed the limits (PS3.5
+        7.1).
     """
     walk = _Walk(data, encoding, wanted, limits)
     while walk.stack:
@@ -109,9 +112,7 @@ def locate(data: memoryview, encoding: Encoding, wanted: frozenset[int], limits:
 class _Walk:
     """State of one walk: position, open data sets and sequences, what was found."""
 
-    def __init__(
-        self, data: memoryview, encoding: Encoding, wanted: frozenset[int], limits: Limits
-    ) -> None:
+    def __init__(self, data: memoryview, encoding: Encoding, wanted: frozenset[int], limits: Limits) -> None:
         self.data = data
         self.order = "<" if encoding.little_endian else ">"
         self.tag_and_length = struct.Struct(self.order + "HHI")
@@ -199,7 +200,7 @@ class _Walk:
     def _unpack(self) -> tuple[int, int, int]:
         if self.position + 8 > len(self.data):
             raise _Damaged("the data set ends inside an element: truncated,")
-        return self.tag_and_length.unpack_from(self.data, self.position)  # type: ignore[return-value]
+        return self.tag_and_length.unpack_from(self.data, self.position)
 
     def _value_header(self, frame: _Frame, length: int) -> tuple[bytes, int, int]:
         """Return VR, offset and length of the value of the element at the position."""
@@ -210,7 +211,9 @@ class _Walk:
             short: int = struct.unpack_from(self.order + "H", self.data, self.position + 6)[0]
             return vr, self.position + 8, short
         if vr not in LONG_VRS:
-            raise _Damaged("no value representation where one must be (other transfer syntax than negotiated?)")
+            raise _Damaged(
+                "no value representation where one must be (other transfer syntax than negotiated?)"
+            )
         if self.position + 12 > len(self.data):
             raise _Damaged("the data set ends inside an element: truncated,")
         long: int = struct.unpack_from(self.order + "I", self.data, self.position + 8)[0]

@@ -13,7 +13,8 @@ from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.received import DataSetBytes, FileHead, Part
 
 if TYPE_CHECKING:
-    from pacs_bridge.transport import GuardedAssociation, TransportLimits
+    from pacs_bridge.guarded_socket import TransportLimits
+    from pacs_bridge.transport import GuardedAssociation
 
 LOGGER = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class GuardedDimse(DIMSEServiceProvider):
 
     def __init__(self, assoc: GuardedAssociation, limits: TransportLimits, open_part: OpenPart) -> None:
         super().__init__(assoc)
+        self.message: DIMSEMessage | None
         self._limits = limits
         self._open_part = open_part
         self._command_bytes = 0
@@ -49,8 +51,7 @@ class GuardedDimse(DIMSEServiceProvider):
         if violation:
             self._refuse(violation)
             return
-        if self.message is None:
-            self.message = self._new_message()
+        self.message = self.message or self._new_message()
         try:
             super().receive_primitive(primitive)
         except Exception:

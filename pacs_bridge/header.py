@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes
 
@@ -118,24 +119,23 @@ def read_header(
     Raises
     ------
     Rejected
-        Status 0xC000 with the reason: not a data set in this transfer syntax, truncated (pixel data included),
-        nested too deep, or without the four UIDs that place an instance (PS3.3 C.7.2.1, C.7.3.1, C.12.1).
+        Status 0xC000 with the reason: not a data set in this transfer syntax, truncated (pixel data
+        included), nested too deep, or without the four UIDs that place an instance (PS3.3 C.7.2.1, C.7.3.1,
+        C.12.1).
     """
     view = memoryview(data)
     encoding = Encoding.of(transfer_syntax)
     found = locate(view, encoding, _WANTED, limits or Limits())
     reader = _Values(view, found, encoding)
-    uids = {name: reader.uid(tag, name) for name, tag in _UIDS.items()}
-    texts: dict[str, str] = {name: reader.code(tag) for name, tag in _CODES.items()}
-    texts |= {name: reader.text(tag) for name, tag in _TEXTS.items()}
-    texts |= {name: reader.name(tag) for name, tag in _NAMES.items()}
-    numbers = {name: reader.number(tag) for name, tag in _NUMBERS.items()}
+    facts: dict[str, Any] = {name: reader.uid(tag, name) for name, tag in _UIDS.items()}
+    facts |= {name: reader.code(tag) for name, tag in _CODES.items()}
+    facts |= {name: reader.text(tag) for name, tag in _TEXTS.items()}
+    facts |= {name: reader.name(tag) for name, tag in _NAMES.items()}
+    facts |= {name: reader.number(tag) for name, tag in _NUMBERS.items()}
     return InstanceHeader(
-        **uids,
         transfer_syntax=transfer_syntax,
         specific_character_set=reader.code(_SPECIFIC_CHARACTER_SET),
-        **texts,
-        **numbers,
+        **facts,
     )
 
 

@@ -122,7 +122,8 @@ def _relink(layout: SpoolLayout) -> int:
 def _missing_objects(layout: SpoolLayout) -> Iterator[str]:
     """Yield the SOP Instance UIDs of records without an object.
 
-    Every object has its own record by now, so fewer objects than records is the only sign; records are read then.
+    Every object has its own record by now, so fewer objects than records is the only sign; records are read
+    then.
     """
     objects = {entry.name for entry in files_below(layout.objects, ".dcm")}
     records = [Path(entry.path) for entry in files_below(layout.records, ".json")]

@@ -3,85 +3,31 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pydicom.uid import UID
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_context, evt
+from pynetdicom import AE, evt
 
-from pacs_bridge.admission import MAXIMUM_ASSOCIATIONS, Admission, Peer, WaitingRoom
-from pacs_bridge.elements import Limits
+from pacs_bridge.admission import Admission, WaitingRoom
 from pacs_bridge.errors import OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import check_command, read_header
+from pacs_bridge.listener_config import ListenerConfig, supported_contexts
 from pacs_bridge.listener_events import ListenerEvents, SafeEvents
 from pacs_bridge.open_studies import OpenStudies
 from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, ReceivedInstance
 from pacs_bridge.sink import InstanceSink
-from pacs_bridge.spool import Disposition, StoreOutcome
+from pacs_bridge.spool_types import Disposition, StoreOutcome
 from pacs_bridge.transport import (
+    Guard,
     GuardedAssociation,
     GuardedServer,
-    TransportLimits,
     keep_identifiers_out_of_logs,
 )
 
 LOGGER = logging.getLogger(__name__)
-VERIFICATION = "1.2.840.10008.1.1"
-# Data sets whose encoding hides their size, whose pixels are elsewhere, or that are no files (PS3.5 A.5, A.6, A.9)
-NOT_OFFERED = frozenset(
-    {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.8.1"}
-    | {f"1.2.840.10008.1.2.4.{n}" for n in (94, 95, 204, 205)}
-    | {f"1.2.840.10008.1.2.7.{n}" for n in (1, 2, 3)}
-)
-FIRST_CHOICE = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
-
-
-@dataclass(frozen=True)
-class ListenerConfig:
-    """How the listener behaves.
-
-    Parameters
-    ----------
-    ae_title
-        Our AE title; a peer must call it by this name.
-    peers
-        Allow-list of calling AE titles; empty means nobody.
-    address, port
-        Where to listen; port 0 takes a free one.
-    maximum_associations
-        1 to 1000 at the same time; the next is rejected with 2/3/2.
-    maximum_per_source
-        Of those, from one address; None for no further limit.
-    maximum_pdu
-        Bytes; offered to peers and enforced.
-    transport
-        Bounds of each association.
-    header
-        Bounds of a header.
-    tls
-        Server context; None for plain DICOM.
-    """
-
-    ae_title: str = "JANUSMED"
-    peers: tuple[Peer, ...] = ()
-    address: str = "127.0.0.1"
-    port: int = 11112
-    maximum_associations: int = 64
-    maximum_per_source: int | None = None
-    maximum_pdu: int = 262_144
-    transport: TransportLimits = field(default_factory=TransportLimits)
-    header: Limits = field(default_factory=Limits)
-    tls: ssl.SSLContext | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.maximum_associations <= MAXIMUM_ASSOCIATIONS:
-            raise Fatal(f"maximum_associations must be 1 to {MAXIMUM_ASSOCIATIONS}")
-        if not 4096 <= self.maximum_pdu <= 1024**2:
-            raise Fatal("maximum_pdu must be 4096 to 1048576 bytes")
 
 
 class Listener:
@@ -135,8 +81,8 @@ class Listener:
     def open_studies(self) -> frozenset[str]:
         """Return the StudyInstanceUIDs of associations that are still open.
 
-        A study is in the set before its first instance is stored, and until every association that carried it was
-        released, aborted or lost.
+        A study is in the set before its first instance is stored, and until every association that carried
+        it was released, aborted or lost.
         """
         return self._studies.uids()
 
@@ -163,7 +109,10 @@ class Listener:
             raise Fatal(f"cannot listen on {config.address}:{config.port}: {error.strerror}") from error
         ae._servers.append(self._server)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="dicom-listener", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.1},
+            name="dicom-listener",
+            daemon=True,
         )
         self._thread.start()
 
@@ -191,29 +140,26 @@ class Listener:
     def _make_server(self, ae: Any) -> GuardedServer:
         config = self._config
         waiting = 32 + config.maximum_associations
-        return GuardedServer(
-            ae,
-            (config.address, config.port),
-            config.ae_title,
-            supported_contexts(),
+        guard = Guard(
             limits=config.transport,
             waiting_room=WaitingRoom(per_source=waiting, total=4 * waiting),
             open_part=self._sink.open_part,
             on_end=self._on_end,
             tls=config.tls,
-            evt_handlers=[
-                (evt.EVT_REQUESTED, self._on_requested),
-                (evt.EVT_ESTABLISHED, self._on_established),
-                (evt.EVT_ABORTED, self._on_aborted),
-                (evt.EVT_C_STORE, self._on_store),
-            ],
         )
+        handlers = [
+            (evt.EVT_REQUESTED, self._on_requested),
+            (evt.EVT_ESTABLISHED, self._on_established),
+            (evt.EVT_ABORTED, self._on_aborted),
+            (evt.EVT_C_STORE, self._on_store),
+        ]
+        return GuardedServer(ae, (config.address, config.port), supported_contexts(), guard, handlers)
 
     def _on_requested(self, event: Any) -> None:
         """Admit or reject; runs in the thread of the association, before negotiation."""
         assoc: GuardedAssociation = event.assoc
         facts = assoc.learn_titles()
-        assoc._server.waiting_room.leave(facts.association_id)
+        assoc._server.guard.waiting_room.leave(facts.association_id)
         self._live[facts.association_id] = assoc
         rejection = self._admission.decide(facts)
         if rejection is None:
@@ -238,7 +184,9 @@ class Listener:
         if assoc.is_released and not assoc.violation:
             self._events.tell("association_closed", assoc.facts)
         elif assoc.violation or assoc.facts.calling_ae:
-            self._events.tell("association_aborted", assoc.facts, assoc.violation or "connection lost or aborted")
+            self._events.tell(
+                "association_aborted", assoc.facts, assoc.violation or "connection lost or aborted"
+            )
 
     def _release(self, assoc: GuardedAssociation) -> None:
         self._admission.release(assoc.facts.association_id)
@@ -295,15 +243,3 @@ class Listener:
         elif outcome.disposition is Disposition.QUARANTINED:
             name = "instance_quarantined"
         self._events.tell(name, instance.association, instance.sop_instance_uid, outcome)
-
-
-def supported_contexts() -> list[Any]:
-    """Return the presentation contexts of the listener: verification and every storage SOP class.
-
-    Uncompressed syntaxes come first: where a sender offers a choice in one context, no lossy step is asked for.
-    """
-    rest = [syntax for syntax in ALL_TRANSFER_SYNTAXES if syntax not in NOT_OFFERED | set(FIRST_CHOICE)]
-    syntaxes = [*FIRST_CHOICE, *rest]
-    contexts = [build_context(VERIFICATION, list(FIRST_CHOICE))]
-    contexts += [build_context(str(cx.abstract_syntax), syntaxes) for cx in AllStoragePresentationContexts]
-    return contexts

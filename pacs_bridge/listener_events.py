@@ -8,7 +8,7 @@ from typing import Protocol
 from pacs_bridge.admission import Rejection
 from pacs_bridge.errors import BridgeError
 from pacs_bridge.received import AssociationFacts
-from pacs_bridge.spool import StoreOutcome
+from pacs_bridge.spool_types import StoreOutcome
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,10 +31,14 @@ class ListenerEvents(Protocol):
     def association_closed(self, association: AssociationFacts) -> None:
         """An association was released by its peer."""
 
-    def instance_stored(self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome) -> None:
+    def instance_stored(
+        self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome
+    ) -> None:
         """An instance was acknowledged with 0x0000 (`outcome.disposition`: stored or duplicate)."""
 
-    def instance_refused(self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome) -> None:
+    def instance_refused(
+        self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome
+    ) -> None:
         """An instance was answered with an error and is not here."""
 
     def instance_quarantined(
@@ -65,12 +69,16 @@ class LoggedEvents:
         """Log at level info."""
         LOGGER.info("association_closed", extra=_keys(association))
 
-    def instance_stored(self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome) -> None:
+    def instance_stored(
+        self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome
+    ) -> None:
         """Log at level debug."""
         del sop_instance_uid
         LOGGER.debug("instance_stored", extra=_keys(association) | {"disposition": outcome.disposition.value})
 
-    def instance_refused(self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome) -> None:
+    def instance_refused(
+        self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome
+    ) -> None:
         """Log at level warning."""
         del sop_instance_uid
         LOGGER.warning("instance_refused", extra=_keys(association) | _answer(outcome))

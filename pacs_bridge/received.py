@@ -54,8 +54,8 @@ class FileHead:
     def encode(self) -> bytes:
         """Return our own zero preamble, ``DICM`` and the file meta information.
 
-        The peer's preamble never gets here, so no polyglot does (CVE-2019-11687). A value that is not a UID is
-        left out: only a quarantined file can lack it.
+        The peer's preamble never gets here, so no polyglot does (CVE-2019-11687). A value that is not a UID
+        is left out: only a quarantined file can lack it.
         """
         elements = [_element(0x0001, b"OB", b"\x00\x01")]
         if is_uid(self.sop_class_uid):
@@ -94,9 +94,9 @@ class Part:
 class DataSetBytes(io.BytesIO):
     """The data set of one C-STORE while it arrives: small ones in memory, larger ones in a part file.
 
-    It takes the place of the `BytesIO` that pynetdicom collects fragments in. The SHA-256 is computed on the way.
-    An error of the disk does not stop the association: the rest is only counted and `error` says why, so that the
-    peer gets a status instead of an abort.
+    It takes the place of the `BytesIO` that pynetdicom collects fragments in. The SHA-256 is computed on
+    the way. An error of the disk does not stop the association: the rest is only counted and `error` says
+    why, so that the peer gets a status instead of an abort.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class DataSetBytes(io.BytesIO):
             return len(data)
         try:
             self._keep(data)
-        except Exception as error:  # noqa: BLE001 - reported through the C-STORE response
+        except Exception as error:
             self.error = error
             self.discard()
         return len(data)
@@ -161,7 +161,7 @@ class DataSetBytes(io.BytesIO):
             yield body
 
     def discard(self) -> None:
-        """Forget the bytes; a part file is removed. Safe to call twice and after the spool took the file over."""
+        """Forget the bytes; a part file is removed. Safe to repeat, and after the spool took over."""
         part, self.part = self.part, None
         if part is not None:
             part.file.close()

@@ -1,4 +1,4 @@
-"""What to do with a received instance: the protocol that the application may implement, and the spool's own."""
+"""What to do with a received instance: the protocol an application may implement, and the spool's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Protocol
 from pacs_bridge.errors import Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.received import FileHead, Part, ReceivedInstance
-from pacs_bridge.spool import Spool, StoreOutcome
+from pacs_bridge.spool import Spool
+from pacs_bridge.spool_types import StoreOutcome
 
 
 class InstanceSink(Protocol):

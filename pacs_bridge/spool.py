@@ -1,25 +1,24 @@
 """The spool: where an acknowledged instance is durable before its sender hears of it.
 
-Order of one `Spool.store`: temporary file, write, fsync, rename to its digest, fsync of the folder, record linked
-under its UID, fsync of the folder, entry for intake, and only then 0x0000. See `spool_layout` for what lies where.
+Order of one `Spool.store`: temporary file, write, fsync, rename to its digest, fsync of the folder, record
+linked under its UID, fsync of the folder, entry for intake, and only then 0x0000. See `spool_layout` for
+what lies where.
 """
 
 from __future__ import annotations
 
-import enum
 import fcntl
 import heapq
 import logging
 import os
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
-from pacs_bridge.received import AssociationFacts, FileHead, Part, ReceivedInstance
+from pacs_bridge.received import FileHead, Part, ReceivedInstance
 from pacs_bridge.spool_layout import (
     SpoolLayout,
     files_below,
@@ -29,82 +28,9 @@ from pacs_bridge.spool_layout import (
     remove_quietly,
 )
 from pacs_bridge.spool_record import Record
+from pacs_bridge.spool_types import Disposition, QuarantinedInstance, SpooledInstance, StoreOutcome
 
 LOGGER = logging.getLogger(__name__)
-
-
-class Disposition(enum.StrEnum):
-    """What became of an instance."""
-
-    STORED = "stored"
-    DUPLICATE = "duplicate"
-    QUARANTINED = "quarantined"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class StoreOutcome:
-    """The answer to a C-STORE.
-
-    Parameters
-    ----------
-    status
-        DIMSE status for the sender (PS3.4 B.2.3).
-    disposition
-        What became of the bytes.
-    reason
-        Empty for success, else one sentence for the administrator.
-    digest
-        SHA-256 of the data set as received.
-    """
-
-    status: int
-    disposition: Disposition
-    reason: str = ""
-    digest: str = ""
-
-
-@dataclass(frozen=True)
-class SpooledInstance:
-    """An acknowledged instance, as intake sees it.
-
-    Parameters
-    ----------
-    header, association, received_at, digest, size
-        As in the record; `size` is the data set's, in bytes.
-    path
-        The DICOM file. Read it only.
-    entry
-        The hand-over entry, see `Spool.indexed`.
-    """
-
-    header: InstanceHeader
-    association: AssociationFacts
-    received_at: datetime
-    digest: str
-    size: int
-    path: Path
-    entry: Path
-
-
-@dataclass(frozen=True)
-class QuarantinedInstance:
-    """An instance that was set aside; `header` is None when it could not be read.
-
-    Parameters
-    ----------
-    status
-        What the sender was told; None when it had been acknowledged before.
-    """
-
-    header: InstanceHeader | None
-    association: AssociationFacts
-    received_at: datetime
-    digest: str
-    size: int
-    status: int | None
-    reason: str
-    path: Path
 
 
 class Spool:
@@ -129,7 +55,8 @@ class Spool:
     def recover(self) -> JanitorReport:
         """Take the spool for this process and finish what a crash left half done.
 
-        Call it once, before anything is received. The spool stays taken until `close` or the end of the process.
+        Call it once, before anything is received. The spool stays taken until `close` or the end of the
+        process.
 
         Returns
         -------
@@ -157,7 +84,7 @@ class Spool:
             os.close(owner)
 
     def check_space(self, incoming: int = 0) -> None:
-        """Raise `Rejected` (0xA700) when the disk is below its low-water mark or would be after `incoming` bytes."""
+        """Raise `Rejected` (0xA700) when `incoming` bytes would bring the disk below its low-water mark."""
         self.floor.check(self.layout.root, incoming)
 
     def open_part(self, head: FileHead) -> Part:
@@ -177,8 +104,8 @@ class Spool:
         Returns
         -------
         StoreOutcome
-            0x0000 stored or identical to what is here; 0xC000 quarantined: the same SOP Instance UID came with
-            other bytes before.
+            0x0000 stored or identical to what is here; 0xC000 quarantined: the same SOP Instance UID came
+            with other bytes before.
 
         Raises
         ------
@@ -244,7 +171,9 @@ class Spool:
         found = []
         for entry in files_below(self.layout.quarantine, ".json"):
             record = Record.decode(Path(entry.path).read_bytes())
-            facts = {name: getattr(record, name) for name in QuarantinedInstance.__annotations__ if name != "path"}
+            facts = {
+                name: getattr(record, name) for name in QuarantinedInstance.__annotations__ if name != "path"
+            }
             found.append(QuarantinedInstance(path=self.layout.quarantine_path(record.digest), **facts))
         return sorted(found, key=lambda instance: (instance.received_at, instance.digest))
 
@@ -312,7 +241,7 @@ class Spool:
         return self._confirm(known, target)
 
     def _lost_race(self, record: Record, target: Path) -> StoreOutcome:
-        """Another sender's record of this UID was first: the same bytes are one instance, others a conflict."""
+        """Another sender's record was first: the same bytes are one instance, others a conflict."""
         assert record.header is not None
         known = read_record(self.layout.record_path(record.header.sop_instance_uid))
         assert known is not None
@@ -344,7 +273,7 @@ class Spool:
         try:
             record = read_record(entry)
         except ValueError:
-            LOGGER.error("spool_record_damaged", extra={"entry": entry.name})
+            LOGGER.exception("spool_record_damaged", extra={"entry": entry.name})
             return None
         if record is None or record.header is None:
             return None

@@ -8,9 +8,9 @@
     quarantine/<2 hex>/<SHA-256 of the data set>.{dcm,json}
     temp/                                             unfinished files
 
-No value of a peer is ever part of a name. The mode bits are the durable marks of progress: an object is 0600 until
-its record is durable, then 0400; a record is 0600 until intake has indexed it, then 0400. So the janitor needs no
-more than the names and modes to find what a crash left half done.
+No value of a peer is ever part of a name. The mode bits are the durable marks of progress: an object is
+0600 until its record is durable, then 0400; a record is 0600 until intake has indexed it, then 0400. So the
+janitor needs no more than the names and modes to find what a crash left half done.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from pacs_bridge.durable import (
     make_private_folder,
     sync_folder,
     temporary_name,
-    write_all,
     write_new_file,
 )
 from pacs_bridge.received import FileHead, Part, ReceivedInstance

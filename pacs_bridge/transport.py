@@ -1,25 +1,24 @@
 """The guard: what pynetdicom's transport does not bound, bounded.
 
-Subclasses of its server, request handler, association, DIMSE provider and socket. They touch private names, so
-pynetdicom is pinned exactly and `tests/bridge/test_transport_*.py` must pass before the pin moves.
+Subclasses of its server, request handler, association, DIMSE provider and socket. They touch private names,
+so pynetdicom is pinned exactly and `tests/bridge/test_transport_*.py` must pass before the pin moves.
 
-- A connection is accepted without TLS handshake; the handshake runs in the association's own thread, 5 s at most.
+- A connection is accepted without TLS handshake; the handshake runs in the association's own thread, 5 s at
+  most.
 - A PDU may be 256 KiB long before the association is accepted, then the negotiated maximum + 6.
 - One deadline counts for a whole PDU, not for each `recv`.
-- A DIMSE message is bounded; large data sets go to a file while they arrive, and requests must wait their turn.
+- A DIMSE message is bounded; large data sets go to a file while they arrive, and requests must wait their
+  turn.
 - `poll` replaces `select`, which fails for descriptors from 1024 on.
-- TCP_NODELAY, and TCP_QUICKACK re-armed after each read: a peer with Nagle's algorithm on would else wait 40 ms
-  for every instance.
+- TCP_NODELAY, and TCP_QUICKACK re-armed after each read: a peer with Nagle's algorithm on would else wait
+  40 ms for every instance.
 """
 
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import ssl
-import struct
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,153 +27,14 @@ from typing import Any
 from pynetdicom import _config, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.transport import AssociationServer, AssociationSocket, RequestHandler
+from pynetdicom.transport import AssociationServer, RequestHandler
 
 from pacs_bridge.admission import WaitingRoom
 from pacs_bridge.guarded_dimse import GuardedDimse, OpenPart
+from pacs_bridge.guarded_socket import GuardedSocket, TransportLimits
 from pacs_bridge.received import AssociationFacts
 
 LOGGER = logging.getLogger(__name__)
-P_DATA_TF = 0x04
-
-
-@dataclass(frozen=True)
-class TransportLimits:
-    """Bounds on what a peer may make us hold or wait for; bytes and seconds.
-
-    Parameters
-    ----------
-    request_pdu
-        Longest PDU before the association is accepted.
-    pdu_deadline
-        For one PDU from its first byte to its last, once the association is accepted.
-    request_deadline
-        From the connection to the complete A-ASSOCIATE-RQ (the ARTIM timer of PS3.8 9.1.5).
-    tls_deadline
-        For the TLS handshake.
-    network_timeout
-        Without any PDU, after which the peer is aborted.
-    command, message
-        Longest command set, longest data set of one DIMSE message.
-    memory
-        Longest data set that is kept in memory while it arrives.
-    queued_messages
-        Requests a peer may send ahead; without asynchronous operations it must wait for each answer (PS3.7 D.3.3.3).
-    """
-
-    request_pdu: int = 262_144
-    pdu_deadline: float = 30.0
-    request_deadline: float = 10.0
-    tls_deadline: float = 5.0
-    network_timeout: float = 60.0
-    command: int = 65_536
-    message: int = 4 * 1024**3
-    memory: int = 1024**2
-    queued_messages: int = 8
-
-
-class ProtocolViolation(OSError):
-    """A peer overstepped a limit; as an `OSError` it makes pynetdicom close the connection."""
-
-
-class GuardedSocket(AssociationSocket):
-    """The socket of one association, with limits per PDU."""
-
-    def __init__(self, assoc: GuardedAssociation, client_socket: socket.socket, limits: TransportLimits) -> None:
-        client_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().__init__(assoc, client_socket=client_socket)
-        self._limits = limits
-        self._opened = time.monotonic()
-        self._deadline = 0.0
-        self._in_body = False
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether bytes, or the end of the connection, can be read."""
-        if self.socket is None or not self._is_connected:
-            return False
-        try:
-            poll = select.poll()
-            poll.register(self.socket, select.POLLIN)
-            readable = bool(poll.poll(0))
-        except (OSError, ValueError):
-            self.event_queue.put("Evt17")
-            return False
-        if isinstance(self.socket, ssl.SSLSocket):
-            return readable or bool(self.socket.pending())
-        return readable
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Read the header (6 bytes) or the body of a PDU, within the deadline of that PDU.
-
-        Raises
-        ------
-        ProtocolViolation
-            If the declared length is over the limit.
-        TimeoutError
-            If the PDU is not complete in time.
-        """
-        if self._in_body:
-            self._in_body = False
-            return self._read(nr_bytes)
-        self._deadline = self._deadline_of_pdu()
-        header = self._read(nr_bytes)
-        if len(header) == 6:
-            self._in_body = 0x01 <= header[0] <= 0x07
-            self._check_length(int(struct.unpack(">L", header[2:])[0]))
-        return header
-
-    def send(self, bytestream: bytes) -> None:
-        """Send a PDU; a peer that does not read is cut after the deadline of a PDU."""
-        if self.socket is not None:
-            self.socket.settimeout(self._limits.pdu_deadline)
-        super().send(bytestream)
-
-    def cut(self) -> None:
-        """Close the connection from another thread; the reader sees its end."""
-        if self.socket is not None:
-            try:
-                self.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
-
-    def _deadline_of_pdu(self) -> float:
-        if self._awaits_request:
-            return self._opened + self._limits.request_deadline
-        return time.monotonic() + self._limits.pdu_deadline
-
-    @property
-    def _awaits_request(self) -> bool:
-        return str(self.assoc.dul.state_machine.current_state) in {"Sta1", "Sta2"}
-
-    def _check_length(self, length: int) -> None:
-        maximum = self._limits.request_pdu
-        if not self._awaits_request:
-            maximum = int(self.assoc.acceptor.maximum_length) + 6
-        if length > maximum:
-            self._in_body = False
-            self.assoc.violate(f"a PDU of {length} bytes was announced, {maximum} are allowed")
-            raise ProtocolViolation("PDU too long")
-
-    def _read(self, nr_bytes: int) -> bytearray:
-        """Read exactly `nr_bytes`, fewer only when the peer closed the connection."""
-        buffer = bytearray(nr_bytes)
-        view, filled = memoryview(buffer), 0
-        assert self.socket is not None
-        while filled < nr_bytes:
-            remaining = self._deadline - time.monotonic()
-            if remaining <= 0:
-                self.assoc.violate("a PDU was not complete in time")
-                raise TimeoutError("PDU not complete in time")
-            self.socket.settimeout(remaining)
-            count = self.socket.recv_into(view[filled:])
-            if count == 0:
-                view.release()
-                del buffer[filled:]
-                break
-            filled += count
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        return buffer
 
 
 class GuardedAssociation(Association):
@@ -185,7 +45,7 @@ class GuardedAssociation(Association):
         self._server: GuardedServer = server
         self.violation = ""
         self.facts = AssociationFacts(uuid.uuid4().hex, "", "", address)
-        self.dimse: GuardedDimse = GuardedDimse(self, server.limits, server.open_part)
+        self.dimse: GuardedDimse = GuardedDimse(self, server.guard.limits, server.guard.open_part)
 
     def violate(self, reason: str) -> None:
         """Note the first limit that the peer overstepped."""
@@ -207,10 +67,10 @@ class GuardedAssociation(Association):
             if self._shake_hands():
                 super().run_reactor()
         finally:
-            self._server.waiting_room.leave(self.facts.association_id)
+            self._server.guard.waiting_room.leave(self.facts.association_id)
             self.dimse.discard()
             self._close_socket()
-            self._server.on_end(self)
+            self._server.guard.on_end(self)
 
     def wake_up(self) -> None:
         """End the wait for an A-ASSOCIATE-RQ that cannot come any more."""
@@ -218,12 +78,12 @@ class GuardedAssociation(Association):
             self.dul.to_user_queue.put(None)
 
     def _shake_hands(self) -> bool:
-        context = self._server.tls
+        context = self._server.guard.tls
         if context is None:
             return True
         wrapper = self.dul.socket
         try:
-            wrapper.socket.settimeout(self._server.limits.tls_deadline)
+            wrapper.socket.settimeout(self._server.guard.limits.tls_deadline)
             wrapper.socket = context.wrap_socket(
                 wrapper.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -247,7 +107,9 @@ class GuardedHandler(RequestHandler):
     def handle(self) -> None:
         """Start the association in its own thread."""
         assoc = self._create_association()
-        self.server.waiting_room.enter(assoc.facts.association_id, assoc.facts.source_address, assoc.dul.socket)
+        self.server.guard.waiting_room.enter(
+            assoc.facts.association_id, assoc.facts.source_address, assoc.dul.socket
+        )
         assoc.start()
 
     def _create_association(self) -> GuardedAssociation:
@@ -255,7 +117,7 @@ class GuardedHandler(RequestHandler):
         server = self.server
         assoc = GuardedAssociation(server, str(self.client_address[0]))
         assoc.name = f"AcceptorThread@{assoc.facts.association_id}"
-        assoc.set_socket(GuardedSocket(assoc, self.request, server.limits))
+        assoc.set_socket(GuardedSocket(assoc, self.request, server.guard.limits))
         assoc.acceptor.maximum_length = self.ae.maximum_pdu_size
         assoc.acceptor.ae_title = server.ae_title
         assoc.acceptor.address_info = self.local
@@ -273,13 +135,12 @@ class GuardedHandler(RequestHandler):
         return assoc
 
 
-class GuardedServer(AssociationServer):
-    """Accepts connections; nothing a peer does can keep the accept loop busy.
+@dataclass(frozen=True)
+class Guard:
+    """What bounds the associations of a server, and where they report.
 
     Parameters
     ----------
-    ae, address, ae_title, contexts, evt_handlers
-        As for pynetdicom's server.
     limits
         Bounds of every association.
     waiting_room
@@ -292,28 +153,34 @@ class GuardedServer(AssociationServer):
         Wraps connections; None for plain DICOM.
     """
 
+    limits: TransportLimits
+    waiting_room: WaitingRoom
+    open_part: OpenPart
+    on_end: Callable[[GuardedAssociation], None]
+    tls: ssl.SSLContext | None = None
+
+
+class GuardedServer(AssociationServer):
+    """Accepts connections; nothing a peer does can keep the accept loop busy.
+
+    It does not need the threads of pynetdicom's threaded server: to accept is to start an association,
+    which has its own.
+
+    Parameters
+    ----------
+    ae, address, contexts, evt_handlers
+        As for pynetdicom's server.
+    guard
+        Bounds and callbacks.
+    """
+
     request_queue_size = 128
 
     def __init__(
-        self,
-        ae: Any,
-        address: tuple[str, int],
-        ae_title: str,
-        contexts: list[Any],
-        *,
-        limits: TransportLimits,
-        waiting_room: WaitingRoom,
-        open_part: OpenPart,
-        on_end: Callable[[GuardedAssociation], None],
-        tls: ssl.SSLContext | None = None,
-        evt_handlers: list[Any],
+        self, ae: Any, address: tuple[str, int], contexts: list[Any], guard: Guard, evt_handlers: list[Any]
     ) -> None:
-        self.limits = limits
-        self.waiting_room = waiting_room
-        self.open_part = open_part
-        self.on_end = on_end
-        self.tls = tls
-        super().__init__(ae, address, ae_title, contexts, None, evt_handlers, GuardedHandler)
+        self.guard = guard
+        super().__init__(ae, address, ae.ae_title, contexts, None, evt_handlers, GuardedHandler)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection without waiting for anything."""

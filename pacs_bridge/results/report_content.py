@@ -1,0 +1,178 @@
+"""What a report document says, as plain data: the input of `build_report_sr`."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from pacs_bridge.header import InstanceHeader
+
+
+class ReportState(enum.StrEnum):
+    """The states of a report that a document can show."""
+
+    DRAFTED = "DRAFTED"
+    PRELIMINARY = "PRELIMINARY"
+    SIGNED = "SIGNED"
+    ADDENDED = "ADDENDED"
+    CORRECTED = "CORRECTED"
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: value, coding scheme designator and meaning (PS3.3 8.8)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class SourceStudy:
+    """Patient and study as in the source images; copied exactly, Unicode, DICOM form of dates and names."""
+
+    study_uid: str
+    patient_id: str = ""
+    issuer_of_patient_id: str = ""
+    patient_name: str = ""
+    patient_birth_date: str = ""
+    patient_sex: str = ""
+    study_id: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    accession_number: str = ""
+    study_description: str = ""
+    referring_physician_name: str = ""
+
+    @classmethod
+    def of(cls, header: InstanceHeader) -> SourceStudy:
+        """Take patient and study from the header of one of the images."""
+        return cls(**{name: getattr(header, name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class SourceInstance:
+    """An instance that was read for the report, or that a sentence rests on."""
+
+    study_uid: str
+    series_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A piece of report text and the images it rests on (INFERRED FROM)."""
+
+    text: str
+    images: tuple[SourceInstance, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed part of the report.
+
+    Parameters
+    ----------
+    heading
+        A key of `report_sr.HEADINGS`: ``findings``, ``impression``, ``history``, ``comparison`` ...
+    sentences
+        In reading order.
+    """
+
+    heading: str
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The model that drafted the text (PS3.16 TID 4019).
+
+    Parameters
+    ----------
+    name, version, manufacturer
+        Of the model.
+    weights_sha256, adapters_sha256
+        SHA-256 of the weight files, hexadecimal.
+    parameters
+        Whatever else identifies the run, ``name=value`` each.
+    """
+
+    name: str
+    version: str
+    weights_sha256: str
+    adapters_sha256: str = ""
+    manufacturer: str = "Janus-Med"
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observer:
+    """The person whose report it is (PS3.16 TID 1003)."""
+
+    name: str
+    organization: str
+    login: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The signing act: who, for whom, when (aware)."""
+
+    observer: Observer
+    verified_at: datetime
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything a report document holds.
+
+    Parameters
+    ----------
+    state
+        Decides the flags.
+    study, evidence
+        Patient and study of the images, and every instance that was read.
+    sections
+        At least one.
+    observer
+        The author; None for a draft that no person has touched.
+    algorithm
+        The drafting model; None for a report written by hand.
+    written_at
+        Content date and time, aware; written in its own zone.
+    series_uid, sop_instance_uid
+        New series, and the identity of this document, chosen by the caller so that a repeat is the same
+        object.
+    verifications
+        Needed from SIGNED on.
+    predecessors
+        Documents this one adds to or replaces; needed for ADDENDED and CORRECTED.
+    title, language, procedure
+        Coded; without a procedure the study description is shown.
+    """
+
+    state: ReportState
+    study: SourceStudy
+    evidence: tuple[SourceInstance, ...]
+    sections: tuple[Section, ...]
+    written_at: datetime
+    series_uid: str
+    sop_instance_uid: str
+    observer: Observer | None = None
+    algorithm: Algorithm | None = None
+    verifications: tuple[Verification, ...] = ()
+    predecessors: tuple[SourceInstance, ...] = ()
+    series_number: int = 9001
+    instance_number: int = 1
+    title: Code = Code("18748-4", "LN", "Diagnostic imaging report")
+    language: Code = Code("en-US", "RFC5646", "English (United States)")
+    procedure: Code | None = None
+
+
+def derived_uid(*parts: str) -> str:
+    """Return the same UID below 2.25 for the same parts (PS3.5 B.2 with 128 bits of a SHA-256)."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
