@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from pydicom.uid import UID
 
-from pacs_bridge.listener import VERIFICATION, supported_contexts
+from pacs_bridge.listener_config import VERIFICATION, supported_contexts
+from pacs_bridge.results.report_content import Code
+from pacs_bridge.results.report_sr import FLAGS
+from pacs_bridge.results.report_tree import ALGORITHM_SECTION, ALGORITHM_STATEMENT, HEADINGS
 from tests.generated import DOCS, publish, replace_part
 
 CONFORMANCE = DOCS / "conformance.md"
@@ -32,11 +35,42 @@ def render_storage_classes() -> str:
     )
 
 
+def render_report_flags() -> str:
+    """Return the three flags of the document for each state of a report."""
+    rows = [f"| {state.value} | {' | '.join(flags)} |" for state, flags in FLAGS.items()]
+    return "\n".join(["| state | Completion | Verification | Preliminary |", "|---|---|---|---|", *rows])
+
+
+def render_report_headings() -> str:
+    """Return the coded concepts of each section."""
+    rows = [f"| {name} | {_code(heading)} | {_code(text)} |" for name, (heading, text) in HEADINGS.items()]
+    return "\n".join(["| section | container | text |", "|---|---|---|", *rows])
+
+
+def render_private_codes() -> str:
+    """Return our own codes."""
+    rows = [f"| {code.value} | {code.meaning} |" for code in (ALGORITHM_SECTION, ALGORITHM_STATEMENT)]
+    return "\n".join(["| code | meaning |", "|---|---|", *rows])
+
+
+def _code(code: Code) -> str:
+    return f"({code.value}, {code.scheme}, {code.meaning})"
+
+
+PARTS = {
+    "transfer syntaxes": render_transfer_syntaxes,
+    "storage classes": render_storage_classes,
+    "report flags": render_report_flags,
+    "report headings": render_report_headings,
+    "private codes": render_private_codes,
+}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Write the tables, or with `--check` say whether the committed ones are up to date."""
     document = CONFORMANCE.read_text()
-    document = replace_part(document, "transfer syntaxes", render_transfer_syntaxes())
-    document = replace_part(document, "storage classes", render_storage_classes())
+    for name, render in PARTS.items():
+        document = replace_part(document, name, render())
     return publish(CONFORMANCE, document, check="--check" in arguments)
 
 
