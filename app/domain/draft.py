@@ -11,6 +11,7 @@ from typing import Any
 
 from app.domain.errors import Rejected
 from app.domain.report import Decision, Origin, Region, Section, Sentence, clean_text
+from app.domain.study import Instance, Study
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ class Draft:
     superseded_at: datetime | None
 
 
+@dataclass(frozen=True)
+class DraftingOrder:
+    """What the drafting worker is to draft: a study and the instances of its revision."""
+
+    study: Study
+    instances: tuple[Instance, ...]
+
+
 def undrafted(reason: str) -> DraftContent:
     """Return the content of a study without a draft, with the reason that the worklist shows."""
     return DraftContent("undrafted", reason, {}, (), (), {}, (), {}, {})
@@ -86,7 +95,7 @@ def sentences_of(content: DraftContent, sop_uids: Collection[str]) -> tuple[Sent
         If the draft is not fit to be shown: a number that is none, an unknown section, no text at all,
         control characters, or an image of another study.
     """
-    _require_plain_json(content)
+    require_plain_json(content)
     strangers = {str(uid) for uid in _uids_in(content)} - set(sop_uids)
     if strangers:
         raise Rejected(f"the draft refers to an image that is not of this study: {min(strangers)[:64]}")
@@ -96,13 +105,14 @@ def sentences_of(content: DraftContent, sop_uids: Collection[str]) -> tuple[Sent
     return sentences
 
 
-def _require_plain_json(content: DraftContent) -> None:
+def require_plain_json(content: DraftContent) -> None:
+    """Raise `Rejected` when a value of the draft cannot be kept: not JSON, not a finite number, or NUL."""
     try:
         text = json.dumps(asdict(content), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise Rejected(f"the draft holds a value that is not JSON: {error}") from None
-    if "\\u0000" in text:
-        raise Rejected("the draft holds a NUL character")
+    if "\\u0000" in text or "\\ud8" in text.lower():
+        raise Rejected("the draft holds a character that cannot be stored")
 
 
 def _uids_in(content: DraftContent) -> Iterator[str]:

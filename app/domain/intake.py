@@ -77,6 +77,15 @@ class ReceivedInstance:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """An instance that no study could take; the digest tells it from another one of the same UID."""
+
+    sop_uid: str
+    sha256: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class IntakeReport:
     """What became of a batch.
 
@@ -86,15 +95,27 @@ class IntakeReport:
         Numbers of instances taken, and of those that were known with the same bytes.
     new_studies, reopened
         StudyInstanceUIDs seen for the first time, and of those that a late image gave a new revision.
-    quarantined
-        (SOP Instance UID, reason) of each instance that no study could take.
+    refusals
+        The instances that no study could take: they are in quarantine.
     """
 
     indexed: int
     duplicates: int
     new_studies: tuple[str, ...]
     reopened: tuple[str, ...]
-    quarantined: tuple[tuple[str, str], ...]
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def quarantined(self) -> tuple[tuple[str, str], ...]:
+        """(SOP Instance UID, reason) of each instance that no study could take."""
+        return tuple((refusal.sop_uid, refusal.reason) for refusal in self.refusals)
+
+    def refusal_of(self, sop_uid: str, sha256: str) -> Refusal | None:
+        """Return why these bytes were not taken; None when they were, then or before."""
+        for refusal in self.refusals:
+            if (refusal.sop_uid, refusal.sha256) == (sop_uid, sha256):
+                return refusal
+        return None
 
 
 def fit_for_database(received: ReceivedInstance) -> ReceivedInstance:

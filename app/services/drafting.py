@@ -1,0 +1,165 @@
+"""One draft for each study revision, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.access import Actor
+from app.domain.audit import AuditEvent
+from app.domain.draft import DraftContent, DraftingOrder, require_plain_json, sentences_of, undrafted
+from app.domain.errors import Rejected
+from app.domain.priority import Priority, with_findings
+from app.domain.report import Report, ReportState, Sentence
+from app.domain.study import Study, StudyState
+from app.services.facts import fact_about
+from app.store.engine import Store
+from app.store.unit_of_work import UnitOfWork
+
+__all__ = ["DraftingOrder", "decline_overdue", "record_draft", "take_order"]
+
+_OPEN_STATES = frozenset({StudyState.COMPLETE, StudyState.UNDRAFTED})
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a report begins with."""
+
+    draft_id: int
+    ai_model: str
+    sentences: tuple[Sentence, ...]
+
+
+def take_order(store: Store, study_uid: str, revision: int) -> DraftingOrder | None:
+    """Return what is to be drafted.
+
+    Returns
+    -------
+    DraftingOrder or None
+        None when there is nothing left to do: a later image opened the next revision, the draft is there,
+        or a person has begun to write the report by hand.
+
+    Raises
+    ------
+    NotFound
+        If there is no such study.
+    """
+    with store.begin() as tx:
+        study = tx.studies.get(study_uid)
+        if not _wants_draft(study, revision, tx.reports.of_revision(study_uid, revision)):
+            return None
+        return DraftingOrder(study, tx.studies.instances(study_uid, up_to_revision=revision))
+
+
+def record_draft(
+    store: Store, actor: Actor, *, study_uid: str, revision: int, content: DraftContent, now: datetime
+) -> bool:
+    """Record what the model made of a study revision, with the report that a reader goes on from.
+
+    A draft that is not fit to be shown (no text, a number that is none, an image of another study) is
+    recorded as no draft, with that reason: the study can be written by hand at once.
+
+    Returns
+    -------
+    bool
+        False when it comes too late: another worker was first, the revision is superseded, or a person has
+        begun to write. Nothing has changed then.
+    """
+    with store.begin() as tx:
+        study = tx.studies.lock(study_uid)
+        report = tx.reports.lock_revision(study_uid, revision)
+        if not _wants_draft(study, revision, report):
+            return False
+        content, sentences = _checked(tx, study, content)
+        if not content.is_drafted and study.state is StudyState.UNDRAFTED and study.reason == content.reason:
+            return False
+        draft_id = tx.reports.drafts.put(study_uid, revision, content, now=now)
+        after = _outcome(study, content)
+        tx.studies.save(after)
+        ai_model = content.model_name if content.is_drafted else ""
+        _begin_report(tx, study, report, _Kept(draft_id, ai_model, sentences), now)
+        _record(tx, actor, after, content, draft_id, now)
+        return True
+
+
+def decline_overdue(store: Store, actor: Actor, *, waiting: timedelta, now: datetime) -> tuple[str, ...]:
+    """Open to the readers every complete study that has waited too long for its draft (P5).
+
+    The draft is still welcome afterwards, as long as nobody has opened the report.
+
+    Returns
+    -------
+    tuple of str
+        StudyInstanceUIDs of the studies that are marked as without a draft now.
+    """
+    with store.begin() as tx:
+        overdue = tx.studies.waiting_for_draft(completed_before=now - waiting)
+    return tuple(uid for uid in overdue if _decline(store, actor, uid, now))
+
+
+def _decline(store: Store, actor: Actor, study_uid: str, now: datetime) -> bool:
+    content = undrafted("no answer from drafting yet")
+    with store.begin() as tx:
+        study = tx.studies.get(study_uid)
+    if study.state is not StudyState.COMPLETE:
+        return False
+    return record_draft(store, actor, study_uid=study_uid, revision=study.revision, content=content, now=now)
+
+
+def _wants_draft(study: Study, revision: int, report: Report | None) -> bool:
+    if study.revision != revision or study.state not in _OPEN_STATES:
+        return False
+    return report is None or report.state is ReportState.DRAFTED
+
+
+def _checked(
+    tx: UnitOfWork, study: Study, content: DraftContent
+) -> tuple[DraftContent, tuple[Sentence, ...]]:
+    instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
+    try:
+        if content.is_drafted:
+            return content, sentences_of(content, {instance.sop_uid for instance in instances})
+        require_plain_json(content)
+    except Rejected as error:
+        return undrafted(f"the draft was not fit to be shown: {error}"), ()
+    return replace(content, status="undrafted", reason=content.reason or "the model gave no reason"), ()
+
+
+def _outcome(study: Study, content: DraftContent) -> Study:
+    if not content.is_drafted:
+        return study.decline_draft(content.reason)
+    raised = with_findings(Priority(study.priority, study.priority_reason), content.present_findings)
+    return study.draft(raised)
+
+
+def _begin_report(tx: UnitOfWork, study: Study, report: Report | None, draft: _Kept, now: datetime) -> None:
+    if report is None:
+        tx.reports.add(
+            study.study_uid,
+            study.revision,
+            draft_id=draft.draft_id,
+            ai_model=draft.ai_model,
+            sentences=draft.sentences,
+            now=now,
+        )
+        return
+    begun = replace(
+        report,
+        draft_id=draft.draft_id,
+        ai_model=draft.ai_model,
+        sentences=draft.sentences,
+        version=report.version + 1,
+        updated_at=now,
+    )
+    tx.reports.save(begun, *draft.sentences)
+
+
+def _record(
+    tx: UnitOfWork, actor: Actor, study: Study, content: DraftContent, draft_id: int, now: datetime
+) -> None:
+    detail: dict[str, Any] = {"revision": study.revision, "draft_id": draft_id, "priority": study.priority}
+    if content.is_drafted:
+        detail |= {"model": content.model_name, "sentences": len(content.sentences)}
+    event = AuditEvent.STUDY_DRAFTED if content.is_drafted else AuditEvent.STUDY_UNDRAFTED
+    tx.audit.append(fact_about(tx, study, event, actor, now=now, detail=detail))

@@ -1,0 +1,148 @@
+"""The signing act: who, when, what it means, exactly which text; one transaction with all that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.domain.access import Action, Actor, may
+from app.domain.attestation import Attestation, Meaning, canonical_text, digest_of, require_signable
+from app.domain.audit import AuditEvent
+from app.domain.errors import NotAuthorised, StaleVersion
+from app.domain.report import Report, ReportCommand
+from app.domain.study import Study
+from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
+from app.services.accounts import reauthenticate
+from app.services.facts import fact_about
+from app.services.locking import require_pen
+from app.services.permission import permit, record_denial
+from app.store.engine import Store
+from app.store.unit_of_work import UnitOfWork
+
+_ACTS = {
+    Action.SIGN_FINAL: (ReportCommand.SIGN_FINAL, Meaning.FINAL),
+    Action.SIGN_PRELIMINARY: (ReportCommand.SIGN_PRELIMINARY, Meaning.PRELIMINARY),
+}
+
+
+def sign(
+    store: Store,
+    actor: Actor,
+    report_id: int,
+    *,
+    version: int,
+    password: str,
+    destinations: Sequence[tuple[str, str]],
+    now: datetime,
+) -> Attestation:
+    """Sign a report: an attending makes it final and sends it out, a resident makes it preliminary.
+
+    Parameters
+    ----------
+    version
+        The version of the report that was on the screen.
+    password
+        The signer's, typed for this signature.
+    destinations
+        (destination, result format) of each object that a final report becomes.
+
+    Raises
+    ------
+    NotAuthorised
+        If the role may not sign, has changed since log-in, or the signer has not opened this report.
+    AuthenticationFailed
+        If the password is wrong.
+    StaleVersion, LockedByOther, InvalidTransition, ReportIncomplete
+        If the text has changed, another reader has it, it was superseded or signed, or something is missing.
+    """
+    action = Action.SIGN_FINAL if may(actor.role, Action.SIGN_FINAL) else Action.SIGN_PRELIMINARY
+    permit(store, actor, action, now=now)
+    reauthenticate(store, actor, password, now=now)
+    _require_standing(store, actor, report_id, now=now)
+    command, meaning = _ACTS[action]
+    with store.begin() as tx:
+        report = tx.reports.lock(report_id)
+        after = report.advance(command, now=now)
+        require_pen(tx, actor, report, now=now)
+        if report.version != version:
+            raise StaleVersion(
+                f"the report is at version {report.version}, you have read {version}: read it again"
+            )
+        require_signable(report.sentences)
+        attestation = _attest(tx, actor, report, meaning, now)
+        tx.reports.save(after)
+        tx.reports.leases.drop(report_id)
+        study = tx.studies.get(report.study_uid)
+        sent_to = tuple(dict.fromkeys(destinations)) if action is Action.SIGN_FINAL else ()
+        _deliver(tx, study, after, attestation, sent_to, now)
+        _record(tx, actor, study, attestation, len(sent_to), now)
+        return attestation
+
+
+def _require_standing(store: Store, actor: Actor, report_id: int, *, now: datetime) -> None:
+    """Hold what the actor says against the account and the log: role as of now, images opened (S2)."""
+    with store.begin() as tx:
+        report = tx.reports.get(report_id)
+        user = None if actor.user_id is None else tx.users.by_id(actor.user_id)
+        if user is None or user.disabled or (user.username, user.role) != (actor.username, actor.role):
+            problem = "the account or its role has changed: log in again"
+        elif not tx.reports.was_opened(actor.username, report):
+            problem = "open the study and look at its images before signing"
+        else:
+            return
+    record_denial(store, actor, f"sign report {report_id}", now=now, study_uid=report.study_uid)
+    raise NotAuthorised(problem)
+
+
+def _attest(tx: UnitOfWork, actor: Actor, report: Report, meaning: Meaning, now: datetime) -> Attestation:
+    if actor.user_id is None:
+        raise NotAuthorised(f"{actor.username} is no person and cannot sign")
+    text = canonical_text(
+        report, username=actor.username, printed_name=actor.printed_name, meaning=meaning, signed_at=now
+    )
+    unsaved = Attestation(
+        attestation_id=0,
+        report_id=report.report_id,
+        report_version=report.version,
+        username=actor.username,
+        printed_name=actor.printed_name,
+        role=actor.role.value,
+        meaning=meaning,
+        signed_at=now,
+        text=text,
+        sha256=digest_of(text),
+    )
+    return tx.reports.attestations.add(unsaved, user_id=actor.user_id)
+
+
+def _deliver(
+    tx: UnitOfWork,
+    study: Study,
+    report: Report,
+    attestation: Attestation,
+    destinations: Sequence[tuple[str, str]],
+    now: datetime,
+) -> None:
+    for destination, kind in destinations:
+        delivery = tx.deliveries.add(report, attestation, destination=destination, kind=kind, now=now)
+        tx.work.defer(
+            DELIVER_REPORT,
+            queue=DELIVER_QUEUE,
+            priority=study.priority,
+            queueing_lock=f"deliver:{delivery.delivery_id}",
+            arguments={"delivery_id": delivery.delivery_id},
+        )
+
+
+def _record(
+    tx: UnitOfWork, actor: Actor, study: Study, attestation: Attestation, deliveries: int, now: datetime
+) -> None:
+    detail = {
+        "report_id": attestation.report_id,
+        "version": attestation.report_version,
+        "attestation_id": attestation.attestation_id,
+        "sha256": attestation.sha256,
+        "meaning": attestation.meaning.name,
+        "deliveries": deliveries,
+    }
+    tx.audit.append(fact_about(tx, study, AuditEvent.REPORT_SIGNED, actor, now=now, detail=detail))
