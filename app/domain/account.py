@@ -11,6 +11,7 @@ from app.domain.errors import Rejected
 
 ATTEMPTS_BEFORE_LOCKOUT = 5
 LOCKOUT = timedelta(minutes=5)
+LONGEST_SESSION = timedelta(hours=12)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
 
@@ -76,9 +77,18 @@ class LoginSession:
     last_seen_at: datetime
     ended_at: datetime | None
 
-    def is_live(self, now: datetime, idle: timedelta) -> bool:
-        """Whether it may still be used: not ended, and last used less than `idle` ago."""
-        return self.ended_at is None and now - self.last_seen_at < idle
+    def over(self, now: datetime, idle: timedelta) -> str:
+        """Return why it may no longer be used (ended, not used for `idle`, open for too long), or nothing."""
+        if self.ended_at is not None:
+            return "ended"
+        if now - self.last_seen_at >= idle:
+            return "idle"
+        return "open for too long" if now - self.created_at >= LONGEST_SESSION else ""
+
+
+def is_username(text: str) -> bool:
+    """Tell whether `text` can be a user name at all."""
+    return _USERNAME.fullmatch(text) is not None
 
 
 def require_username(username: str) -> str:
@@ -90,7 +100,7 @@ def require_username(username: str) -> str:
         Unless it is 2 to 40 lower-case letters, digits, dots, dashes or underscores, a letter first. A slash
         is kept for processes (`janus-med/listener`), so that no person can pass for one.
     """
-    if not _USERNAME.fullmatch(username):
+    if not is_username(username):
         raise Rejected(
             "a user name has 2 to 40 lower-case letters, digits, dots, dashes or underscores, a letter first"
         )

@@ -40,8 +40,13 @@ class Store:
         self.conninfo = conninfo
 
     @contextmanager
-    def begin(self) -> Iterator[UnitOfWork]:
+    def begin(self, *, snapshot: bool = False) -> Iterator[UnitOfWork]:
         """Open one transaction: it commits when the block ends and rolls back on any exception.
+
+        Parameters
+        ----------
+        snapshot
+            Every read sees the database as it was at the first one (REPEATABLE READ).
 
         Raises
         ------
@@ -50,6 +55,8 @@ class Store:
         """
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                if snapshot:
+                    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
                 yield UnitOfWork(session, self._keys)
         except (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError) as error:
             raise unavailable(error, self.conninfo) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -88,6 +88,10 @@ class Users:
             update(UserRow).where(UserRow.id == user_id).values(password_hash=password_hash)
         )
 
+    def set_role(self, user_id: int, role: Role) -> None:
+        """Give an account another role."""
+        self._session.execute(update(UserRow).where(UserRow.id == user_id).values(role=role.value))
+
     def set_disabled(self, user_id: int, *, disabled: bool) -> None:
         """Close an account, or open it again."""
         self._session.execute(update(UserRow).where(UserRow.id == user_id).values(disabled=disabled))
@@ -111,11 +115,18 @@ class Users:
         row = self._session.scalar(select(SessionRow).where(SessionRow.token_sha256 == _digest(token)))
         return _login(row) if row else None
 
-    def touch_session(self, session_id: int, *, now: datetime, at_least: timedelta = timedelta(0)) -> None:
-        """Note that a session was used; skipped while the last note is younger than `at_least`."""
+    def session_by_id(self, session_id: int) -> LoginSession:
+        """Return a session, ended or not; raises `NotFound`."""
+        row = self._session.get(SessionRow, session_id)
+        if row is None:
+            raise NotFound(f"there is no session {session_id}")
+        return _login(row)
+
+    def touch_session(self, session_id: int, *, now: datetime) -> None:
+        """Note that a session was used now; an earlier time than the last one changes nothing."""
         self._session.execute(
             update(SessionRow)
-            .where(SessionRow.id == session_id, SessionRow.last_seen_at <= now - at_least)
+            .where(SessionRow.id == session_id, SessionRow.last_seen_at < now)
             .values(last_seen_at=now)
         )
 

@@ -1,0 +1,173 @@
+"""The audit log for auditors: viewing, exporting and verifying it, each of which is an event of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TextIO
+
+from app.domain.access import Action, Actor
+from app.domain.audit import AuditEntry, AuditEvent, AuditFact, AuditFilter, Outcome, verify_chain
+from app.domain.errors import AuditBroken, Rejected
+from app.services.audit_file import ExportHeading, verify_file, write_export
+from app.services.permission import permit
+from app.store.engine import Store
+from app.store.unit_of_work import UnitOfWork
+
+__all__ = ["AuditExport", "AuditFilter", "export_audit", "verify_file", "verify_log", "view_audit"]
+
+_LONGEST_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class AuditExport:
+    """What an export holds.
+
+    Attributes
+    ----------
+    count
+        Entries in the file.
+    head_seq, head_digest
+        The last entry of the whole log when it was exported: the entry of the export itself.
+    """
+
+    count: int
+    head_seq: int
+    head_digest: str
+
+
+def view_audit(
+    store: Store,
+    actor: Actor,
+    wanted: AuditFilter,
+    *,
+    limit: int,
+    before_seq: int | None = None,
+    now: datetime,
+) -> list[AuditEntry]:
+    """Return the newest entries that match, newest first; the view itself is the newest entry.
+
+    Parameters
+    ----------
+    limit
+        At most this many, 1 to 1,000.
+    before_seq
+        Only entries before this one: the next page.
+
+    Raises
+    ------
+    Rejected
+        If `limit` is out of range, or a time of the filter has no zone.
+    """
+    permit(store, actor, Action.VIEW_AUDIT, now=now)
+    _require_zone(wanted)
+    if not 1 <= limit <= _LONGEST_PAGE:
+        raise Rejected(f"a page of the audit log has 1 to {_LONGEST_PAGE} entries, not {limit}")
+    with store.begin() as tx:
+        _record(tx, AuditEvent.AUDIT_VIEWED, actor, wanted, now, {"before_seq": before_seq})
+        return tx.audit.select(wanted, limit=limit, before_seq=before_seq)
+
+
+def export_audit(
+    store: Store,
+    actor: Actor,
+    wanted: AuditFilter,
+    *,
+    format: Literal["csv", "jsonl"],
+    out: TextIO,
+    now: datetime,
+) -> AuditExport:
+    """Write the entries that match to `out`, oldest first, with the log's head.
+
+    The export is recorded and committed before the first entry is read, and is the head that the file
+    names: nobody takes entries out without a trace, and appenders do not wait for a long export.
+
+    Raises
+    ------
+    Rejected
+        If a time of the filter has no zone.
+    """
+    permit(store, actor, Action.EXPORT_AUDIT, now=now)
+    _require_zone(wanted)
+    with store.begin() as tx:
+        own = _record(tx, AuditEvent.AUDIT_EXPORTED, actor, wanted, now, {"format": format})
+    heading = ExportHeading(
+        created_at=now,
+        created_by=actor.username,
+        whole=wanted.is_everything,
+        wanted=own.detail["filter"],
+        head_seq=own.seq,
+        head_digest=own.digest,
+    )
+    with store.begin() as tx:
+        count = write_export(tx.audit.stream(wanted, up_to_seq=own.seq), heading, out, format)
+    return AuditExport(count=count, head_seq=own.seq, head_digest=own.digest)
+
+
+def verify_log(store: Store, actor: Actor, *, now: datetime) -> tuple[int, str]:
+    """Verify the whole log in the database, and record that and with what result.
+
+    Returns
+    -------
+    tuple of int and str
+        Number of entries and digest of the last, before the entry of the verification itself.
+
+    Raises
+    ------
+    AuditBroken
+        Naming the first bad entry.
+    """
+    permit(store, actor, Action.VIEW_AUDIT, now=now)
+    try:
+        with store.begin(snapshot=True) as tx:
+            count, digest = verify_chain(tx.audit.stream(AuditFilter()), head=tx.audit.head())
+    except AuditBroken as error:
+        _record_verdict(store, actor, now, Outcome.FAILURE, {"problem": str(error)})
+        raise
+    _record_verdict(store, actor, now, Outcome.SUCCESS, {"entries": count})
+    return count, digest
+
+
+def _record(
+    tx: UnitOfWork,
+    event: AuditEvent,
+    actor: Actor,
+    wanted: AuditFilter,
+    now: datetime,
+    detail: dict[str, Any],
+) -> AuditEntry:
+    """Record a look into the log; a patient stands in it by reference."""
+    references = tx.audit.references_of(wanted.patient_id) if wanted.patient_id else ()
+    fields = {
+        "since": wanted.since.astimezone(UTC).isoformat() if wanted.since else None,
+        "until": wanted.until.astimezone(UTC).isoformat() if wanted.until else None,
+        "username": wanted.username or None,
+        "patient_refs": list(references) or None,
+        "study_uid": wanted.study_uid or None,
+    }
+    shown = {name: value for name, value in fields.items() if value is not None}
+    return tx.audit.append(
+        AuditFact(
+            event=event,
+            actor=actor,
+            at=now,
+            patient_ref=references[0] if references else "",
+            study_uid=wanted.study_uid or "",
+            detail={"filter": shown} | {name: value for name, value in detail.items() if value is not None},
+        )
+    )
+
+
+def _record_verdict(
+    store: Store, actor: Actor, now: datetime, outcome: Outcome, detail: dict[str, Any]
+) -> None:
+    with store.begin() as tx:
+        tx.audit.append(
+            AuditFact(event=AuditEvent.AUDIT_VERIFIED, actor=actor, at=now, outcome=outcome, detail=detail)
+        )
+
+
+def _require_zone(wanted: AuditFilter) -> None:
+    for time in (wanted.since, wanted.until):
+        if time is not None and time.tzinfo is None:
+            raise Rejected(f"the time {time} of the filter has no zone: say in which zone it is")
