@@ -19,6 +19,8 @@ from procrastinate.jobs import Job as QueuedJob
 from app.domain.errors import Fatal, JanusMedError, Rejected
 from app.domain.work import Job, wait_before_retry
 
+_UNRECORDED = timedelta(seconds=5)
+
 
 class Task(Protocol):
     """What a worker does with the jobs of one name."""
@@ -33,6 +35,9 @@ class Task(Protocol):
 
     def run(self, **arguments: Any) -> None:
         """Do the work; a second run of the same job must not do it twice."""
+
+    def note_failure(self, reason: str, **arguments: Any) -> None:
+        """Show where the work is waited for that an attempt failed and another follows."""
 
     def give_up(self, reason: str, **arguments: Any) -> None:
         """Show where the work is waited for that it will not be done; the dead letter follows."""
@@ -94,11 +99,18 @@ class Attempts:
         reason = describe(error)
         final = isinstance(error, Rejected | Fatal)
         wait = None if final else wait_before_retry(job.attempts, self.waits)
+        try:
+            if wait is None:
+                log.error("job given up", error=type(error).__name__, where=where(error))
+                self.give_up(job, reason)
+            else:
+                log.warning("attempt failed", error=type(error).__name__, where=where(error))
+                self.task.note_failure(reason, **job.arguments)
+        except Exception as second:  # the database, most likely: a job must not end without its dead letter
+            log.warning("failure not recorded", error=type(second).__name__, where=where(second))
+            raise RetryLater(wait or _UNRECORDED) from None
         if wait is not None:
-            log.warning("attempt failed", error=type(error).__name__, where=where(error), wait=wait.seconds)
             raise RetryLater(wait) from None
-        log.error("job given up", error=type(error).__name__, where=where(error))
-        self.give_up(job, reason)
 
     def give_up(self, job: Job, reason: str) -> None:
         """Tell those who wait for the work, then make the dead letter."""

@@ -18,7 +18,8 @@ from app.services.assembly import complete_due_studies
 from app.services.intake import ReceivedInstance, index_instances, record_quarantine
 from app.store.engine import Store
 from app.workers.listener_audit import ListenerAudit
-from pacs_bridge.spool import Spool, SpooledInstance
+from pacs_bridge.spool import Spool
+from pacs_bridge.spool_types import SpooledInstance
 
 BATCH = 200
 _POLL_SECONDS = 0.2

@@ -18,9 +18,11 @@ from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
+from app.workers.ports import require_free
 from pacs_bridge.admission import Peer
 from pacs_bridge.durable import FreeSpaceFloor
-from pacs_bridge.listener import Listener, ListenerConfig
+from pacs_bridge.listener import Listener
+from pacs_bridge.listener_config import ListenerConfig
 from pacs_bridge.sink import SpoolSink
 from pacs_bridge.spool import Spool
 
@@ -39,6 +41,7 @@ def listen(settings: Settings) -> None:
         If the port or the spool is taken.
     """
     config = listener_config(settings)
+    require_free(config.address, config.port, setting="JANUS_MED_DICOM_PORT", purpose="DICOM listener")
     stop = threading.Event()
     _set_on_signals(stop)
     spool = Spool(settings.spool_dir, floor=FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9)))

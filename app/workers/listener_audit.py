@@ -19,7 +19,7 @@ from app.store.engine import Store
 from pacs_bridge.admission import Rejection
 from pacs_bridge.listener_events import LoggedEvents
 from pacs_bridge.received import AssociationFacts
-from pacs_bridge.spool import QuarantinedInstance, StoreOutcome
+from pacs_bridge.spool_types import QuarantinedInstance, StoreOutcome
 
 CAPACITY = 10_000
 _Record = Callable[[Store], None]

@@ -28,11 +28,15 @@ class NotingTask:
     name: str = "note"
     queue: str = "draft"
     runs: list[dict[str, object]] = field(default_factory=list)
+    failed: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     given_up: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def run(self, **arguments: object) -> None:
         self.runs.append(arguments)
         self.act(**arguments)
+
+    def note_failure(self, reason: str, **arguments: object) -> None:
+        self.failed.append((reason, arguments))
 
     def give_up(self, reason: str, **arguments: object) -> None:
         self.given_up.append((reason, arguments))

@@ -1,0 +1,215 @@
+"""The drafting worker: the one module of the application that knows the model.
+
+A study that cannot be drafted is never held back from its readers: it becomes "no AI draft" with the reason
+at once, also when the model itself is missing. That job is then a dead letter, to be retried when the model
+is there.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from app.domain.access import Actor, service_actor
+from app.domain.draft import DraftContent, DraftingOrder, undrafted
+from app.domain.errors import Rejected
+from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
+from app.services.drafting import record_draft, take_order
+from app.settings import Settings
+from app.store.engine import Store, open_store
+from app.workers.runtime import Worker
+
+if TYPE_CHECKING:
+    from janus_med.engine import JanusMed
+
+    from janus_med.decoding import Decoder
+    from janus_med.draft import Draft
+    from janus_med.study import Study
+
+_ASK_AGAIN_SECONDS = 30.0
+
+
+def work(settings: Settings) -> None:
+    """Draft studies until SIGTERM or SIGINT, then end within 10 s."""
+    from janus_med.decoding import Decoder
+
+    actor = service_actor("drafting")
+    with ExitStack() as stack:
+        store = stack.enter_context(open_store(settings))
+        decoder = stack.enter_context(Decoder())
+        model = ModelOnDemand(settings.model, settings.device)
+        model.load()
+        task = DraftStudy(store, actor, model, decoder, settings.spool_dir / "objects")
+        Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
+
+
+def _say_ready(model: ModelOnDemand) -> None:
+    structlog.get_logger().info("ready", **model.state)
+
+
+@dataclass
+class ModelOnDemand:
+    """The model of the settings: loaded once; while it cannot be, asked for again every half minute.
+
+    Attributes
+    ----------
+    folder
+        None for the bundled model.
+    problem
+        Why there is no model; empty when there is one.
+    """
+
+    folder: Path | None
+    device: str
+    problem: str = field(default="not loaded yet", init=False)
+    _model: JanusMed | None = field(default=None, init=False)
+    _asked_at: float | None = field(default=None, init=False)
+
+    def load(self) -> JanusMed | None:
+        """Return the model, or None with the reason in `problem`."""
+        if self._model is None and self._may_ask():
+            self._asked_at = time.monotonic()
+            self._model = self._try_to_load()
+        return self._model
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What the log may say about the model."""
+        if self._model is None:
+            return {"model": "unavailable", "reason": self.problem}
+        return {"model": self._model.info.id, "weights": self._model.info.weights_sha256[:12]}
+
+    def _may_ask(self) -> bool:
+        return self._asked_at is None or time.monotonic() - self._asked_at > _ASK_AGAIN_SECONDS
+
+    def _try_to_load(self) -> JanusMed | None:
+        from janus_med.engine import JanusMed
+
+        from janus_med.errors import JanusMedError
+
+        try:
+            model = JanusMed.load(self.folder, device=self.device)
+        except JanusMedError as error:
+            self.problem = str(error)
+        except (OSError, MemoryError, RuntimeError, ValueError) as error:
+            self.problem = f"{type(error).__name__} while loading"
+        else:
+            self.problem = ""
+            return model
+        structlog.get_logger().error("model unavailable", reason=self.problem)
+        return None
+
+
+@dataclass(frozen=True)
+class DraftStudy:
+    """The task of the queue ``draft``.
+
+    Attributes
+    ----------
+    objects
+        Folder of the spool that holds the instances by digest.
+    """
+
+    store: Store
+    actor: Actor
+    model: ModelOnDemand
+    decoder: Decoder
+    objects: Path
+    name: str = DRAFT_STUDY
+    queue: str = DRAFT_QUEUE
+
+    def run(self, **arguments: Any) -> None:
+        """Draft one study revision; nothing happens when it is drafted already or superseded."""
+        study_uid, revision = str(arguments["study_uid"]), int(arguments["revision"])
+        log = structlog.get_logger().bind(study_uid=study_uid, revision=revision)
+        order = take_order(self.store, study_uid, revision)
+        if order is None:
+            log.info("nothing to draft")
+            return
+        model = self.model.load()
+        if model is None:
+            reason = f"model unavailable: {self.model.problem}"
+            self._record(order, undrafted(reason))
+            raise Rejected(reason)
+        draft = self._draft(order, model)
+        recorded = self._record(order, draft if isinstance(draft, DraftContent) else as_content(draft))
+        log.info("draft recorded" if recorded else "draft came too late", status=draft.status)
+
+    def note_failure(self, reason: str, **arguments: Any) -> None:
+        """Say nothing: the study waits for the next attempt."""
+
+    def give_up(self, reason: str, **arguments: Any) -> None:
+        """Open the study to its readers without a draft."""
+        record_draft(
+            self.store,
+            self.actor,
+            study_uid=str(arguments["study_uid"]),
+            revision=int(arguments["revision"]),
+            content=undrafted(f"drafting failed: {reason}"),
+            now=datetime.now(UTC),
+        )
+
+    def _draft(self, order: DraftingOrder, model: JanusMed) -> Draft | DraftContent:
+        from janus_med.drafting import draft_study
+
+        study, problem = self._read(order)
+        if study is None:
+            return undrafted(problem)
+        return draft_study(study, model, decoder=self.decoder)
+
+    def _read(self, order: DraftingOrder) -> tuple[Study | None, str]:
+        """Read the headers of the order's objects; the second value says why there is no image."""
+        from janus_med.dicom_input import group_studies, read_instance
+        from janus_med.errors import UnreadableInput
+
+        found, problems = [], []
+        for instance in order.instances:
+            try:
+                found.append(read_instance(self._object(instance.sha256)))
+            except UnreadableInput as error:
+                problems.append(error.problem)
+        studies, mixed = group_studies(found)
+        problems += [error.problem for error in mixed]
+        for study in studies:
+            if study.study_uid == order.study.study_uid:
+                return study, ""
+        return None, problems[0] if problems else "the study has no image"
+
+    def _object(self, sha256: str) -> Path:
+        return self.objects / sha256[:2] / f"{sha256}.dcm"
+
+    def _record(self, order: DraftingOrder, content: DraftContent) -> bool:
+        return record_draft(
+            self.store,
+            self.actor,
+            study_uid=order.study.study_uid,
+            revision=order.study.revision,
+            content=content,
+            now=datetime.now(UTC),
+        )
+
+
+def as_content(draft: Draft) -> DraftContent:
+    """Return a draft as the store keeps it; what a re-run needs becomes its provenance."""
+    document = draft.to_json()
+    return DraftContent(
+        status=document["status"],
+        reason=document["reason"],
+        model=document["model"],
+        findings=tuple(document["findings"]),
+        sentences=tuple(document["sentences"]),
+        report=document["report"],
+        issues=tuple(document["issues"]),
+        timings=document["timings"],
+        provenance={
+            "sop_instance_uids": document["input_sop_instance_uids"],
+            "preprocessing_sha256": document["preprocessing_sha256"],
+            "seed": document["seed"],
+        },
+    )
