@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +160,24 @@ def test_row_without_a_test_is_listed_as_open() -> None:
     assert "| L1 | It is durable. | `bridge/test_spool.py::test_kill` |" in text
     assert "| L2 | It is fast. | **open** |" in text
     assert "**1 of 2 behaviours have a test, 1 are open.**" in text
+
+
+def test_commands_in_the_documents_are_commands_of_the_code() -> None:
+    from typer.main import get_command
+
+    from app.cli import cli
+
+    commands: Any = get_command(cli).commands
+    pattern = re.compile(r"(?:^|[`/])janus-med ([a-z][a-z-]*)(?: ([a-z]+))?(?=[ `\n])", re.MULTILINE)
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "operations.md"]
+    named = {command for document in documents for command in pattern.findall(document.read_text())}
+    groups = {name: command.commands for name, command in commands.items() if hasattr(command, "commands")}
+
+    assert {"demo", "listen", "audit"} <= {command for command, _ in named}
+    assert {command for command, _ in named} <= set(commands)
+    assert {
+        (command, sub) for command, sub in named if sub and sub not in groups.get(command, {sub})
+    } == set()
 
 
 def test_documents_link_to_files_that_exist() -> None:
