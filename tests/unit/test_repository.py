@@ -173,7 +173,7 @@ def test_commands_in_the_documents_are_commands_of_the_code() -> None:
     named = {command for document in documents for command in pattern.findall(document.read_text())}
     groups = {name: command.commands for name, command in commands.items() if hasattr(command, "commands")}
 
-    assert {"demo", "listen", "audit"} <= {command for command, _ in named}
+    assert {"draft", "listen", "audit"} <= {command for command, _ in named}
     assert {command for command, _ in named} <= set(commands)
     assert {
         (command, sub) for command, sub in named if sub and sub not in groups.get(command, {sub})
