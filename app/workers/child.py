@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.request
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,13 +32,17 @@ class ChildPlan:
     command
         Program and arguments.
     port
-        It is ready when this port of this machine takes connections; None when it logs the event ``ready``.
+        It is ready when this port of this machine takes connections.
+    url
+        It is ready when this address answers with success.
+
+    Without port and url it is ready when it has logged the event ``ready``.
     """
 
     name: str
     command: tuple[str, ...]
     port: int | None = None
-    host: str = "127.0.0.1"
+    url: str = ""
 
 
 @dataclass
@@ -95,9 +100,11 @@ class Child:
         """Whether it does its work."""
         if not self.is_running:
             return False
-        if self.plan.port is None:
-            return self._said_ready.is_set()
-        return takes_connections(self.plan.host, self.plan.port)
+        if self.plan.url:
+            return answers(self.plan.url)
+        if self.plan.port is not None:
+            return takes_connections(self.plan.port)
+        return self._said_ready.is_set()
 
     def start_again_when_due(self) -> float | None:
         """Start an ended process again after a wait that doubles; return the wait when it has just begun."""
@@ -152,12 +159,21 @@ class Child:
             self.emit(self.plan.name, text)
 
 
-def takes_connections(host: str, port: int) -> bool:
-    """Tell whether somebody listens on the port."""
+def takes_connections(port: int) -> bool:
+    """Tell whether somebody listens on the port of this machine."""
     try:
-        with socket.create_connection((host, port), timeout=1.0):
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
             return True
     except OSError:
+        return False
+
+
+def answers(url: str) -> bool:
+    """Tell whether a web server answers with success."""
+    try:
+        with urllib.request.urlopen(url, timeout=1.0) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (OSError, ValueError):
         return False
 
 

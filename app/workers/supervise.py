@@ -36,7 +36,7 @@ def plan_children(settings: Settings) -> tuple[ChildPlan, ...]:
         ChildPlan("listener", (*command, "listen")),
         ChildPlan("drafting", (*command, "work")),
         ChildPlan("delivery", (*command, "deliver")),
-        ChildPlan("ui", (*command, "ui"), port=settings.ui_port, host=host),
+        ChildPlan("ui", (*command, "ui"), url=f"http://{host}:{settings.ui_port}/live"),
     )
 
 
