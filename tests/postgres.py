@@ -21,7 +21,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +70,22 @@ class Database:
     """A database of one test."""
 
     server: Server
-    owner: str
-    application: str
+    owner: str = field(repr=False)
+    application: str = field(repr=False)
     store: Store
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A new folder that other accounts may enter but not list; a server on it is stopped afterwards."""
+    with OpenFolder() as folder:
+        yield folder
+        EmbeddedPostgres(Settings(data_dir=folder)).stop()
+
+
+@pytest.fixture(scope="module")
+def module_data_dir() -> Iterator[Path]:
+    """Like `data_dir`, for all tests of a module, each of which leaves a database there that starts."""
     with OpenFolder() as folder:
         yield folder
         EmbeddedPostgres(Settings(data_dir=folder)).stop()

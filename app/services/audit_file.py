@@ -166,7 +166,7 @@ def _check_closing(
         raise AuditBroken(f"entry {last[0] + 1} is missing: the log's head was entry {head[0]}")
     if fields.get("count") != count or fields.get("link") != link:
         raise AuditBroken(
-            f"entries after entry {last[0]} are missing: {count} are here, {fields.get('count')} were exported"
+            f"after entry {last[0]} some are missing: {count} are here, {fields.get('count')} were exported"
         )
 
 
@@ -214,7 +214,7 @@ def _read_fields(line: str | list[str], after: str) -> dict[str, Any]:
         else:
             fields = {name: _from_cell(cell) for name, cell in zip(_COLUMNS, line, strict=True)}
             fields["seq"], fields["detail"] = int(fields["seq"]), json.loads(fields["detail"])
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise AuditBroken(f"the line {after} cannot be read")
