@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -166,7 +167,8 @@ class Decoder:
         if server is None:
             return
         if server.stdin is not None:
-            server.stdin.close()
+            with contextlib.suppress(OSError):  # a request may still lie in the buffer of a dead server
+                server.stdin.close()
         try:
             server.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
