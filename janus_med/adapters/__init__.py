@@ -1,0 +1,1 @@
+"""The trainable parts around the frozen base model; they live in ``adapters.safetensors``."""

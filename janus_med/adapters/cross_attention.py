@@ -1,0 +1,81 @@
+"""Shared cross-modal attention: finding queries read the image tokens, and may write back into them through a
+gate.
+
+The attention of a query over the patches is the map behind an overlay. The gate is tanh of one number that
+starts at 0, so that an untrained adapter leaves every image token, and with it every generated token, exactly
+as plain Janus has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class CrossAttention:
+    """What the queries found.
+
+    Attributes
+    ----------
+    outputs
+        (B, K, D) what each finding query read.
+    evidence
+        (B, K, N) raw score of each patch for each finding, the logit of "this patch shows it".
+    attention
+        (B, K, N) share of each patch in what was read; sums to 1 over the patches.
+    tokens
+        (B, N, D) image tokens after the gated write-back.
+    """
+
+    outputs: Tensor
+    evidence: Tensor
+    attention: Tensor
+    tokens: Tensor
+
+
+class FindingAttention(nn.Module):
+    """K learned queries over N image tokens of width D, H heads.
+
+    Parameters
+    ----------
+    width
+        D of the vision encoder.
+    findings
+        K.
+    heads
+        H; the map is the mean over the heads.
+    """
+
+    def __init__(self, width: int, findings: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.queries = nn.Parameter(torch.randn(findings, width) * 0.5)
+        self.evidence_bias = nn.Parameter(torch.full((findings, 1), -2.0))
+        self.norm = nn.LayerNorm(width)
+        self.hidden = nn.Linear(width, width)
+        self.to_key = nn.Linear(width, width)
+        self.to_value = nn.Linear(width, width)
+        self.project = nn.Linear(width, width)
+        self.write_back = nn.Linear(width, width)
+        self.gate = nn.Parameter(torch.zeros(1))
+
+    def forward(self, tokens: Tensor) -> CrossAttention:
+        """Read (B, N, D) image tokens."""
+        batch, count, width = tokens.shape
+        seen = nn.functional.gelu(self.hidden(self.norm(tokens)))  # (B, N, D)
+        keys = self.to_key(seen).view(batch, count, self.heads, -1).transpose(1, 2)  # (B, H, N, d)
+        values = self.to_value(seen).view(batch, count, self.heads, -1).transpose(1, 2)  # (B, H, N, d)
+        queries = self.queries.view(-1, self.heads, width // self.heads).transpose(0, 1)  # (H, K, d)
+        scores = queries @ keys.transpose(-1, -2) * (width // self.heads) ** -0.5  # (B, H, K, N)
+        shares = scores.softmax(dim=-1)  # (B, H, K, N)
+        read = (shares @ values).transpose(1, 2).reshape(batch, -1, width)  # (B, K, D)
+        outputs = self.project(read) + self.queries
+        evidence = scores.mean(dim=1) + self.evidence_bias
+        return CrossAttention(outputs, evidence, shares.mean(dim=1), self._write(tokens, outputs, evidence))
+
+    def _write(self, tokens: Tensor, outputs: Tensor, evidence: Tensor) -> Tensor:
+        shown = evidence.sigmoid().transpose(1, 2) @ self.write_back(outputs)  # (B, N, D)
+        return tokens + torch.tanh(self.gate) * shown

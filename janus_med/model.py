@@ -1,0 +1,99 @@
+"""The composed model: an unmodified Hugging Face Janus and, beside it, our adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from janus_med.adapters.cross_attention import CrossAttention, FindingAttention
+from janus_med.adapters.generation import GenerationAdapter, lora_parameters
+from janus_med.adapters.understanding import Understanding, UnderstandingAdapter
+from janus_med.calibration import Calibration
+from janus_med.encoders import JanusVisionEncoder
+from janus_med.reading import FINDINGS
+
+if TYPE_CHECKING:
+    from transformers import JanusForConditionalGeneration
+
+    from janus_med.presets import Preset
+
+
+@dataclass(frozen=True, eq=False)
+class Perception:
+    """Everything known of a batch of images before a word is written; shapes as in the parts."""
+
+    tokens: Tensor
+    cross: CrossAttention
+    understanding: Understanding
+
+
+class MedicalJanus(nn.Module):
+    """Base, encoder, cross-modal attention, understanding and generation adapter, calibration.
+
+    Parameters
+    ----------
+    janus
+        The base, unmodified class.
+    preset
+        Shapes of the adapters.
+    """
+
+    def __init__(self, janus: JanusForConditionalGeneration, preset: Preset) -> None:
+        super().__init__()
+        self.preset = preset
+        self.janus = janus
+        self.encoder = JanusVisionEncoder(janus)
+        self.attention = FindingAttention(preset.vision_width, len(FINDINGS), preset.query_heads)
+        self.understanding = UnderstandingAdapter(preset.vision_width, len(FINDINGS), preset.embedding_width)
+        self.generation: GenerationAdapter | None = None
+        self.calibration = Calibration(len(FINDINGS))
+
+    def add_generation(self) -> GenerationAdapter:
+        """Inject the generation adapter once; later calls return the same one."""
+        if self.generation is None:
+            self.generation = GenerationAdapter(self.janus, self.preset.lora_rank)
+        return self.generation
+
+    def perceive(self, pixel_values: Tensor) -> Perception:
+        """Encode (B, 3, S, S) pixels with the frozen encoder and let the adapters read them."""
+        return self.understand(self.encoder.encode(pixel_values))
+
+    def understand(self, tokens: Tensor) -> Perception:
+        """Let the adapters read (B, N, D) tokens."""
+        cross = self.attention(tokens)
+        return Perception(tokens, cross, self.understanding(tokens, cross))
+
+    def image_embeddings(self, cross: CrossAttention) -> dict[str, BaseModelOutputWithPooling]:
+        """Return what Janus takes as ``mm_encoder_outputs``: tokens after write-back, aligned."""
+        align = self.generation.align if self.generation is not None else self.janus.model.aligner
+        return {"image": BaseModelOutputWithPooling(pooler_output=align(cross.tokens))}
+
+    def adapter_state(self) -> dict[str, Tensor]:
+        """Return every tensor that belongs to us, under the names of ``adapters.safetensors``."""
+        parts: dict[str, nn.Module] = {
+            "attention": self.attention,
+            "understanding": self.understanding,
+            "calibration": self.calibration,
+        }
+        if self.generation is not None:
+            parts["generation"] = self.generation
+        state = {
+            f"{part}.{name}": value
+            for part, module in parts.items()
+            for name, value in module.state_dict().items()
+        }
+        return state | {f"lora.{name}": parameter.data for name, parameter in lora_parameters(self.janus)}
+
+    def load_adapter_state(self, state: dict[str, Tensor]) -> None:
+        """Copy the tensors of `adapter_state` into the modules; ValueError when the set differs."""
+        own = self.adapter_state()
+        if own.keys() != state.keys():
+            differing = sorted(own.keys() ^ state.keys())
+            raise ValueError(f"adapter tensors differ: {', '.join(differing[:5])}")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(state[name])

@@ -1,0 +1,134 @@
+"""The presets' own byte-level tokenizer, the chat template of Janus, and the ban on comparison words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import LogitsProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from transformers import PreTrainedTokenizerFast
+
+BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
+IMAGE, IMAGE_START, IMAGE_END = "<image_placeholder>", "<begin_of_image>", "<end_of_image>"
+USER, ASSISTANT = "<|User|>", "<|Assistant|>"
+SPECIAL = (BOS, EOS, PAD, IMAGE, IMAGE_START, IMAGE_END, USER, ASSISTANT)
+
+COMPARISON = re.compile(
+    r"(?<![a-z])(unchang|stable|interval|increas|decreas|worse|improv|previous|prior|compar|new(?:ly)?(?![a-z])|again"
+    r"|persist|since|resolv|progress|regress|former|earlier|no longer|develop|redemonstrat|enlarging|evol)",
+    re.IGNORECASE,
+)
+"""Stems that compare with an earlier film; without one at hand they may not be written."""
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE on our own report grammar.
+
+    Parameters
+    ----------
+    texts
+        Prompts and reports.
+    vocab_size
+        Upper limit, special tokens included.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=sorted(alphabet),
+        show_progress=False,
+    )
+    inner.train_from_iterator(texts, trainer)
+    inner.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", special_tokens=[(BOS, inner.token_to_id(BOS))]
+    )
+    return _wrap(tokenizer_object=inner)
+
+
+def load_tokenizer(path: Path) -> PreTrainedTokenizerFast:
+    """Load ``tokenizer.json``; nothing else of the folder is read and no code is run."""
+    return _wrap(tokenizer_file=str(path))
+
+
+def _wrap(**source: object) -> PreTrainedTokenizerFast:
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(
+        **source,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        extra_special_tokens={"image_token": IMAGE, "boi_token": IMAGE_START, "eoi_token": IMAGE_END},
+    )
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+    """Return the ids that `janus_med.presets.build_config` needs."""
+    names = {"bos": BOS, "eos": EOS, "pad": PAD, "image": IMAGE}
+    ids = {name: int(tokenizer.convert_tokens_to_ids(token)) for name, token in names.items()}
+    return ids | {"vocab_size": len(tokenizer)}
+
+
+def chat_prompt(text: str, image_tokens: int) -> str:
+    """Return one user turn with an image, as Janus' processor writes it; BOS is added by the tokenizer."""
+    image = IMAGE_START + IMAGE * image_tokens + IMAGE_END
+    return f"{USER}: {image}\n{text}\n\n{ASSISTANT}:"
+
+
+class ForbidComparison(LogitsProcessor):
+    """Make every token impossible that would write a word comparing with an earlier film.
+
+    Parameters
+    ----------
+    tokenizer
+        Whose pieces are looked at.
+    prompt_length
+        Tokens before the answer; they are not judged.
+
+    Notes
+    -----
+    A piece is judged together with the unfinished word before it, so a forbidden word cannot be assembled
+    from harmless pieces. Verdicts are remembered per unfinished word.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, prompt_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._start = prompt_length
+        self._pieces = [tokenizer.decode([index]) for index in range(len(tokenizer))]
+        self._special = set(tokenizer.all_special_ids)
+        self._verdicts: dict[str, list[int]] = {}
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.Tensor:
+        """Return the scores with forbidden continuations at minus infinity, (B, V)."""
+        allowed = scores.clone()
+        for row, ids in enumerate(input_ids):
+            written = self._tokenizer.decode(ids[self._start :], skip_special_tokens=True)
+            allowed[row, self._forbidden(_unfinished(written))] = -torch.inf
+        return allowed
+
+    def _forbidden(self, word: str) -> list[int]:
+        if word not in self._verdicts:
+            self._verdicts[word] = [
+                index
+                for index, piece in enumerate(self._pieces)
+                if index not in self._special and COMPARISON.search(word + piece)
+            ]
+        return self._verdicts[word]
+
+
+def _unfinished(written: str) -> str:
+    # "no longer" spans a space: keep two words of context, which a finished allowed word cannot harm
+    return "".join(re.findall(r"\S*\s*", written)[-3:])

@@ -1,0 +1,3 @@
+"""Training of the bundled models, from openly licensed radiographs, inserted lesions and our own report
+grammar.
+"""

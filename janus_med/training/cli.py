@@ -1,0 +1,161 @@
+"""The commands of ``janus-med model``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from janus_med.training.stages import Bench
+
+model_app = typer.Typer(no_args_is_help=True, help="Look at, train and evaluate the model.")
+
+Data = Annotated[Path, typer.Option(help="Folder with manifest.csv and the images it names.")]
+ModelFolder = Annotated[
+    Path | None, typer.Option("--model", help="Model folder; the bundled one by default.")
+]
+REPORT_STEPS = 20
+
+
+@model_app.command()
+def info(model: ModelFolder = None) -> None:
+    """Verify a model folder and print its identity, digests and sizes as JSON."""
+    import json
+
+    from janus_med.checkpoint import DIGESTED, bundled_folder, verify_folder
+    from janus_med.errors import ModelUnavailable
+    from janus_med.preprocessing import preprocessing_sha256
+    from janus_med.presets import find_preset
+
+    folder = model or bundled_folder()
+    try:
+        manifest = verify_folder(folder)
+    except ModelUnavailable as error:
+        raise _failure(str(error)) from error
+    preset = find_preset(manifest.preset)
+    content = {
+        "id": manifest.id,
+        "preset": manifest.preset,
+        "folder": str(folder),
+        "image_size": preset.image_size,
+        "image_tokens": preset.image_tokens,
+        "preprocessing_sha256": preprocessing_sha256(),
+        "files": {
+            name: {"sha256": manifest.sha256[name], "bytes": (folder / name).stat().st_size}
+            for name in DIGESTED
+        },
+    }
+    typer.echo(json.dumps(content, indent=2))
+
+
+@model_app.command()
+def train(  # noqa: PLR0917 - typer makes options of them
+    preset: Annotated[str, typer.Option(help="nano, tiny or base.")] = "tiny",
+    data: Data = Path("../shared/data"),
+    out: Annotated[Path, typer.Option(help="Checkpoints, cache and the finished model folder.")] = Path(
+        ".runs/train"
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stands.")] = False,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop with a checkpoint after so many minutes.")
+    ] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the images in the encoder stages.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of every stage, for a trial run.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    threads: Annotated[
+        int, typer.Option(help="CPU threads; a run repeats exactly with the same number.")
+    ] = 2,
+) -> None:
+    """Train a preset from random weights: stages 0 to 3, checkpoints, then a model folder in OUT/model."""
+    import torch
+
+    from janus_med.errors import Fatal
+    from janus_med.training.assemble import new_bench
+    from janus_med.training.export import export_run
+    from janus_med.training.recipe import RECIPES
+    from janus_med.training.run import Limits, TimeIsUp, TrainingRun
+
+    torch.set_num_threads(threads)
+    if preset not in RECIPES:
+        raise _failure(f"no training recipe for preset {preset!r}; known: {', '.join(RECIPES)}")
+    if (out / "checkpoint").exists() and not resume:
+        raise _failure(f"{out} holds a run: add --resume to continue it, or choose another folder")
+    try:
+        bench = new_bench(preset, data, out, RECIPES[preset], seed, _show_loading)
+        bench = _shorten(bench, steps, epochs)
+        run = TrainingRun(bench, out, _show_step, Limits(minutes))
+        if resume and (position := run.resume()) is not None:
+            typer.echo(f"resumed at stage {position.stage}, step {position.step}")
+        position = run.go()
+    except TimeIsUp:
+        typer.echo(
+            f"time limit reached; continue with: janus-med model train --preset {preset} --out {out} --resume"
+        )
+        return
+    except Fatal as error:
+        raise _failure(str(error)) from error
+    typer.echo(f"model written to {export_run(bench, position, out / 'model')}")
+
+
+@model_app.command()
+def evaluate(
+    model: ModelFolder = None,
+    data: Data = Path("../shared/data"),
+    out: Annotated[Path, typer.Option(help="Cache of preprocessed images, and evaluation.json.")] = Path(
+        ".runs/evaluate"
+    ),
+    samples: Annotated[int, typer.Option(help="Films with inserted lesions per brush.")] = 400,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write the figures into the MODEL_CARD.md of the model.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Decides the inserted lesions and the bootstrap.")] = 0,
+) -> None:
+    """Measure a model on the validation persons of a data folder; print and keep every figure with its
+    baselines.
+    """
+    from janus_med.errors import Fatal
+    from janus_med.evaluation.report import evaluate_folder
+
+    try:
+        text = evaluate_folder(
+            model, data, out, samples=samples, write_card=card, seed=seed, progress=_show_loading
+        )
+    except Fatal as error:
+        raise _failure(str(error)) from error
+    typer.echo(text)
+
+
+def _shorten(bench: Bench, steps: int | None, epochs: float | None) -> Bench:
+    from dataclasses import replace
+
+    recipe = bench.recipe
+    if epochs is not None:
+        images = len(bench.store.indices(lambda case: case.part == "train"))
+        recipe = recipe.with_epochs(epochs, images)
+    if steps is not None:
+        recipe = recipe.with_steps(steps)
+    return replace(bench, recipe=recipe)
+
+
+def _show_loading(done: int, total: int) -> None:
+    if done == total or done % 500 == 0:
+        typer.echo(f"loading images {done}/{total}")
+
+
+def _show_step(stage: str, step: int, steps: int, loss: float) -> None:
+    line = f"{stage:<14} {step:>5}/{steps} {100 * step // steps:>3} %  loss {loss:.4f}"
+    if sys.stdout.isatty():
+        typer.echo(f"\r{line}", nl=step == steps)
+    elif step % REPORT_STEPS == 0 or step == steps:
+        typer.echo(line)
+    sys.stdout.flush()
+
+
+def _failure(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,70 @@
+"""How long and how fast each stage of a preset's training goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+STAGES = ("warm_up", "perception", "understanding", "language", "generation", "calibration")
+"""In order. ``warm_up`` and ``perception`` are stage 0 of the design and train the encoder of a preset that
+starts from random weights; from ``understanding`` on the encoder is frozen, from ``generation`` on the
+language model too.
+"""
+
+
+@dataclass(frozen=True)
+class StageRecipe:
+    """Steps, samples a step, peak learning rate (warm-up over a tenth of the steps, then a cosine)."""
+
+    steps: int
+    batch: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One `StageRecipe` a stage, and how many samples the frozen stages draw and encode once."""
+
+    stages: dict[str, StageRecipe]
+    pool: int
+    calibration_samples: int
+
+    def with_steps(self, steps: int) -> Recipe:
+        """Return the recipe with this many steps in every stage that has any."""
+        stages = {
+            name: replace(stage, steps=steps if stage.steps else 0) for name, stage in self.stages.items()
+        }
+        return replace(self, stages=stages)
+
+    def with_epochs(self, epochs: float, images: int) -> Recipe:
+        """Return the recipe with ``epochs`` passes over ``images`` radiographs in the two encoder stages."""
+        stages = dict(self.stages)
+        for name in ("warm_up", "perception"):
+            stages[name] = replace(stages[name], steps=max(1, round(epochs * images / stages[name].batch)))
+        return replace(self, stages=stages)
+
+
+_TINY = Recipe(
+    stages={
+        "warm_up": StageRecipe(60, 64, 1e-3),
+        "perception": StageRecipe(520, 32, 1e-3),
+        "understanding": StageRecipe(200, 64, 6e-4),
+        "language": StageRecipe(450, 16, 2e-3),
+        "generation": StageRecipe(220, 12, 1.5e-3),
+        "calibration": StageRecipe(0, 32, 0.0),
+    },
+    pool=1600,
+    calibration_samples=640,
+)
+_NANO = Recipe(
+    stages={
+        "warm_up": StageRecipe(20, 16, 1e-3),
+        "perception": StageRecipe(60, 16, 1e-3),
+        "understanding": StageRecipe(40, 16, 1e-3),
+        "language": StageRecipe(60, 16, 3e-3),
+        "generation": StageRecipe(40, 8, 2e-3),
+        "calibration": StageRecipe(0, 16, 0.0),
+    },
+    pool=64,
+    calibration_samples=64,
+)
+RECIPES: dict[str, Recipe] = {"nano": _NANO, "tiny": _TINY, "base": _TINY}
