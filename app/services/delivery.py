@@ -9,7 +9,8 @@ from datetime import datetime
 from app.domain.access import Action, Actor
 from app.domain.audit import AuditEvent, Outcome
 from app.domain.delivery import Delivery, DeliveryOrder, DeliveryState
-from app.domain.errors import Conflict, InvalidTransition, NotFound
+from app.domain.errors import Conflict, NotFound
+from app.domain.intake import clean_value
 from app.domain.report import Origin, releasable
 from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
 from app.services.facts import fact_about
@@ -21,23 +22,24 @@ __all__ = ["DeliveryOrder", "load_order", "record_failed", "record_sent", "retry
 
 
 def load_order(store: Store, delivery_id: int) -> DeliveryOrder | None:
-    """Return everything that is needed to build and send the object; None when it was acknowledged already.
+    """Return everything that is needed to build and send the object.
+
+    Returns
+    -------
+    DeliveryOrder or None
+        None when there is nothing to send: acknowledged already, or given up until somebody retries it.
 
     Raises
     ------
     NotFound
         If there is no such delivery, or its study has no instance to refer to.
-    InvalidTransition
-        If the delivery was given up: it is sent again after `retry_delivery` only.
     Conflict
         If the signed text does not verify any more: it is not sent.
     """
     with store.begin() as tx:
         delivery = tx.deliveries.get(delivery_id)
-        if delivery.is_sent:
+        if delivery.is_sent or delivery.state is DeliveryState.DEAD:
             return None
-        if delivery.state is DeliveryState.DEAD:
-            raise InvalidTransition(f"delivery {delivery_id} was given up: retry it first")
         return _order(tx, delivery)
 
 
@@ -60,14 +62,18 @@ def record_failed(
 ) -> None:
     """Note an attempt that failed, with the reason; `final` gives the delivery up.
 
+    Nothing changes when the receiver has acknowledged it in the meantime, or it was given up before.
+
     Raises
     ------
-    NotFound, InvalidTransition
-        The latter also when the receiver has acknowledged it in the meantime.
+    NotFound
     """
     with store.begin() as tx:
-        delivery = tx.deliveries.lock(delivery_id).fail(reason[:500], final=final)
-        _save(tx, actor, delivery, AuditEvent.DELIVERY_FAILED, Outcome.FAILURE, now)
+        delivery = tx.deliveries.lock(delivery_id)
+        if delivery.is_sent or delivery.state is DeliveryState.DEAD:
+            return
+        failed = delivery.fail(clean_value(reason)[:500], final=final)
+        _save(tx, actor, failed, AuditEvent.DELIVERY_FAILED, Outcome.FAILURE, now)
 
 
 def retry_delivery(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -> None:

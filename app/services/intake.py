@@ -82,7 +82,7 @@ def record_rejected_association(
 
 
 def _in_order(received: Sequence[ReceivedInstance], batch: IntakeBatch) -> list[ReceivedInstance]:
-    """Return what the database can hold, ordered by study so that two batches lock in the same order."""
+    """Return what the database can hold, by study and arrival; two batches lock in the same order."""
     fit = []
     for instance in received:
         try:
@@ -92,4 +92,4 @@ def _in_order(received: Sequence[ReceivedInstance], batch: IntakeBatch) -> list[
                 instance.sop_uid, instance.study_uid, instance.sha256, reason_of(error), instance.calling_ae
             )
     batch.load(fit)
-    return sorted(fit, key=lambda i: (i.study_uid, i.received_at, i.sop_uid))
+    return sorted(fit, key=lambda i: (i.study_uid, i.received_at))

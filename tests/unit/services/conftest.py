@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +47,7 @@ def image(study: str = "s1", number: int = 1, **changes: Any) -> ReceivedInstanc
         series_uid=uid(study, "series"),
         sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
-        sha256=f"{abs(hash((study, number))):064x}"[:64],
+        sha256=hashlib.sha256(f"{study}/{number}".encode()).hexdigest(),
         size=1000,
         received_at=NOW,
         modality="CR",
@@ -80,7 +81,12 @@ def draft_of(
     return DraftContent(
         status="drafted",
         reason="",
-        model={"id": "janus-tiny", "preset": "tiny", "weights_sha256": "ab" * 32, "adapters_sha256": "cd" * 32},
+        model={
+            "id": "janus-tiny",
+            "preset": "tiny",
+            "weights_sha256": "ab" * 32,
+            "adapters_sha256": "cd" * 32,
+        },
         findings=tuple(
             {"name": name, "probability": 0.9, "decision": "present", "region": region} for name in findings
         ),
