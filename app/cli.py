@@ -119,8 +119,10 @@ def send(
 def doctor() -> None:
     """Check database, disk, model, ports and destinations."""
     from app.doctor import examine
+    from app.logs import set_up_logging
     from app.settings import read_settings
 
+    set_up_logging("doctor", level="ERROR")
     raise typer.Exit(examine(read_settings()))
 
 

@@ -121,7 +121,7 @@ def _start_database(stack: ExitStack, plan: DemoPlan, page: Page, stop: threadin
 
 def _start_processes(stack: ExitStack, plan: DemoPlan, page: Page, stop: threading.Event) -> Supervisor:
     log = stack.enter_context((plan.folder / "demo.log").open("w", encoding="utf-8", buffering=1))
-    with page.step("PACS, listener, drafting, delivery, web UI"):
+    with page.step("PACS, listener, delivery, web UI"):
         supervisor = stack.enter_context(
             Supervisor(
                 (_pacs(plan), *plan_children(plan.settings)),
@@ -131,7 +131,7 @@ def _start_processes(stack: ExitStack, plan: DemoPlan, page: Page, stop: threadi
             )
         )
         try:
-            ready = supervisor.wait_until_ready(_READY_SECONDS, stop=stop)
+            ready = supervisor.wait_until_ready(_READY_SECONDS, stop=stop, without=("drafting",))
         except Fatal as error:
             raise Fatal(f"{error}; the log is {log.name}") from None
     if not ready:

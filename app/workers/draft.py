@@ -26,10 +26,9 @@ from app.store.engine import Store, open_store
 from app.workers.runtime import Worker
 
 if TYPE_CHECKING:
-    from janus_med.engine import JanusMed
-
     from janus_med.decoding import Decoder
     from janus_med.draft import Draft
+    from janus_med.engine import JanusMed
     from janus_med.study import Study
 
 _ASK_AGAIN_SECONDS = 30.0
@@ -51,6 +50,21 @@ def work(settings: Settings) -> None:
 
 def _say_ready(model: ModelOnDemand) -> None:
     structlog.get_logger().info("ready", **model.state)
+
+
+def verify_model(settings: Settings) -> str:
+    """Check the model folder's digests and return what it holds.
+
+    Raises
+    ------
+    janus_med.errors.ModelUnavailable
+        Naming what is missing or differs.
+    """
+    from janus_med.checkpoint import WEIGHTS, bundled_folder, verify_folder
+
+    folder = settings.model or bundled_folder()
+    manifest = verify_folder(folder)
+    return f"{manifest.id} in {folder}, digests match, weights {manifest.sha256[WEIGHTS][:12]}"
 
 
 @dataclass
@@ -90,7 +104,6 @@ class ModelOnDemand:
 
     def _try_to_load(self) -> JanusMed | None:
         from janus_med.engine import JanusMed
-
         from janus_med.errors import JanusMedError
 
         try:
@@ -134,9 +147,7 @@ class DraftStudy:
             return
         model = self.model.load()
         if model is None:
-            reason = f"model unavailable: {self.model.problem}"
-            self._record(order, undrafted(reason))
-            raise Rejected(reason)
+            raise Rejected(f"model unavailable: {self.model.problem}")
         draft = self._draft(order, model)
         recorded = self._record(order, draft if isinstance(draft, DraftContent) else as_content(draft))
         log.info("draft recorded" if recorded else "draft came too late", status=draft.status)
@@ -151,7 +162,7 @@ class DraftStudy:
             self.actor,
             study_uid=str(arguments["study_uid"]),
             revision=int(arguments["revision"]),
-            content=undrafted(f"drafting failed: {reason}"),
+            content=undrafted(reason),
             now=datetime.now(UTC),
         )
 

@@ -92,8 +92,8 @@ class Supervisor:
     ) -> None:
         self.stop()
 
-    def wait_until_ready(self, seconds: float, *, stop: threading.Event) -> bool:
-        """Wait until every child does its work; False when asked to stop before.
+    def wait_until_ready(self, seconds: float, *, stop: threading.Event, without: Sequence[str] = ()) -> bool:
+        """Wait until every child but those of `without` does its work; False when asked to stop before.
 
         Raises
         ------
@@ -105,7 +105,8 @@ class Supervisor:
         deadline = time.monotonic() + seconds
         while not stop.is_set():
             self._tend()
-            waiting = [child.plan.name for child in self.children if not child.is_ready]
+            awaited = [child for child in self.children if child.plan.name not in without]
+            waiting = [child.plan.name for child in awaited if not child.is_ready]
             if not waiting:
                 return True
             if time.monotonic() > deadline:
