@@ -115,7 +115,7 @@ def debian_server() -> Iterator[Server]:
     """Debian's PostgreSQL 15, run as nobody when the tests run as root."""
     need(DEBIAN_PROGRAMS.is_dir(), "PostgreSQL 15 (apt-get install postgresql)")
     with OpenFolder() as folder:
-        cluster, port = folder / "pg15", _free_port()
+        cluster, port = folder / "pg15", free_port()
         _run_as_nobody(
             folder, "initdb", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-U", "owner", str(cluster)
         )
@@ -194,7 +194,8 @@ class OpenFolder:
         shutil.rmtree(self._path, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

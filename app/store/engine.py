@@ -11,8 +11,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from app.domain.errors import ConfigurationError, DatabaseUnavailable
 from app.settings import Settings
-from app.store.connection import endpoints_of, make_engine, unavailable
+from app.store.connection import APPLICATION_ROLE, endpoints_of, make_engine, unavailable
 from app.store.embedded import EmbeddedPostgres
 from app.store.keys import Keys, read_keys
 from app.store.readiness import require_durable, require_patient_key, require_schema
@@ -111,6 +112,14 @@ def open_database(conninfo: str, keys: Keys, *, release: Callable[[], object] | 
             require_durable(work.session.connection())
             require_schema(work.session.connection())
             require_patient_key(work.session.connection(), keys)
+    except DatabaseUnavailable as error:
+        engine.dispose()
+        if f'role "{APPLICATION_ROLE}"' in str(error):
+            raise ConfigurationError(
+                f"the server has no role {APPLICATION_ROLE}, or our login is not a member of it: "
+                "run janus-med db upgrade as the owner of the database"
+            ) from None
+        raise
     except BaseException:
         engine.dispose()
         raise
