@@ -1,0 +1,38 @@
+"""The scripts and styles of the components, under an address that changes with their content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+MEDIA_TYPES: Mapping[str, str] = {".js": "text/javascript", ".css": "text/css"}
+
+
+@cache
+def read_text(name: str) -> str:
+    """Return one of our own files, for example ``css/editor.css``."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def asset_names() -> frozenset[str]:
+    """Return the names of the files that are served: every script and style, nothing else."""
+    files = (path for suffix in MEDIA_TYPES for path in FOLDER.rglob(f"*{suffix}"))
+    return frozenset(path.relative_to(FOLDER).as_posix() for path in files)
+
+
+@cache
+def assets_digest() -> str:
+    """Return a digest of all files: part of their address, so that a browser may keep them for good."""
+    digest = hashlib.sha256()
+    for name in sorted(asset_names()):
+        digest.update(name.encode() + b"\0" + read_text(name).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def asset_url(name: str) -> str:
+    """Return the address of one of our own files."""
+    return f"/assets/{assets_digest()}/{name}"

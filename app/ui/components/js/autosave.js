@@ -1,0 +1,92 @@
+/** Typing reaches the database within seconds: one writer a report, in order, again and again until it is taken. */
+
+import { Refused } from "./api.js";
+
+const PAUSE_MS = 700;
+const LONGEST_MS = 2500;
+const AGAIN_MS = 2000;
+
+/**
+ * @typedef {{text: string, state: "saved"|"waiting"|"failed", at: string|null}} SaveState
+ */
+
+export class Autosave {
+  /** @param {(state: SaveState) => void} show Called whenever the state changes. */
+  constructor(show) {
+    this.show = show;
+    /** @type {Map<string, () => Promise<string>>} */
+    this.waiting = new Map();
+    this.running = Promise.resolve();
+    this.timer = 0;
+    this.firstTyped = 0;
+    this.lastSaved = null;
+  }
+
+  /** Whether something is not in the database yet. */
+  get isPending() {
+    return this.waiting.size > 0;
+  }
+
+  /**
+   * Save soon; a later call for the same key replaces an earlier one that has not begun.
+   * @param {string} key
+   * @param {() => Promise<string>} write Returns the time of the save (ISO).
+   */
+  soon(key, write) {
+    this.waiting.set(key, write);
+    this.firstTyped ||= Date.now();
+    const wait = Math.max(0, Math.min(PAUSE_MS, this.firstTyped + LONGEST_MS - Date.now()));
+    this.arm(wait);
+    this.show({ text: "saving ...", state: "waiting", at: this.lastSaved });
+  }
+
+  /**
+   * Save now, after everything before it.
+   * @param {string} key
+   * @param {() => Promise<string>} write
+   * @returns {Promise<boolean>} Whether everything is saved.
+   */
+  now(key, write) {
+    this.waiting.set(key, write);
+    return this.flush();
+  }
+
+  /**
+   * Write everything that waits.
+   * @returns {Promise<boolean>} Whether everything is saved.
+   */
+  flush() {
+    window.clearTimeout(this.timer);
+    this.running = this.running.then(() => this.drain());
+    return this.running.then(() => !this.isPending);
+  }
+
+  arm(wait) {
+    window.clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.flush(), wait);
+  }
+
+  async drain() {
+    while (this.waiting.size > 0) {
+      const [key, write] = this.waiting.entries().next().value;
+      try {
+        this.lastSaved = await write();
+        if (this.waiting.get(key) === write) this.waiting.delete(key);
+      } catch (error) {
+        this.fail(key, write, error);
+        return;
+      }
+    }
+    this.firstTyped = 0;
+    this.show({ text: "saved", state: "saved", at: this.lastSaved });
+  }
+
+  /** A server that is away is asked again; a refusal is final for this text. */
+  fail(key, write, error) {
+    const isPassing = error instanceof Refused && error.isPassing;
+    if (!isPassing && this.waiting.get(key) === write) this.waiting.delete(key);
+    if (isPassing) this.arm(AGAIN_MS);
+    const again = isPassing ? "; trying again" : "";
+    this.show({ text: `not saved: ${error.message}${again}`, state: "failed", at: this.lastSaved });
+  }
+}

@@ -1,0 +1,60 @@
+/** What the reader must know before trusting the text: who wrote it, who may change it, whether it still counts. */
+
+import { el, localTime } from "./dom.js";
+
+/** @typedef {import("./editor.js").EditorData} EditorData */
+/** @typedef {import("./link.js").Sentence} Sentence */
+
+/**
+ * Return the banners of a report, gravest first.
+ * @param {EditorData} data
+ * @param {Sentence[]} sentences As they stand now.
+ * @returns {HTMLElement[]}
+ */
+export function banners(data, sentences) {
+  const lines = [
+    data.superseded && ["danger", "SUPERSEDED", "A later image arrived. This text cannot be signed; open the study again."],
+    ...signed(data),
+    undrafted(data),
+    lock(data),
+    review(data, sentences),
+    ...data.draft.issues.map((issue) => [severity(issue.severity), "CHECK", issue.message]),
+  ];
+  return lines.filter(Boolean).map(([kind, head, text]) => banner(kind, head, text));
+}
+
+function banner(kind, head, text) {
+  return el("div", { class: `banner ${kind}`, role: "status" }, el("strong", { text: head }), el("span", { text }));
+}
+
+function severity(name) {
+  return name === "error" || name === "critical" ? "danger" : "warn";
+}
+
+function signed({ state, signatures }) {
+  const last = signatures.at(-1);
+  if (!last) return [];
+  const kind = state === "PRELIMINARY" ? "warn" : "ok";
+  return [[kind, state, `${last.printedName} (${last.role}), ${localTime(last.at)}: ${last.meaning}`]];
+}
+
+function undrafted({ draft, state }) {
+  if (draft.status === "drafted" || ["SIGNED", "ADDENDED", "CORRECTED"].includes(state)) return null;
+  return ["note", "NO AI DRAFT", draft.reason || "This report is written by hand."];
+}
+
+function lock({ lock: held, mayEdit, roleMayEdit, isFinal }) {
+  if (mayEdit || isFinal) return null;
+  if (held && !held.mine) return ["warn", "READ ONLY", `${held.owner} is editing since ${localTime(held.since)}.`];
+  if (!roleMayEdit) return ["note", "READ ONLY", "Your role may read reports, not write them."];
+  return ["note", "READ ONLY", "You do not hold the lock of this report."];
+}
+
+function review({ draft, isFinal }, sentences) {
+  const ai = sentences.filter(({ origin }) => origin === "AI");
+  if (isFinal || ai.length === 0) return null;
+  const left = ai.filter(({ decision }) => decision === "UNTOUCHED").length;
+  if (left === 0) return ["ok", "REVIEWED", `All ${ai.length} sentences of the AI were accepted, edited or rejected.`];
+  const count = left === ai.length ? "not reviewed" : `${left} of ${ai.length} sentences not reviewed`;
+  return ["ai", `AI DRAFT - ${count}`, `Model ${draft.model || "unknown"}`];
+}

@@ -1,0 +1,60 @@
+/** The only way this interface makes elements: text goes in as text nodes, so no name and no report is ever markup. */
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {Object<string, unknown>} [attributes] `text` sets textContent, `on<event>` adds a listener, `dataset` sets
+ *   data attributes, anything else is an attribute (`true` is an empty one; `false`, null and undefined are left out).
+ * @param {...(Node|string|null|undefined|false)} children Strings become text nodes.
+ * @returns {HTMLElement}
+ */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) apply(node, name, value);
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+function apply(node, name, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (name === "text") node.textContent = String(value);
+  else if (name === "dataset") Object.assign(node.dataset, value);
+  else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+  else node.setAttribute(name, value === true ? "" : String(value));
+}
+
+/**
+ * Return the element that belongs to `parent`, made on the first call: a component is run again with every rerun of
+ * the script, and its element must survive.
+ * @template T
+ * @param {ParentNode} parent
+ * @param {WeakMap<ParentNode, T>} known
+ * @param {() => T} make
+ * @returns {T}
+ */
+export function once(parent, known, make) {
+  if (!known.has(parent)) known.set(parent, make());
+  return known.get(parent);
+}
+
+/**
+ * Format a time for the screen, in the browser's zone.
+ * @param {string|null} iso
+ * @returns {string} `2026-11-22 14:05`, or empty.
+ */
+export function localTime(iso) {
+  if (!iso) return "";
+  const at = new Date(iso);
+  const two = (number) => String(number).padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+/**
+ * Format a clock time, in the browser's zone.
+ * @param {string|Date} at
+ * @returns {string} `14:05:09`
+ */
+export function clockTime(at) {
+  return new Date(at).toLocaleTimeString("en-GB", { hour12: false });
+}

@@ -1,0 +1,317 @@
+/** The report editor: sentence by sentence, by key or mouse; every change goes straight to the server. */
+
+import { whilePresent } from "./activity.js";
+import { Autosave } from "./autosave.js";
+import { banners } from "./banners.js";
+import { clockTime, localTime, once } from "./dom.js";
+import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
+import { findingsPanel } from "./findings.js";
+import { toggleHelp } from "./help.js";
+import { bindKeys } from "./keys.js";
+import { link } from "./link.js";
+import { ReportClient } from "./report_client.js";
+import { grow, sentenceCard } from "./sentence.js";
+
+/**
+ * @typedef {object} EditorData What the server says about the report and this reader.
+ * @property {number} reportId
+ * @property {string} study
+ * @property {string} csrf
+ * @property {number} version
+ * @property {string} state
+ * @property {boolean} mayEdit
+ * @property {boolean} roleMayEdit
+ * @property {boolean} isFinal
+ * @property {boolean} superseded
+ * @property {string} signAs `preliminary`, `final` or empty.
+ * @property {{owner: string, since: string, mine: boolean}|null} lock
+ * @property {import("./link.js").Sentence[]} sentences
+ * @property {{status: string, reason: string, model: string, issues: {severity: string, message: string}[]}} draft
+ * @property {import("./overlay.js").Finding[]} findings
+ * @property {{username: string, printedName: string, role: string, meaning: string, at: string, sha256: string,
+ *   verifies: boolean}[]} signatures
+ * @property {{destination: string, kind: string, state: string, reason: string, sentAt: string|null}[]} deliveries
+ */
+
+const POLL_MS = 5000;
+const editors = new WeakMap();
+
+class Editor {
+  constructor() {
+    this.parts = makeEditorFrame({
+      add: (section) => this.add(section),
+      sign: () => this.sign(),
+      help: () => toggleHelp(this.parts.help),
+    });
+    this.autosave = new Autosave((state) => this.showSaved(state));
+    this.client = new ReportClient();
+    /** @type {Map<string, {card: HTMLElement, like: string}>} */
+    this.cards = new Map();
+    this.editing = null;
+    this.added = 0;
+    /** @type {EditorData|null} */
+    this.data = null;
+    this.sentences = [];
+  }
+
+  /** @param {EditorData} data */
+  update(data) {
+    const isNew = this.data?.reportId !== data.reportId;
+    if (isNew) Object.assign(this, { editing: null, sentences: [] });
+    const isOlder = !isNew && data.version < this.data.version;
+    const before = this.data;
+    this.data = isOlder ? { ...data, version: before.version, sentences: before.sentences } : data;
+    this.client.open(data);
+    if (!isOlder && !this.autosave.isPending) this.adopt(data.sentences);
+    if (!data.mayEdit) this.editing = null;
+    this.render();
+  }
+
+  /** Take over the sentences of the server; one that is being typed keeps its text. */
+  adopt(sentences) {
+    const typed = this.sentences.find(({ key }) => key === this.editing);
+    const known = sentences.map((sentence) => this.client.underLocalKey(sentence));
+    this.sentences = known.map((s) => (typed && s.key === typed.key ? { ...s, text: typed.text } : s));
+    if (typed && !known.some(({ key }) => key === typed.key)) this.sentences.push(typed);
+  }
+
+  attach(setTriggerValue) {
+    this.detach?.();
+    this.trigger = setTriggerValue;
+    const flush = () => void this.autosave.flush();
+    const warn = (event) => this.autosave.isPending && event.preventDefault();
+    window.addEventListener("pagehide", flush);
+    document.addEventListener("visibilitychange", flush);
+    window.addEventListener("beforeunload", warn);
+    const stops = [
+      bindKeys(this, this.bindings()),
+      link.follow(() => this.render()),
+      whilePresent(POLL_MS, () => this.poll()),
+      () => window.removeEventListener("pagehide", flush),
+      () => document.removeEventListener("visibilitychange", flush),
+      () => window.removeEventListener("beforeunload", warn),
+    ];
+    this.detach = () => stops.forEach((stop) => stop());
+  }
+
+  bindings() {
+    const key = (keys, label, run, group = "Report") => ({ keys, label, group, run });
+    const onChosen = (act) => () => link.chosen && this.data.mayEdit && act(link.chosen);
+    return [
+      key(["j", "ArrowDown"], "Next sentence", () => this.move(1)),
+      key(["k", "ArrowUp"], "Previous sentence", () => this.move(-1)),
+      key(["a"], "Accept the sentence", onChosen((k) => this.accept(k))),
+      key(["e", "Enter"], "Edit the sentence (Enter or Esc when done)", onChosen((k) => this.edit(k))),
+      key(["r"], "Reject the sentence", onChosen((k) => this.reject(k))),
+      key(["n"], "New sentence in this section", () => this.add(link.chosenSentence?.section ?? "findings")),
+      key(["s"], "Sign", () => this.sign()),
+      key(["Escape"], "Choose nothing", () => link.choose(null)),
+      key(["?"], "These keys", () => toggleHelp(this.parts.help)),
+    ];
+  }
+
+  /** Sentences in reading order. */
+  get ordered() {
+    return ["findings", "impression"].flatMap((name) => this.sentences.filter(({ section }) => section === name));
+  }
+
+  move(step) {
+    const { ordered } = this;
+    if (ordered.length === 0) return;
+    const at = ordered.findIndex(({ key }) => key === link.chosen);
+    const next = at < 0 ? 0 : Math.min(ordered.length - 1, Math.max(0, at + step));
+    link.choose(ordered[next].key);
+    this.focus(ordered[next].key);
+  }
+
+  focus(key) {
+    const card = this.cards.get(key)?.card;
+    card?.focus({ preventScroll: true });
+    card?.scrollIntoView({ block: "nearest" });
+  }
+
+  change(key, values) {
+    this.sentences = this.sentences.map((s) => (s.key === key ? { ...s, ...values } : s));
+    this.render();
+  }
+
+  accept(key) {
+    this.decide(key, "ACCEPTED", (k) => this.client.accept(k));
+  }
+
+  reject(key) {
+    this.decide(key, "REJECTED", (k) => this.client.reject(k));
+  }
+
+  async decide(key, decision, write) {
+    const refused = this.sentences.find((s) => s.key === key)?.decision;
+    if (refused === decision) return;
+    this.change(key, { decision });
+    this.forward(key);
+    if (!(await this.autosave.now(`decide ${key}`, () => this.save(() => write(key))))) this.poll();
+  }
+
+  /** After a decision, go to the next sentence of the AI that nobody has looked at. */
+  forward(key) {
+    const { ordered } = this;
+    const at = ordered.findIndex((s) => s.key === key);
+    const left = (s) => s.origin === "AI" && s.decision === "UNTOUCHED";
+    const next = ordered.slice(at + 1).find(left) ?? ordered.find(left);
+    if (!next) return;
+    link.choose(next.key);
+    this.focus(next.key);
+  }
+
+  edit(key) {
+    this.editing = key;
+    link.choose(key);
+    this.render();
+    const area = this.cards.get(key).card.querySelector("textarea");
+    grow(area);
+    area.focus();
+    area.setSelectionRange(area.value.length, area.value.length);
+  }
+
+  type(key, text) {
+    const old = this.sentences.find((s) => s.key === key);
+    if (!old) return;
+    Object.assign(old, { text, decision: "EDITED" });
+    if (text.trim()) this.autosave.soon(`text ${key}`, () => this.save(() => this.client.write(old)));
+  }
+
+  /** Done with a text: save it and give the keys back. */
+  async leave(key) {
+    const sentence = this.sentences.find((s) => s.key === key);
+    this.editing = null;
+    if (sentence && !sentence.text.trim()) this.dropEmpty(sentence);
+    this.render();
+    this.focus(key);
+    if (await this.autosave.flush()) this.settle(key);
+  }
+
+  /** From now on the screen calls a new sentence what the server calls it. */
+  settle(key) {
+    const known = this.client.keyOf(key);
+    if (known === key) return;
+    this.client.settle(key);
+    this.sentences = this.sentences.map((s) => (s.key === key ? { ...s, key: known } : s));
+    const wasChosen = link.chosen === key;
+    link.publish(this.sentences);
+    if (wasChosen) link.choose(known);
+    this.render();
+    if (wasChosen) this.focus(known);
+  }
+
+  /** A sentence emptied of its text is a refused one; one that was never written is forgotten. */
+  dropEmpty(sentence) {
+    if (this.client.isUnwritten(sentence.key)) this.sentences = this.sentences.filter((s) => s !== sentence);
+    else this.reject(sentence.key);
+  }
+
+  add(section) {
+    if (!this.data.mayEdit) return;
+    this.added += 1;
+    const key = this.client.localKey(this.added);
+    const blank = { text: "", aiText: "", origin: "HUMAN", decision: "EDITED", findings: [], confidence: null, region: null };
+    this.sentences = [...this.sentences, { key, section, ...blank }];
+    link.publish(this.sentences);
+    this.edit(key);
+  }
+
+  /** Send one change and take over what the server made of it. */
+  async save(write) {
+    const { report, savedAt } = await write();
+    this.data = { ...this.data, version: report.version, state: report.state };
+    this.adopt(report.sentences);
+    this.render();
+    return savedAt;
+  }
+
+  /** Ask whether the report changed elsewhere: a late image, a takeover, a signature. */
+  async poll() {
+    if (this.autosave.isPending || !this.data) return;
+    try {
+      const fresh = await this.client.read();
+      if (this.autosave.isPending || fresh.reportId !== this.data.reportId) return void this.trigger("reload", Date.now());
+      const before = this.data;
+      this.update({ ...this.data, ...fresh });
+      if (before.mayEdit !== fresh.mayEdit || before.superseded !== fresh.superseded) this.trigger("reload", Date.now());
+    } catch (error) {
+      this.showSaved({ state: "failed", text: error.message, at: null });
+    }
+  }
+
+  async sign() {
+    if (!this.data.signAs || !this.data.mayEdit) return;
+    if (this.editing) await this.leave(this.editing);
+    if (await this.autosave.flush()) this.trigger("sign", { version: this.data.version, at: Date.now() });
+  }
+
+  showSaved({ state, text, at }) {
+    this.parts.saved.textContent = state === "saved" && at ? `saved ${clockTime(at)}` : text;
+    this.parts.saved.dataset.state = state;
+  }
+
+  render() {
+    const { parts, data } = this;
+    if (!data) return;
+    if (link.sentences !== this.sentences) link.publish(this.sentences);
+    for (const [section, list] of Object.entries(parts.lists)) {
+      place(list, this.sentences.filter((s) => s.section === section).map((s) => this.card(s)));
+      parts.adds[section].hidden = !data.mayEdit;
+    }
+    parts.banners.replaceChildren(...banners(data, this.sentences));
+    parts.facts.replaceChildren(...recordOf(data, localTime));
+    parts.version.textContent = `version ${data.version}`;
+    parts.sign.hidden = !data.signAs || !data.mayEdit;
+    parts.sign.textContent = data.signAs === "final" ? "Sign final ..." : "Sign preliminary ...";
+    parts.root.dataset.state = data.state;
+    this.showFindings(data.findings);
+  }
+
+  showFindings(findings) {
+    if (this.listed === findings) return;
+    this.listed = findings;
+    this.parts.findings.replaceChildren(...[findingsPanel(findings)].filter(Boolean));
+  }
+
+  /** The card of a sentence; the same element as long as nothing about it changed. */
+  card(sentence) {
+    const editing = this.editing === sentence.key;
+    const how = { chosen: link.chosen === sentence.key, editing, mayEdit: this.data.mayEdit };
+    const like = JSON.stringify(editing ? [sentence.key, how] : [sentence, how]);
+    const known = this.cards.get(sentence.key);
+    if (known?.like === like) return known.card;
+    const card = sentenceCard(sentence, how, this.actions);
+    this.cards.set(sentence.key, { card, like });
+    return card;
+  }
+
+  get actions() {
+    return {
+      choose: (key) => link.choose(key),
+      accept: (key) => this.accept(key),
+      reject: (key) => this.reject(key),
+      edit: (key) => this.edit(key),
+      type: (key, text) => this.type(key, text),
+      leave: (key) => this.leave(key),
+    };
+  }
+}
+
+/** Mount or update; called again with every rerun of the script. */
+export default function mount({ parentElement, data, setTriggerValue }) {
+  const editor = once(parentElement, editors, () => {
+    const made = new Editor();
+    parentElement.append(made.parts.root);
+    return made;
+  });
+  editor.attach(setTriggerValue);
+  editor.update(data);
+  return () => {
+    void editor.autosave.flush();
+    editor.detach();
+    editors.delete(parentElement);
+    editor.parts.root.remove();
+  };
+}

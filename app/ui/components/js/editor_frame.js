@@ -1,0 +1,86 @@
+/** The elements of the editor, and how a list of cards changes without disturbing the one that is being typed in. */
+
+import { el } from "./dom.js";
+import { makeHelp } from "./help.js";
+
+const TITLES = { findings: "Findings", impression: "Impression" };
+
+/**
+ * Make the elements.
+ * @param {{add: (section: string) => void, sign: () => void, help: () => void}} actions
+ * @returns {Object<string, any>} By name; `lists` and `adds` by section.
+ */
+export function makeEditorFrame(actions) {
+  const lists = {};
+  const adds = {};
+  const sections = Object.entries(TITLES).map(([name, title]) => {
+    lists[name] = el("ol", { class: "sentences", "aria-label": title });
+    adds[name] = el("button", {
+      type: "button",
+      class: "add",
+      text: `+ Add to ${title.toLowerCase()}`,
+      onclick: () => actions.add(name),
+    });
+    return el("section", { class: "section" }, el("h2", { text: title }), lists[name], adds[name]);
+  });
+  const parts = {
+    lists,
+    adds,
+    banners: el("div", { class: "banners" }),
+    findings: el("div"),
+    facts: el("div", { class: "signature" }),
+    saved: el("output", { class: "saved", "aria-live": "polite" }),
+    version: el("span", { class: "version" }),
+    help: makeHelp(),
+    keys: el("button", { type: "button", class: "quiet", text: "Keys ?", title: "Show the keys (?)", onclick: actions.help }),
+    sign: el("button", { type: "button", class: "sign", text: "Sign ...", title: "Sign (s)", onclick: actions.sign }),
+  };
+  const foot = el("footer", {}, parts.saved, parts.version, el("span", { class: "gap" }), parts.keys, parts.sign);
+  parts.body = el("div", { class: "body" }, parts.banners, ...sections, parts.findings, parts.facts);
+  parts.root = el("section", { class: "editor", "aria-label": "Report" }, parts.body, foot, parts.help);
+  return parts;
+}
+
+/**
+ * Put cards into a list; a card that stays is not moved, so it keeps focus and caret.
+ * @param {HTMLElement} list
+ * @param {HTMLElement[]} cards
+ */
+export function place(list, cards) {
+  for (const old of [...list.children]) if (!cards.includes(old)) old.remove();
+  cards.forEach((card, i) => {
+    if (list.children[i] !== card) list.insertBefore(card, list.children[i] ?? null);
+  });
+}
+
+/**
+ * Return the facts of signatures and deliveries.
+ * @param {import("./editor.js").EditorData} data
+ * @param {(iso: string) => string} time
+ * @returns {HTMLElement[]}
+ */
+export function recordOf(data, time) {
+  const signatures = data.signatures.map((s) =>
+    el(
+      "dl",
+      { class: "record" },
+      ...pair("Signed by", `${s.printedName} (${s.username}, ${s.role})`),
+      ...pair("At", time(s.at)),
+      ...pair("Meaning", s.meaning),
+      ...pair("Digest", `SHA-256 ${s.sha256.slice(0, 16)} ... ${s.verifies ? "verified" : "DOES NOT VERIFY"}`),
+    ),
+  );
+  const deliveries = data.deliveries.map((d) =>
+    el(
+      "dl",
+      { class: "record", dataset: { delivery: d.state } },
+      ...pair("Sent to", `${d.destination} (${d.kind})`),
+      ...pair("Delivery", `${d.state}${d.sentAt ? ` ${time(d.sentAt)}` : ""}${d.reason ? `: ${d.reason}` : ""}`),
+    ),
+  );
+  return [...signatures, ...deliveries];
+}
+
+function pair(name, value) {
+  return [el("dt", { text: name }), el("dd", { text: value })];
+}

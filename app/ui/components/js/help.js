@@ -1,0 +1,42 @@
+/** The list of keys, shown by "?". */
+
+import { el } from "./dom.js";
+import { allBindings } from "./keys.js";
+
+/**
+ * Make the dialog.
+ * @returns {HTMLDialogElement}
+ */
+export function makeHelp() {
+  const dialog = el("dialog", { class: "help", "aria-label": "Keys" });
+  dialog.addEventListener("click", () => dialog.close());
+  return /** @type {HTMLDialogElement} */ (dialog);
+}
+
+/**
+ * Show or hide the keys that work now.
+ * @param {HTMLDialogElement} dialog
+ */
+export function toggleHelp(dialog) {
+  if (dialog.open) {
+    dialog.close();
+    return;
+  }
+  const groups = Map.groupBy(allBindings(), ({ group }) => group);
+  const columns = [...groups].map(([group, bindings]) =>
+    el("section", {}, el("h2", { text: group }), el("dl", {}, ...bindings.flatMap(row))),
+  );
+  const mouse = el(
+    "p",
+    { class: "mouse" },
+    "Mouse on the image: drag - window and level; right drag or shift drag - pan; wheel - zoom (stack: scroll, " +
+      "with ctrl: zoom); double click - fit; click on a region - its sentence.",
+  );
+  dialog.replaceChildren(el("div", { class: "columns" }, ...columns), mouse, el("p", { text: "Esc or ? closes." }));
+  dialog.showModal();
+}
+
+function row({ keys, label }) {
+  const names = keys.flatMap((key, i) => [i ? " " : null, el("kbd", { text: key === " " ? "Space" : key })]);
+  return [el("dt", {}, ...names), el("dd", { text: label })];
+}

@@ -1,0 +1,53 @@
+/** Single keys: each component names its own, and "?" shows all of them. */
+
+/** @typedef {{keys: string[], label: string, group: string, run: (event: KeyboardEvent) => void}} Binding */
+
+/** @type {Map<object, Binding[]>} */
+const bound = new Map();
+
+/**
+ * Make keys work until the owner lets go of them.
+ * @param {object} owner
+ * @param {Binding[]} bindings
+ * @returns {() => void}
+ */
+export function bindKeys(owner, bindings) {
+  bound.set(owner, bindings);
+  return () => bound.delete(owner);
+}
+
+/** @returns {Binding[]} All bindings, in the order of their owners. */
+export function allBindings() {
+  return [...bound.values()].flat();
+}
+
+/**
+ * Tell whether a key press belongs to a field that takes text.
+ * @param {Event} event
+ */
+export function isTyping(event) {
+  const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
+  if (!(target instanceof HTMLElement)) return false;
+  if (target.isContentEditable || target.tagName === "TEXTAREA" || target.tagName === "SELECT") return true;
+  return target.tagName === "INPUT" && !["button", "checkbox", "range", "radio"].includes(target.type);
+}
+
+/** Whether a dialog of the page is open: keys then belong to it. */
+function dialogIsOpen() {
+  return document.querySelector('[role="dialog"]') !== null;
+}
+
+function dispatch(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (isTyping(event) || dialogIsOpen()) return;
+  const target = event.composedPath()[0];
+  const pressesButton = target instanceof HTMLElement && ["BUTTON", "A", "SUMMARY"].includes(target.tagName);
+  if (pressesButton && (event.key === "Enter" || event.key === " ")) return;
+  const binding = allBindings().find(({ keys }) => keys.includes(event.key));
+  if (!binding) return;
+  event.preventDefault();
+  event.stopPropagation();
+  binding.run(event);
+}
+
+document.addEventListener("keydown", dispatch, true);

@@ -1,0 +1,86 @@
+/** The report on the server: reads and writes, and the keys of sentences that the server does not know yet. */
+
+import { call } from "./api.js";
+
+/** @typedef {import("./link.js").Sentence} Sentence */
+
+const LOCAL = "new-";
+
+export class ReportClient {
+  constructor() {
+    /** @type {Map<string, string>} Local key to the server's key. */
+    this.keys = new Map();
+  }
+
+  /** @param {{reportId: number, study: string, csrf: string}} data */
+  open({ reportId, study, csrf }) {
+    Object.assign(this, { reportId, study, csrf });
+  }
+
+  /** The key under which a sentence of our own begins. */
+  localKey(number) {
+    return `${LOCAL}${number}`;
+  }
+
+  /** Whether the server has never seen the sentence. */
+  isUnwritten(key) {
+    return key.startsWith(LOCAL) && !this.keys.has(key);
+  }
+
+  /** The server's key. */
+  keyOf(key) {
+    return this.keys.get(key) ?? key;
+  }
+
+  /**
+   * A sentence of the server under the key that the screen still uses for it.
+   * @param {Sentence} sentence
+   * @returns {Sentence}
+   */
+  underLocalKey(sentence) {
+    const local = [...this.keys].find(([, known]) => known === sentence.key);
+    return local ? { ...sentence, key: local[0] } : sentence;
+  }
+
+  /** From now on the screen uses the server's key. */
+  settle(key) {
+    this.keys.delete(key);
+  }
+
+  /** Read the report as it stands. */
+  read() {
+    return call("GET", `/api/studies/${encodeURIComponent(this.study)}/report`, { csrf: this.csrf });
+  }
+
+  /** @param {string} key */
+  accept(key) {
+    return this.post(`${encodeURIComponent(this.keyOf(key))}/accept`);
+  }
+
+  /** @param {string} key */
+  reject(key) {
+    return this.post(`${encodeURIComponent(this.keyOf(key))}/reject`);
+  }
+
+  /**
+   * Write the text of a sentence; the first write of a new one makes it.
+   * @param {Sentence} sentence
+   */
+  async write(sentence) {
+    const { key, section, text } = sentence;
+    if (!this.isUnwritten(key)) {
+      return this.send("PUT", `sentences/${encodeURIComponent(this.keyOf(key))}`, { text });
+    }
+    const answer = await this.send("POST", "sentences", { section, text });
+    this.keys.set(key, answer.key);
+    return answer;
+  }
+
+  post(path) {
+    return this.send("POST", `sentences/${path}`, {});
+  }
+
+  send(method, path, body) {
+    return call(method, `/api/reports/${this.reportId}/${path}`, { csrf: this.csrf, body, keepalive: true });
+  }
+}

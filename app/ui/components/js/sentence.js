@@ -1,0 +1,132 @@
+/** One sentence of the report on the screen: what the AI wrote, how sure it was, what the reader made of it. */
+
+import { el } from "./dom.js";
+
+/** @typedef {import("./link.js").Sentence} Sentence */
+/**
+ * @typedef {object} SentenceActions
+ * @property {(key: string) => void} choose
+ * @property {(key: string) => void} accept
+ * @property {(key: string) => void} edit
+ * @property {(key: string) => void} reject
+ * @property {(key: string, text: string) => void} type
+ * @property {(key: string) => void} leave Called when the reader is done with the text.
+ */
+
+const DECISIONS = { UNTOUCHED: "", ACCEPTED: "accepted", EDITED: "edited", REJECTED: "rejected" };
+const LOW_CONFIDENCE = 0.5;
+
+/**
+ * Make the card of a sentence.
+ * @param {Sentence} sentence
+ * @param {{chosen: boolean, editing: boolean, mayEdit: boolean}} how
+ * @param {SentenceActions} actions
+ * @returns {HTMLElement}
+ */
+export function sentenceCard(sentence, how, actions) {
+  const isUntouched = sentence.origin === "AI" && sentence.decision === "UNTOUCHED";
+  const card = el(
+    "li",
+    {
+      class: "sentence",
+      tabindex: how.chosen ? 0 : -1,
+      "aria-current": how.chosen ? "true" : null,
+      "aria-label": spoken(sentence, isUntouched),
+      dataset: { key: sentence.key, decision: sentence.decision, origin: sentence.origin, ai: String(isUntouched) },
+      onclick: () => actions.choose(sentence.key),
+    },
+    facts(sentence, isUntouched),
+    how.editing ? field(sentence, actions) : el("p", { class: "text", text: sentence.text }),
+    difference(sentence),
+    how.mayEdit && !how.editing && buttons(sentence, actions),
+  );
+  return card;
+}
+
+function spoken(sentence, isUntouched) {
+  const decision = isUntouched ? "AI draft, not reviewed" : DECISIONS[sentence.decision] || "your text";
+  return `${decision}: ${sentence.text}`;
+}
+
+function facts(sentence, isUntouched) {
+  const line = el("div", { class: "facts" });
+  if (isUntouched) line.append(el("span", { class: "chip ai", text: "AI" }));
+  else if (sentence.origin === "AI") line.append(el("span", { class: "chip", text: DECISIONS[sentence.decision] }));
+  else line.append(el("span", { class: "chip own", text: "own text" }));
+  if (sentence.origin === "AI" && sentence.confidence !== null) line.append(confidence(sentence.confidence));
+  if (sentence.region && sentence.decision !== "REJECTED") {
+    line.append(el("span", { class: "region", text: "region", title: "This sentence has a region on the image" }));
+  }
+  return line;
+}
+
+function confidence(value) {
+  const isLow = value < LOW_CONFIDENCE;
+  const text = `${Math.round(100 * value)} %${isLow ? " low confidence" : ""}`;
+  return el("span", { class: isLow ? "confidence low" : "confidence", text, title: "Confidence of the AI" });
+}
+
+function field(sentence, actions) {
+  const area = el("textarea", {
+    class: "field",
+    rows: 2,
+    spellcheck: true,
+    "aria-label": "Text of the sentence",
+    oninput: () => {
+      grow(area);
+      actions.type(sentence.key, area.value);
+    },
+    onkeydown: (event) => {
+      if (event.key !== "Escape" && !(event.key === "Enter" && !event.shiftKey)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      actions.leave(sentence.key);
+    },
+    onclick: (event) => event.stopPropagation(),
+  });
+  area.value = sentence.text;
+  return area;
+}
+
+/**
+ * Give a text field the height of its text.
+ * @param {HTMLTextAreaElement} area
+ */
+export function grow(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight + 2}px`;
+}
+
+/** What the AI wrote stays in sight beside what the reader made of it. */
+function difference(sentence) {
+  if (sentence.decision !== "EDITED" || !sentence.aiText || sentence.aiText === sentence.text) return null;
+  return el(
+    "details",
+    { class: "difference", onclick: (event) => event.stopPropagation() },
+    el("summary", { text: "AI wrote" }),
+    el("p", { text: sentence.aiText }),
+  );
+}
+
+function buttons(sentence, actions) {
+  const button = (name, key, run, pressed) =>
+    el("button", {
+      type: "button",
+      text: name,
+      title: `${name} (${key})`,
+      "aria-keyshortcuts": key,
+      "aria-pressed": pressed === undefined ? null : String(pressed),
+      onclick: (event) => {
+        event.stopPropagation();
+        run(sentence.key);
+      },
+    });
+  const isAi = sentence.origin === "AI";
+  return el(
+    "div",
+    { class: "acts" },
+    isAi && button("Accept", "a", actions.accept, sentence.decision === "ACCEPTED"),
+    button("Edit", "e", actions.edit),
+    button(isAi ? "Reject" : "Remove", "r", actions.reject, sentence.decision === "REJECTED"),
+  );
+}

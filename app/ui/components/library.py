@@ -1,0 +1,50 @@
+"""Mounts the components: a stub in the page loads each one's script from our own server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from app.ui.components.files import asset_url, read_text
+
+Renderer = Callable[..., Any]
+
+# A module from a blob address cannot import by path, so the stub asks for the whole address; the scripts
+# themselves import each other as files do, and share what they share.
+_STUB = """export default async (component) => {
+  const { default: mount } = await import(new URL("%s", window.location.origin).href);
+  return mount(component);
+};
+"""
+
+
+@cache
+def _component(name: str) -> Renderer:
+    style = read_text("css/tokens.css") + read_text(f"css/{name}.css")
+    stub = _STUB % asset_url(f"js/{name}.js")
+    renderer: Renderer = st.components.v2.component(f"janus_med_{name}", css=style, js=stub)
+    return renderer
+
+
+def _ignore() -> None:
+    """Streamlit wants a callback for each trigger; the value is read where the component is mounted."""
+
+
+def mount(
+    name: str, data: Mapping[str, Any], *, key: str, triggers: tuple[str, ...] = ()
+) -> Mapping[str, Any]:
+    """Mount a component and return what it was triggered with in this run.
+
+    Parameters
+    ----------
+    name
+        ``header``, ``worklist``, ``viewer`` or ``editor``.
+    triggers
+        Events that make the script run; each is in the result, None unless it is the reason for this run.
+    """
+    callbacks = {f"on_{trigger}_change": _ignore for trigger in triggers}
+    result = _component(name)(key=key, data=dict(data), **callbacks)
+    return {trigger: getattr(result, trigger, None) for trigger in triggers}

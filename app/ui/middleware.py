@@ -1,0 +1,198 @@
+"""What stands before every request: known hosts, small bodies, strict headers, nothing without a session."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import streamlit
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.domain.errors import AuthenticationFailed, JanusMedError
+from app.ui.csrf import SESSION_COOKIE
+from app.ui.room import Room
+from app.ui.routes.answers import refusal, resume
+
+MAX_BODY_BYTES = 2**20
+_OPEN = ("/static/", "/assets/")
+_OPEN_EXACTLY = frozenset(
+    {
+        "/login",
+        "/live",
+        "/ready",
+        "/metrics",
+        "/favicon.ico",
+        "/favicon.png",
+        "/_stcore/health",
+        "/_stcore/host-config",
+    }
+)
+_CLOSED = ("/_stcore/metrics", "/_stcore/upload_file", "/_stcore/agent", "/_stcore/script-health-check")
+
+
+def room_middleware(room: Room) -> list[Middleware]:
+    """Return the stack, outermost first."""
+    return [
+        Middleware(SecurityHeaders, is_tls=room.settings.ui_tls),
+        Middleware(TrustedHostMiddleware, allowed_hosts=list(room.settings.ui_allowed_hosts)),
+        Middleware(BodyLimit, limit=MAX_BODY_BYTES),
+        Middleware(Gate, room=room),
+    ]
+
+
+class SecurityHeaders:
+    """Adds the headers that keep a browser from helping an attacker."""
+
+    def __init__(self, app: ASGIApp, *, is_tls: bool) -> None:
+        self._app = app
+        self._headers = security_headers(is_tls=is_tls)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def security_headers(*, is_tls: bool) -> dict[str, str]:
+    """Return the headers of every answer.
+
+    Streamlit needs inline styles, modules from blob addresses (the stubs of its components) and one inline
+    script of its start page, which is allowed by its digest; no other inline script runs.
+    """
+    policy = {
+        "default-src": "'self'",
+        "script-src": f"'self' blob: {' '.join(_inline_scripts())}",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "connect-src": "'self'",
+        "worker-src": "'self' blob:",
+        "object-src": "'none'",
+        "base-uri": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    headers = {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Frame-Options": "DENY",
+        "X-Content-Type-Options": "nosniff",
+        # with `no-referrer` the browser would send our own log-in form with a null origin
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    }
+    return headers | ({"Strict-Transport-Security": "max-age=31536000"} if is_tls else {})
+
+
+@cache
+def _inline_scripts() -> tuple[str, ...]:
+    """Digests of the inline scripts of Streamlit's start page, as the installed version has them."""
+    page = Path(streamlit.__file__).with_name("static") / "index.html"
+    scripts = re.findall(r"<script>(.*?)</script>", page.read_text(encoding="utf-8"), re.DOTALL)
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    return tuple(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+
+class BodyLimit:
+    """Refuses a request whose body is larger than anything that this application takes."""
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = HTTPConnection(scope).headers.get("content-length", "0")
+        if not declared.isdigit() or int(declared) > self._limit:
+            await _too_large()(scope, receive, send)
+            return
+        await self._app(scope, _Counted(receive, self._limit), send)
+
+
+class _Counted:
+    """Receives a body without a declared length, and hangs up when it grows past the limit."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        return message if self._left >= 0 else {"type": "http.disconnect"}
+
+
+def _too_large() -> Response:
+    return PlainTextResponse("the request is too large\n", status_code=413)
+
+
+class Gate:
+    """Lets nobody in without a live session, except to what holds nothing private."""
+
+    def __init__(self, app: ASGIApp, *, room: Room) -> None:
+        self._app = app
+        self._room = room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
+        if scope["type"] == "websocket":
+            await self._pass_socket(scope, receive, send)
+        elif scope["type"] == "http" and (refused := await self._refuse(scope)) is not None:
+            await refused(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _refuse(self, scope: Scope) -> Response | None:
+        path: str = scope["path"]
+        if path.startswith(_CLOSED):
+            return PlainTextResponse("not found\n", status_code=404)
+        if (
+            path in _OPEN_EXACTLY
+            or path.startswith(_OPEN)
+            or path.startswith(("/api/", "/pixels/", "/logout"))
+        ):
+            return None  # open to all, or a route of ours that checks the session itself
+        request = HTTPConnection(scope)
+        try:
+            await run_in_threadpool(resume, self._room, request)
+        except AuthenticationFailed:
+            return _to_login(request)
+        except JanusMedError as error:
+            return refusal(error)
+        return None
+
+    async def _pass_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page's socket carries the cookie and comes from our own origin; the script checks the session."""
+        connection = HTTPConnection(scope)
+        origin = urlsplit(connection.headers.get("origin", "")).netloc
+        if SESSION_COOKIE in connection.cookies and origin and origin == connection.headers.get("host"):
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": "log in first"})
+
+
+def _to_login(request: HTTPConnection) -> Response:
+    if "text/html" not in request.headers.get("accept", ""):
+        return refusal(AuthenticationFailed("log in first"))
+    why = {"why": "ended"} if SESSION_COOKIE in request.cookies else {}
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/login?{urlencode({'to': target, **why})}", status_code=303)

@@ -1,0 +1,118 @@
+"""Stored pixels for the viewer: decoded outside this process, kept in a bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.domain.errors import NotFound, Rejected
+
+MEMORY_BYTES = 256 * 2**20
+
+
+class PixelsUnreadable(Rejected):
+    """The image cannot be decoded or shown; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPixels:
+    """One frame as the scanner stored it.
+
+    Attributes
+    ----------
+    data
+        Samples row by row, little endian, one or two bytes each.
+    facts
+        See `janus_med.decode`: rows, columns, dtype, rescale, windows, spacing ...
+    """
+
+    data: bytes
+    facts: Mapping[str, Any]
+
+
+class Decodes(Protocol):
+    """Whatever turns a file into pixels; `app.ui.decoder.DecoderProcess` is one."""
+
+    def decode(self, path: Path, frame: int) -> StoredPixels:
+        """Decode one frame of a file."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+class PixelCache:
+    """Pixels by content digest and frame; the longest unused go first.
+
+    Parameters
+    ----------
+    objects_dir
+        Folder of the spool's objects.
+    memory_bytes
+        Most that is kept.
+    """
+
+    def __init__(self, objects_dir: Path, decoder: Decodes, *, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._objects_dir = objects_dir
+        self._decoder = decoder
+        self._memory_bytes = memory_bytes
+        self._kept: OrderedDict[tuple[str, int], StoredPixels] = OrderedDict()
+        self._lock = threading.Lock()
+        self._decoding = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of pixels in memory."""
+        with self._lock:
+            return sum(len(pixels.data) for pixels in self._kept.values())
+
+    def get(self, sha256: str, frame: int = 0) -> StoredPixels:
+        """Return one frame of the object with this digest.
+
+        Raises
+        ------
+        NotFound
+            If the spool has no such object.
+        PixelsUnreadable
+            With the decoder's reason.
+        """
+        key = (sha256, frame)
+        if (known := self._look_up(key)) is not None:
+            return known
+        with self._decoding:
+            if (known := self._look_up(key)) is not None:
+                return known
+            pixels = self._decoder.decode(self._path_of(sha256), frame)
+            self._keep(key, pixels)
+            return pixels
+
+    def close(self) -> None:
+        """Forget everything and stop the decoder."""
+        with self._lock:
+            self._kept.clear()
+        self._decoder.close()
+
+    def _path_of(self, sha256: str) -> Path:
+        path = self._objects_dir / sha256[:2] / f"{sha256}.dcm"
+        if not path.is_file():
+            raise NotFound("the image is not in the spool any more")
+        return path
+
+    def _look_up(self, key: tuple[str, int]) -> StoredPixels | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def _keep(self, key: tuple[str, int], pixels: StoredPixels) -> None:
+        with self._lock:
+            self._kept[key] = pixels
+            held = sum(len(kept.data) for kept in self._kept.values())
+            while held > self._memory_bytes and len(self._kept) > 1:
+                _, dropped = self._kept.popitem(last=False)
+                held -= len(dropped.data)

@@ -1,0 +1,222 @@
+"""What the screen is told: domain values as the JSON of the components, nothing beyond what is shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from app.domain.access import Action, Actor, may
+from app.domain.attestation import Attestation
+from app.domain.delivery import Delivery
+from app.domain.draft import Draft
+from app.domain.report import Report, ReportState, Sentence
+from app.domain.review import LockInfo, Review
+from app.domain.study import Study
+from app.domain.worklist import WorklistRow
+
+_LARGEST_GRID = 128
+JSON = dict[str, Any]
+
+
+def sentence_data(sentence: Sentence) -> JSON:
+    """Return one sentence for the editor."""
+    region = sentence.region
+    return {
+        "key": sentence.key,
+        "section": sentence.section.value,
+        "text": sentence.text,
+        "aiText": sentence.ai_text,
+        "origin": sentence.origin.value,
+        "decision": sentence.decision.value,
+        "findings": list(sentence.findings),
+        "confidence": sentence.confidence,
+        "region": {"sop": region.sop_uid, "box": list(region.box), "score": region.score} if region else None,
+    }
+
+
+def report_data(report: Report) -> JSON:
+    """Return the text of a report for the editor, in reading order."""
+    ordered = sorted(report.sentences, key=lambda sentence: sentence.position)
+    return {
+        "reportId": report.report_id,
+        "version": report.version,
+        "state": report.state.value,
+        "isFinal": report.is_final,
+        "sentences": [sentence_data(sentence) for sentence in ordered],
+    }
+
+
+def editor_data(review: Review, actor: Actor, *, now: datetime) -> JSON:
+    """Return everything that the editor shows of an open study; empty without a report."""
+    if review.report is None:
+        return {}
+    role_may_edit = may(actor.role, Action.EDIT_REPORT)
+    return {
+        **report_data(review.report),
+        "study": review.study.study_uid,
+        "mayEdit": review.may_edit,
+        "roleMayEdit": role_may_edit,
+        "superseded": is_superseded(review),
+        "signAs": sign_as(actor, review),
+        "lock": _lock_data(review.lock, actor, now=now),
+        "draft": _draft_data(review.draft, review.study),
+        "signatures": [_signature_data(attestation) for attestation in review.attestations],
+        "deliveries": [_delivery_data(delivery) for delivery in review.deliveries],
+    }
+
+
+def is_superseded(review: Review) -> bool:
+    """Tell whether a later image made the shown report an old one."""
+    report = review.report
+    return review.superseded_by is not None or (report is not None and report.state is ReportState.SUPERSEDED)
+
+
+def sign_as(actor: Actor, review: Review) -> str:
+    """Return how this person would sign: ``final``, ``preliminary``, or empty."""
+    if not review.may_edit or is_superseded(review):
+        return ""
+    if may(actor.role, Action.SIGN_FINAL):
+        return "final"
+    return "preliminary" if may(actor.role, Action.SIGN_PRELIMINARY) else ""
+
+
+def _lock_data(lock: LockInfo | None, actor: Actor, *, now: datetime) -> JSON | None:
+    if lock is None or not lock.is_held(now=now):
+        return None
+    return {
+        "owner": lock.printed_name,
+        "since": lock.taken_at.isoformat(),
+        "mine": lock.is_held_by(actor.user_id, now=now),
+    }
+
+
+def _draft_data(draft: Draft | None, study: Study) -> JSON:
+    if draft is None:
+        return {"status": "none", "reason": study.reason, "model": "", "issues": []}
+    return {
+        "status": draft.content.status,
+        "reason": draft.content.reason,
+        "model": draft.content.model_name,
+        "issues": [
+            {"severity": str(issue.get("severity", "")), "message": str(issue.get("message", ""))}
+            for issue in draft.content.issues
+        ],
+    }
+
+
+def _signature_data(attestation: Attestation) -> JSON:
+    return {
+        "username": attestation.username,
+        "printedName": attestation.printed_name,
+        "role": attestation.role,
+        "meaning": attestation.meaning.value,
+        "at": attestation.signed_at.isoformat(),
+        "sha256": attestation.sha256,
+        "verifies": attestation.verifies(),
+    }
+
+
+def _delivery_data(delivery: Delivery) -> JSON:
+    return {
+        "destination": delivery.destination,
+        "kind": delivery.kind,
+        "state": delivery.state.value,
+        "reason": delivery.reason,
+        "sentAt": delivery.sent_at.isoformat() if delivery.sent_at else None,
+    }
+
+
+def findings_data(draft: Draft | None) -> list[JSON]:
+    """Return the findings of the draft with their attention grids."""
+    if draft is None or not draft.content.is_drafted:
+        return []
+    return [
+        {
+            "name": str(finding["name"]),
+            "probability": float(finding["probability"]),
+            "decision": str(finding["decision"]),
+            "attention": _attention_data(finding.get("attention")),
+        }
+        for finding in draft.content.findings
+    ]
+
+
+def _attention_data(grid: Mapping[str, Any] | None) -> JSON | None:
+    """Return a grid with its cells as bytes in base64, row by row, 255 = 1."""
+    if grid is None:
+        return None
+    from PIL import Image
+
+    rows, columns = int(grid["rows"]), int(grid["columns"])
+    with Image.open(io.BytesIO(base64.b64decode(grid["values_png_base64"])), formats=("PNG",)) as picture:
+        if picture.size != (columns, rows) or max(rows, columns) > _LARGEST_GRID:
+            return None
+        cells = picture.convert("L").tobytes()
+    return {
+        "sop": str(grid["sop_instance_uid"]),
+        "rows": rows,
+        "columns": columns,
+        "extent": [float(edge) for edge in grid["extent"]],
+        "cells": base64.b64encode(cells).decode(),
+    }
+
+
+def viewer_data(review: Review) -> JSON:
+    """Return what the image viewer shows of an open study."""
+    study, draft = review.study, review.draft
+    return {
+        "study": study.study_uid,
+        "title": study.description or study.body_part,
+        "model": draft.content.model_name if draft and draft.content.is_drafted else "",
+        "findings": findings_data(draft),
+        "images": [
+            {"sop": instance.sop_uid, "modality": instance.modality, "number": instance.instance_number}
+            for instance in review.instances
+            if instance.rows and instance.columns
+        ],
+    }
+
+
+def patient_data(study: Study) -> JSON:
+    """Return whose study it is, for the head of the page."""
+    patient = study.patient
+    return {
+        "name": patient.readable_name or "no name",
+        "id": patient.patient_id or "no id",
+        "birthDate": readable_date(patient.birth_date),
+        "sex": patient.sex,
+        "description": study.description or "no description",
+        "modality": study.modality,
+        "bodyPart": study.body_part,
+        "accession": study.accession_number,
+        "studyDate": readable_date(study.study_date),
+        "referrer": study.referring_physician.replace("^", " ").strip(),
+        "priority": study.priority,
+        "priorityReason": study.priority_reason,
+        "revision": study.revision,
+    }
+
+
+def row_data(row: WorklistRow) -> JSON:
+    """Return one row of the worklist."""
+    study = row.study
+    return {
+        **patient_data(study),
+        "study": study.study_uid,
+        "received": study.received_at.isoformat(),
+        "images": study.instance_count,
+        "studyState": study.state.value,
+        "reason": study.reason,
+        "reportState": row.report_state.value if row.report_state else "",
+        "lockOwner": row.lock_owner,
+        "deliveryState": row.delivery_state.value if row.delivery_state else "",
+        "deliveryReason": row.delivery_reason,
+    }
+
+
+def readable_date(da: str) -> str:
+    """Return a DICOM date (DA) as ``2026-11-22``; anything else as it is."""
+    return f"{da[:4]}-{da[4:6]}-{da[6:]}" if len(da) == 8 and da.isdigit() else da

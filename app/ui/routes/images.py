@@ -1,0 +1,78 @@
+"""`/pixels/<SOP Instance UID>`: the stored pixels of one frame, for whoever may see the study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.domain.errors import NotFound, Rejected
+from app.domain.identifiers import is_uid
+from app.services import reading
+from app.ui.room import Room
+from app.ui.routes.answers import answering, in_thread, now, resume
+
+FACTS_HEADER = "X-Image-Facts"
+
+
+def image_routes(room: Room) -> list[Route]:
+    """Return the pixel route."""
+
+    async def serve(request: Request) -> Response:
+        return await in_thread(lambda: _pixels(room, request))
+
+    return [Route("/pixels/{sop_uid:str}", answering(serve), methods=["GET"])]
+
+
+def _pixels(room: Room, request: Request) -> Response:
+    actor = resume(room, request)
+    sop_uid = request.path_params["sop_uid"]
+    if not is_uid(sop_uid):
+        raise NotFound("there is no such image")
+    source = reading.may_see_pixels(room.store, actor, sop_uid, now=now())
+    pixels = room.pixels.get(source.sha256, _frame(request))
+    return Response(
+        pixels.data,
+        media_type="application/octet-stream",
+        headers={
+            FACTS_HEADER: json.dumps(facts_for_viewer(pixels.facts), separators=(",", ":")),
+            # Streamlit would gzip ten megabytes of noise: ten times slower than sending them as they are
+            "Content-Encoding": "identity",
+            "Cache-Control": "private, max-age=600",
+            "Vary": "Cookie",
+        },
+    )
+
+
+def _frame(request: Request) -> int:
+    text = request.query_params.get("frame", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise Rejected("a frame is a number from 0")
+    return int(text)
+
+
+def facts_for_viewer(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the viewer needs to show stored pixels rightly; identifiers stay behind."""
+    spacing = (facts.get("row_spacing"), facts.get("column_spacing"))
+    shape = str(facts.get("presentation_lut_shape") or "")
+    return {
+        "rows": facts["rows"],
+        "columns": facts["columns"],
+        "samples": facts["samples_per_pixel"],
+        "frames": facts["frames"],
+        "bytes": int(str(facts["dtype"])[-1]),
+        "signed": str(facts["dtype"])[1] == "i",
+        "inverted": facts["photometric_interpretation"] == "MONOCHROME1" or shape == "INVERSE",
+        "slope": facts["rescale_slope"],
+        "intercept": facts["rescale_intercept"],
+        "modalityLut": facts.get("modality_lut"),
+        "voiLut": facts.get("voi_lut"),
+        "windows": list(facts.get("windows") or ()),
+        "windowShape": facts.get("voi_lut_function") or "LINEAR",
+        "padding": facts.get("padding"),
+        "spacing": list(spacing) if all(spacing) else None,
+    }

@@ -1,0 +1,156 @@
+"""The web server: Streamlit's pages and our own routes in one process, `python -m app.ui.server`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.domain.errors import ConfigurationError, JanusMedError
+from app.settings import Settings, read_settings
+from app.ui.decoder import DecoderProcess
+from app.ui.middleware import room_middleware
+from app.ui.options import apply_options
+from app.ui.pixels import PixelCache
+from app.ui.room import Room, furnish
+from app.ui.routes.assets import asset_routes
+from app.ui.routes.health import health_routes
+from app.ui.routes.images import image_routes
+from app.ui.routes.login import login_routes
+from app.ui.routes.reports import report_routes
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+    from streamlit.web.server.starlette import App
+
+    from app.store.engine import Store
+
+log = structlog.get_logger()
+_LARGEST_SOCKET_MESSAGE = 8 * 2**20
+
+
+def build_app(store: Store, settings: Settings) -> App:
+    """Return the ASGI application of the reading room; one a process.
+
+    Parameters
+    ----------
+    store
+        Stays the caller's: it is not closed with the application.
+    """
+    from streamlit.web.server.starlette import App
+
+    apply_options(settings)
+    room = Room(store, settings, PixelCache(settings.spool_dir / "objects", DecoderProcess()))
+    room.metrics.watch(room)
+    furnish(room)
+
+    @asynccontextmanager
+    async def lifespan(_: App) -> AsyncIterator[None]:
+        yield
+        room.pixels.close()
+
+    return App(
+        Path(__file__).with_name("main.py"),
+        routes=room_routes(room),
+        middleware=room_middleware(room),
+        lifespan=lifespan,
+        on_script_error=report_script_error,
+    )
+
+
+def room_routes(room: Room) -> list[BaseRoute]:
+    """Return the routes beside Streamlit's own."""
+    return [
+        *login_routes(room),
+        *health_routes(room),
+        *image_routes(room),
+        *report_routes(room),
+        *asset_routes(),
+    ]
+
+
+def report_script_error(error: Exception) -> bool:
+    """Log where a page failed, without its text, which may name a patient; show that and nothing more."""
+    import streamlit as st
+
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code if trace else None
+    log.error(
+        "page failed",
+        error=type(error).__name__,
+        function=code.co_qualname if code and sys.version_info >= (3, 11) else "",
+        line=trace.tb_lineno if trace else 0,
+    )
+    st.error(
+        "This page failed. Nothing that was saved is lost; the administrator finds the reason in the log."
+    )
+    return True
+
+
+def serve(settings: Settings) -> None:
+    """Serve until the process is asked to stop (SIGTERM, SIGINT).
+
+    Raises
+    ------
+    ConfigurationError
+        If the port is taken.
+    """
+    import uvicorn
+
+    from app.store.engine import open_store
+
+    listening = bind(settings)
+    with listening, open_store(settings) as store:
+        config = uvicorn.Config(
+            build_app(store, settings),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=settings.ui_tls,
+            timeout_graceful_shutdown=3,
+            ws="websockets-sansio",
+            ws_max_size=_LARGEST_SOCKET_MESSAGE,
+            ws_ping_interval=20,
+            ws_ping_timeout=20,
+        )
+        log.info("reading room open", host=settings.ui_host, port=listening.getsockname()[1])
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Return the socket that the server listens on."""
+    family = socket.AF_INET6 if ":" in settings.ui_host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.ui_host, settings.ui_port))
+        listening.listen(256)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"the web UI cannot listen on {settings.ui_host}:{settings.ui_port}: {error.strerror}; "
+            "set JANUS_MED_UI_PORT to a free port"
+        ) from None
+    return listening
+
+
+def main() -> int:
+    """Run the server with the settings of the environment; 0 after a clean stop, 1 when it cannot start."""
+    try:
+        serve(read_settings())
+    except JanusMedError as error:
+        print(f"janus-med ui: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

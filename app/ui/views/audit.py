@@ -1,0 +1,133 @@
+"""The audit log: who did what, when; verified on demand, taken away as a file that verifies by itself."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+import streamlit as st
+
+from app.domain.access import Action, may
+from app.domain.audit import AuditEntry, AuditFilter
+from app.domain.errors import AuditBroken
+from app.services import audit
+from app.ui.session import Visit, begin_visit
+from app.ui.views.frame import show_head
+from app.ui.views.plain import plain
+
+PAGE_ENTRIES = 100
+_BEFORE = "audit_before"
+_MEDIA: dict[str, str] = {"csv": "text/csv", "jsonl": "application/jsonl"}
+
+
+def show(visit: Visit) -> None:
+    """Show the newest entries that match, with the tools of an auditor."""
+    show_head(visit, "audit")
+    wanted = _asked(visit)
+    _tools(visit, wanted)
+    before = st.session_state.get(_BEFORE, {}).get(repr(wanted))
+    entries = audit.view_audit(
+        visit.room.store, visit.actor, wanted, limit=PAGE_ENTRIES, before_seq=before, now=visit.now
+    )
+    st.dataframe(
+        [_line(entry) for entry in entries],
+        hide_index=True,
+        height=max(300, 37 * min(len(entries) + 1, 17)),
+        key="audit_entries",
+        column_config={"Time (UTC)": st.column_config.TextColumn(width="medium")},
+    )
+    _turn(wanted, entries)
+
+
+def _asked(visit: Visit) -> AuditFilter:
+    since, until, user, patient, study = st.columns((2, 2, 2, 2, 4))
+    first = since.date_input("From", value=visit.now.date() - timedelta(days=7), key="audit_since")
+    last = until.date_input("To", value=visit.now.date(), key="audit_until")
+    username = user.text_input("User", key="audit_user").strip()
+    patient_id = patient.text_input("Patient ID", key="audit_patient").strip()
+    study_uid = study.text_input("Study Instance UID", key="audit_study").strip()
+    return AuditFilter(
+        since=_midnight(first),
+        until=_midnight(last, days=1),
+        username=username or None,
+        patient_id=patient_id or None,
+        study_uid=study_uid or None,
+    )
+
+
+def _midnight(day: object, *, days: int = 0) -> datetime | None:
+    """Return the beginning of a day in UTC; None when no day was chosen."""
+    if not isinstance(day, date):
+        return None
+    return datetime.combine(day, time.min, tzinfo=UTC) + timedelta(days=days)
+
+
+def _tools(visit: Visit, wanted: AuditFilter) -> None:
+    verify, csv, jsonl, whole, _ = st.columns((2, 2, 2, 3, 5), vertical_alignment="center")
+    if verify.button("Verify the log", key="audit_verify", width="stretch"):
+        _verify(visit)
+    if not may(visit.actor.role, Action.EXPORT_AUDIT):
+        return
+    everything = whole.checkbox("Export without the filter", key="audit_whole")
+    chosen = AuditFilter() if everything else wanted
+    with csv:
+        _export_button(chosen, "csv")
+    with jsonl:
+        _export_button(chosen, "jsonl")
+
+
+def _verify(visit: Visit) -> None:
+    try:
+        count, digest = audit.verify_log(visit.room.store, visit.actor, now=visit.now)
+    except AuditBroken as error:
+        st.error(f"The log does not verify: {plain(str(error))}.")
+    else:
+        st.success(f"{count} entries verified, each in its place. Head: {digest}")
+
+
+def _export_button(wanted: AuditFilter, kind: Literal["csv", "jsonl"]) -> None:
+    st.download_button(
+        f"Export {kind.upper()}",
+        data=lambda: export_file(wanted, kind),
+        file_name=f"audit.{kind}",
+        mime=_MEDIA[kind],
+        key=f"audit_export_{kind}",
+        on_click="ignore",
+        width="stretch",
+    )
+
+
+def export_file(wanted: AuditFilter, kind: Literal["csv", "jsonl"]) -> bytes:
+    """Return the file of an export; runs when the button is clicked, so the session is asked anew."""
+    visit = begin_visit()
+    out = io.StringIO()
+    audit.export_audit(visit.room.store, visit.actor, wanted, format=kind, out=out, now=visit.now)
+    return out.getvalue().encode()
+
+
+def _line(entry: AuditEntry) -> dict[str, object]:
+    return {
+        "No": entry.seq,
+        "Time (UTC)": entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "Event": entry.event,
+        "Outcome": entry.outcome,
+        "User": entry.username,
+        "Role": entry.role,
+        "From": entry.source,
+        "Study": entry.study_uid,
+        "Patient (ref)": entry.patient_ref[:12],
+        "Detail": ", ".join(f"{name}={value}" for name, value in entry.detail.items()),
+        "Digest": entry.digest[:12],
+    }
+
+
+def _turn(wanted: AuditFilter, entries: list[AuditEntry]) -> None:
+    newest, older, _ = st.columns((1, 1, 8))
+    if newest.button("Newest", key="audit_newest"):
+        st.session_state.pop(_BEFORE, None)
+        st.rerun()
+    is_last = len(entries) < PAGE_ENTRIES
+    if older.button("Older", key="audit_older", disabled=is_last):
+        st.session_state[_BEFORE] = {repr(wanted): entries[-1].seq}
+        st.rerun()

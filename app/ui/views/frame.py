@@ -1,0 +1,88 @@
+"""The frame of every page: head, places that the role may go to, and the view in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.domain.access import Action, Role, may
+from app.domain.study import Study
+from app.ui.components.library import mount
+from app.ui.present import patient_data
+from app.ui.session import Visit
+
+
+@dataclass(frozen=True)
+class Place:
+    """A view that can be gone to, and the action that it takes.
+
+    Attributes
+    ----------
+    is_listed
+        Whether the head offers it; a study is opened from the worklist.
+    """
+
+    title: str
+    action: Action
+    show: Callable[[Visit], None]
+    is_listed: bool = True
+
+
+def places() -> Mapping[str, Place]:
+    """Return every view by its name in the address."""
+    from app.ui.views import audit, operations, review, users, worklist
+
+    return {
+        "worklist": Place("Worklist", Action.LIST_STUDIES, worklist.show),
+        "review": Place("Review", Action.OPEN_STUDY, review.show, is_listed=False),
+        "audit": Place("Audit", Action.VIEW_AUDIT, audit.show),
+        "operations": Place("Operations", Action.VIEW_OPERATIONS, operations.show),
+        "users": Place("Users", Action.MANAGE_USERS, users.show),
+    }
+
+
+def show_page(visit: Visit) -> None:
+    """Show the view that the address names, or the first that the role may see."""
+    open_to = {name: place for name, place in places().items() if may(visit.actor.role, place.action)}
+    name = st.query_params.get("view", "")
+    if name not in open_to:
+        name = next(iter(open_to))
+    if name != "review":
+        from app.ui.views import review
+
+        review.leave(visit)
+    open_to[name].show(visit)
+
+
+def show_head(visit: Visit, here: str, study: Study | None = None) -> None:
+    """Show the head of the page; going elsewhere starts a new run."""
+    listed = [(name, place.title) for name, place in places().items() if place.is_listed]
+    with st.container(key="head"):
+        events = mount(
+            "header",
+            {
+                "places": [{"name": n, "title": t} for n, t in listed if _may_go(visit.actor.role, n)],
+                "here": here,
+                "user": visit.actor.printed_name,
+                "role": visit.actor.role.value,
+                "csrf": visit.csrf,
+                "idleMinutes": visit.room.settings.idle_minutes,
+                "patient": patient_data(study) if study else None,
+            },
+            key="header",
+            triggers=("go",),
+        )
+    if events["go"]:
+        go_to(str(events["go"]))
+
+
+def _may_go(role: Role, name: str) -> bool:
+    return may(role, places()[name].action)
+
+
+def go_to(view: str, **address: str) -> None:
+    """Go to another view."""
+    st.query_params.from_dict({"view": view, **address})
+    st.rerun()

@@ -1,0 +1,95 @@
+"""The review of one study: images, the draft with its evidence, the report as it becomes the reader's own."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.domain.access import Action, may
+from app.domain.identifiers import require_uid
+from app.domain.review import Review
+from app.services import reading
+from app.ui.components.library import mount
+from app.ui.present import editor_data, findings_data, is_superseded, viewer_data
+from app.ui.session import Visit
+from app.ui.views.frame import go_to, show_head
+from app.ui.views.locks import offer_pen
+from app.ui.views.plain import plain
+from app.ui.views.sign import sign_dialog
+
+_OPENED = "opened_study"
+_HELD = "held_report"
+
+
+def show(visit: Visit) -> None:
+    """Show the study that the address names."""
+    review = open_or_refresh(visit)
+    st.session_state[_HELD] = review.report.report_id if review.report and review.may_edit else None
+    show_head(visit, "review", review.study)
+    images, text = st.columns((58, 42))
+    with images:
+        mount("viewer", viewer_data(review), key="viewer")
+    with text:
+        _choose_report(review)
+        offer_pen(visit, review, reopen=_forget)
+        _edit(visit, review)
+
+
+def open_or_refresh(visit: Visit) -> Review:
+    """Open the study on the first run, and look at it again on the next: only opening is recorded."""
+    study_uid = require_uid(st.query_params.get("study", ""))
+    chosen = st.query_params.get("report", "")
+    report_id = int(chosen) if chosen.isascii() and chosen.isdigit() else None
+    opening = (study_uid, report_id)
+    if st.session_state.get(_OPENED) == opening:
+        return reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    review = reading.open_study(
+        visit.room.store, visit.actor, study_uid, now=visit.now, lease=visit.room.idle, report_id=report_id
+    )
+    st.session_state[_OPENED] = opening
+    return review
+
+
+def leave(visit: Visit) -> None:
+    """Put the pen down when the reader goes elsewhere."""
+    held = st.session_state.pop(_HELD, None)
+    _forget()
+    if held is not None and may(visit.actor.role, Action.EDIT_REPORT):
+        reading.release_lock(visit.room.store, visit.actor, held, now=visit.now)
+
+
+def _forget() -> None:
+    """Make the next run open the study anew."""
+    st.session_state.pop(_OPENED, None)
+
+
+def _edit(visit: Visit, review: Review) -> None:
+    """Show the report, or why there is none yet."""
+    if review.report is None:
+        st.info("This study waits for its draft. The report can be written as soon as drafting has ended.")
+        if st.button("Look again"):
+            _forget()
+            st.rerun()
+        return
+    data = {
+        **editor_data(review, visit.actor, now=visit.now),
+        "csrf": visit.csrf,
+        "findings": findings_data(review.draft),
+    }
+    events = mount("editor", data, key="editor", triggers=("sign", "reload"))
+    if events["sign"]:
+        sign_dialog(review.study.study_uid)
+
+
+def _choose_report(review: Review) -> None:
+    """Offer the other reports of the study: a signed one stays visible after a late image."""
+    if not review.others or review.report is None:
+        return
+    shown = review.report
+    every = {shown.report_id: f"revision {shown.revision}: {shown.state.value.lower()} (shown)"}
+    for other in review.others:
+        every[other.report_id] = f"revision {other.revision}: {other.state.value.lower()}"
+    wanted = st.selectbox("Report", list(every), format_func=lambda report_id: plain(every[report_id]))
+    if wanted != shown.report_id:
+        go_to("review", study=review.study.study_uid, report=str(wanted))
+    if is_superseded(review):
+        st.error("A later image arrived: this text is superseded and cannot be signed.")

@@ -1,0 +1,84 @@
+"""The signature: the exact text once more, what stands in the way, the password again."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.domain.attestation import Meaning, require_signable
+from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, ReportIncomplete
+from app.domain.report import Report, Section, compose_section
+from app.services import reading, signing
+from app.settings import Settings
+from app.ui.present import sign_as
+from app.ui.session import Visit, begin_visit
+from app.ui.views.plain import plain
+
+
+@st.dialog("Sign the report", width="large")
+def sign_dialog(study_uid: str) -> None:
+    """Show what would be signed as it stands now, and sign it."""
+    visit = begin_visit()
+    review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    report, signs = review.report, sign_as(visit.actor, review)
+    if report is None or not signs:
+        st.error("This report cannot be signed by you at this moment.")
+        return
+    _show_text(report)
+    problem = hard_stop(report)
+    if problem:
+        st.error(f"Cannot be signed yet: {plain(problem)}.")
+        return
+    meaning = Meaning.FINAL if signs == "final" else Meaning.PRELIMINARY
+    st.caption(f"You sign as {plain(visit.actor.printed_name)}. Meaning: {meaning.value}.")
+    _ask_password(visit, report)
+
+
+def hard_stop(report: Report) -> str:
+    """Return what keeps the report from being signed; empty when nothing does."""
+    try:
+        require_signable(report.sentences)
+    except ReportIncomplete as error:
+        return str(error)
+    return ""
+
+
+def destinations_of(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Return (``AE@host:port``, result format) of every object that a final report becomes."""
+    return tuple(
+        (f"{to.ae_title}@{to.host}:{to.port}", kind) for to in settings.destinations for kind in to.formats
+    )
+
+
+def _show_text(report: Report) -> None:
+    for section in Section:
+        st.subheader(section.value.capitalize(), anchor=False)
+        with st.container(border=True):
+            st.text(compose_section(report.sentences, section) or "(empty)")
+
+
+def _ask_password(visit: Visit, report: Report) -> None:
+    with st.form("sign", border=False, clear_on_submit=True):
+        password = st.text_input("Your password", type="password", autocomplete="current-password")
+        wants = st.form_submit_button("Sign", type="primary")
+    if wants and _sign(visit, report, password):
+        st.rerun()
+
+
+def _sign(visit: Visit, report: Report, password: str) -> bool:
+    try:
+        signing.sign(
+            visit.room.store,
+            visit.actor,
+            report.report_id,
+            version=report.version,
+            password=password,
+            destinations=destinations_of(visit.room.settings),
+            now=visit.now,
+        )
+    except AuthenticationFailed:
+        st.error("The password is wrong, or the account is locked for some minutes. Nothing was signed.")
+    except (Rejected, DatabaseUnavailable) as error:
+        st.error(f"Not signed: {plain(str(error))}.")
+    else:
+        return True
+    return False

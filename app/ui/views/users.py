@@ -1,0 +1,87 @@
+"""Accounts: who may come in, in which role."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import streamlit as st
+
+from app.domain.access import Role
+from app.domain.account import User
+from app.domain.errors import Rejected
+from app.services import accounts
+from app.ui.session import Visit
+from app.ui.views.frame import show_head
+from app.ui.views.plain import plain
+
+_ROLES = [role for role in Role if role is not Role.SERVICE]
+
+
+def show(visit: Visit) -> None:
+    """Show the accounts, and the forms that add one and change one."""
+    show_head(visit, "users")
+    users = accounts.list_users(visit.room.store, visit.actor)
+    st.dataframe([_line(user, visit) for user in users], hide_index=True, key="users")
+    add, change = st.columns(2)
+    with add:
+        _add(visit)
+    with change:
+        _change(visit, users)
+
+
+def _line(user: User, visit: Visit) -> dict[str, object]:
+    state = "closed" if user.disabled else "locked" if user.is_locked(visit.now) else "open"
+    return {
+        "User name": user.username,
+        "Printed name": user.printed_name,
+        "Role": user.role.value,
+        "Account": state,
+        "Since": user.created_at.astimezone(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _add(visit: Visit) -> None:
+    with st.form("add_user", clear_on_submit=False):
+        st.subheader("Add an account", anchor=False)
+        username = st.text_input("User name", help="2 to 40 lower-case letters, digits, dots, dashes")
+        printed_name = st.text_input("Printed name", help="As it stands under a signature")
+        role = st.selectbox("Role", _ROLES, format_func=lambda role: role.value)
+        password = st.text_input("Password", type="password", autocomplete="new-password")
+        wants = st.form_submit_button("Add", type="primary")
+    if not wants:
+        return
+    try:
+        accounts.add_user(
+            visit.room.store,
+            visit.actor,
+            username=username,
+            printed_name=printed_name,
+            role=role,
+            password=password,
+            now=visit.now,
+        )
+    except Rejected as error:
+        st.error(plain(str(error)))
+    else:
+        st.rerun()
+
+
+def _change(visit: Visit, users: tuple[User, ...]) -> None:
+    others = [user for user in users if user.username != visit.actor.username]
+    if not others:
+        return
+    with st.form("change_user"):
+        st.subheader("Close or open an account", anchor=False)
+        user = st.selectbox("Account", others, format_func=lambda user: user.username)
+        wants = st.form_submit_button("Close or open")
+        st.caption("Its sessions end at once.")
+    if not wants:
+        return
+    try:
+        accounts.change_user(
+            visit.room.store, visit.actor, user.username, disabled=not user.disabled, now=visit.now
+        )
+    except Rejected as error:
+        st.error(plain(str(error)))
+    else:
+        st.rerun()
