@@ -25,6 +25,12 @@ _UIDS = {
     "study_uid": 0x0020000D,
     "series_uid": 0x0020000E,
 }
+_UID_NAMES = {
+    "sop_class_uid": "SOP Class UID",
+    "sop_instance_uid": "SOP Instance UID",
+    "study_uid": "Study Instance UID",
+    "series_uid": "Series Instance UID",
+}
 _CODES = {
     "modality": 0x00080060,
     "study_date": 0x00080020,
@@ -178,7 +184,7 @@ class _Values:
         return bytes(self.data[value.offset : value.offset + value.length])
 
     def uid(self, tag: int, name: str) -> str:
-        keyword = name.replace("_", " ").replace("uid", "UID").replace("sop", "SOP")
+        keyword = _UID_NAMES[name]
         if tag not in self.found:
             raise Rejected(CANNOT_UNDERSTAND, f"the data set has no {keyword}")
         value = self.raw(tag).decode("latin-1").rstrip("\0 ")

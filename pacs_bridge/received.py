@@ -7,7 +7,7 @@ import io
 import mmap
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -164,7 +164,9 @@ class DataSetBytes(io.BytesIO):
         """Forget the bytes; a part file is removed. Safe to repeat, and after the spool took over."""
         part, self.part = self.part, None
         if part is not None:
-            part.file.close()
+            with suppress(OSError):
+                # closing flushes, which a full disk refuses; the file goes away all the same
+                part.file.close()
             part.path.unlink(missing_ok=True)
 
 
