@@ -5,8 +5,11 @@ Light on purpose (pydicom alone): the sandboxed decoder and the reading of heade
 
 from __future__ import annotations
 
+import contextlib
 import io
+import logging
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,6 +20,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from janus_med.errors import ImpossibleSize, JanusMedError, NotDicom, TruncatedFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
@@ -116,7 +120,8 @@ def open_dicom(path: Path, *, header_only: bool = False) -> OpenedFile:
     stream: BinaryIO | None = None
     try:
         stream = path.open("rb")
-        return _parse(path, stream, header_only)
+        with quiet_pydicom():
+            return _parse(path, stream, header_only)
     except JanusMedError:
         _close(stream)
         raise
@@ -136,6 +141,21 @@ def open_dicom(path: Path, *, header_only: bool = False) -> OpenedFile:
         raise NotDicom(
             path.name, f"header cannot be parsed ({type(error).__name__}); send it again"
         ) from error
+
+
+@contextlib.contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Hold back pydicom's warnings while values are parsed: they repeat header values, patient data among
+    them.
+    """
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _close(stream: BinaryIO | None) -> None:

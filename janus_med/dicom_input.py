@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from janus_med.dicom_file import open_dicom
+from janus_med.dicom_file import open_dicom, quiet_pydicom
 from janus_med.errors import MixedPatients, NoPixelData, NotDicom, UnreadableInput, UnsupportedImage
 from janus_med.frame_shape import check_frame
 from janus_med.grey_header import read_lookup, read_spacing
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from janus_med.decoding import Decoder
     from janus_med.dicom_file import OpenedFile
     from janus_med.frame_shape import FrameShape
+    from janus_med.lookup import GreyLookup
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _VIEW_CODES = {
@@ -128,7 +129,7 @@ def read_instance(path: Path) -> Instance:
         `NotDicom`, `TruncatedFile`, `NoPixelData`, `ImpossibleSize` or `UnsupportedImage`.
     """
     opened = open_dicom(path, header_only=True)
-    with contextlib.closing(opened.stream):
+    with contextlib.closing(opened.stream), quiet_pydicom():
         shape = check_frame(opened)
         try:
             return _describe(path, opened, shape)
@@ -169,10 +170,19 @@ def load_image(instance: Instance, decoder: Decoder) -> SourceImage:
         kind = instance.photometric_interpretation
         raise UnsupportedImage(path.name, f"is a colour image ({kind}); a radiograph is grey")
     opened = open_dicom(path, header_only=True)
-    with contextlib.closing(opened.stream):
-        lookup = read_lookup(opened.header, check_frame(opened))
+    with contextlib.closing(opened.stream), quiet_pydicom():
+        lookup = _read_lookup(opened)
     decoded = decoder.decode(path)
     return SourceImage(instance, decoded.stored, lookup, decoded.decode_s)
+
+
+def _read_lookup(opened: OpenedFile) -> GreyLookup:
+    shape = check_frame(opened)
+    try:
+        return read_lookup(opened.header, shape)
+    except Exception as error:
+        problem = f"its look-up tables cannot be read ({type(error).__name__}); ask the sender"
+        raise NotDicom(opened.source, problem) from error
 
 
 def _walk(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:

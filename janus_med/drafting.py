@@ -91,21 +91,27 @@ def _read_image(instance: Instance, model: Reader, decoder: Decoder, seed: int) 
         preprocess_s = time.perf_counter() - started
     except (UnreadableInput, GeometryError) as error:
         return _Refused(str(error), unreadable=True)
-    reason = refuse_image(image, prepared) or refuse_by_model(prepared, model)
+    reason = refuse_image(image, prepared)
     if reason:
         return _Refused(reason)
     try:
-        reading = _ask_model(prepared, model, seed)
+        answer = _ask_model(prepared, model, seed)
     except ModelFault as fault:
         return _Refused(f"model fault: {fault}")
-    return ReadImage(instance, prepared.trace, reading, image.decode_s, preprocess_s)
+    if isinstance(answer, _Refused):
+        return answer
+    return ReadImage(instance, prepared.trace, answer, image.decode_s, preprocess_s)
 
 
-def _ask_model(prepared: Preprocessed, model: Reader, seed: int) -> Reading:
+def _ask_model(prepared: Preprocessed, model: Reader, seed: int) -> Reading | _Refused:
     try:
-        reading = model.read(prepared.pixel_values, seed=seed)
-    except (RuntimeError, MemoryError, FloatingPointError) as error:  # out of memory, device gone
+        reason = refuse_by_model(prepared, model)
+        reading = None if reason else model.read(prepared.pixel_values, seed=seed)
+    except (ArithmeticError, IndexError, MemoryError, RuntimeError, ValueError) as error:
+        # out of memory, a device that is gone, shapes that do not fit the weights
         raise ModelFault(f"reading stopped ({type(error).__name__})") from error
+    if reading is None:
+        return _Refused(reason or "")
     check_reading(reading)
     return reading
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 
 from janus_med.codestream import read_codestream_size
-from janus_med.dicom_file import UNDEFINED_LENGTH, OpenedFile, open_dicom
+from janus_med.dicom_file import UNDEFINED_LENGTH, OpenedFile, open_dicom, quiet_pydicom
 from janus_med.errors import DecodeFailed, ImpossibleSize, TruncatedFile, UnsupportedImage
 from janus_med.frame_shape import FrameShape, check_frame
 from janus_med.grey_header import read_lookup, read_rescale, read_spacing, read_windows
@@ -48,7 +47,7 @@ def decode_frame(path: Path, out: Path, *, frame: int = 0) -> dict[str, Any]:
         One of the classes of `EXIT_CODES`.
     """
     opened = open_dicom(path)
-    with contextlib.closing(opened.stream):
+    with contextlib.closing(opened.stream), quiet_pydicom():
         shape = check_frame(opened)
         if not 0 <= frame < shape.frames:
             raise UnsupportedImage(path.name, f"has {shape.frames} frame(s), there is no frame {frame}")
@@ -75,11 +74,9 @@ def _read_pixels(opened: OpenedFile, shape: FrameShape, frame: int) -> np.ndarra
     opened.stream.seek(opened.pixel_offset)
     options = {"pixel_keyword": opened.pixel_keyword, "pixel_vr": "OW" if shape.bits_allocated > 8 else "OB"}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pixels, _ = decoder.as_array(
-                opened.stream, index=frame, raw=not colour, **_options(opened, shape), **options
-            )
+        pixels, _ = decoder.as_array(
+            opened.stream, index=frame, raw=not colour, **_options(opened, shape), **options
+        )
     except MemoryError as error:
         raise DecodeFailed(opened.source, "needs more memory than decoding may use") from error
     except Exception as error:  # plug-ins raise what they like: this is the boundary

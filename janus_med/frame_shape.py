@@ -21,6 +21,10 @@ RLE_MAX_RATIO = 64
 """Two bytes of RLE make at most 128 (PS3.5 G.3)."""
 
 
+class _Misdescribed(Exception):
+    """An attribute of the Image Pixel module is missing or has too many values."""
+
+
 @dataclass(frozen=True)
 class FrameShape:
     """The Image Pixel module, checked."""
@@ -65,8 +69,11 @@ def check_frame(opened: OpenedFile) -> FrameShape:
         raise UnsupportedImage(source, "holds floating-point pixels; export it as integers")
     try:
         shape = _read_shape(header)
-    except (TypeError, ValueError, AttributeError) as error:
+    except _Misdescribed as error:
         raise NotDicom(source, f"its image description cannot be read ({error}); ask the sender") from error
+    except Exception as error:  # pydicom converts values late and raises many types: this is the boundary
+        name = type(error).__name__
+        raise NotDicom(source, f"its image description cannot be read ({name}); ask the sender") from error
     if shape.rows <= 0 or shape.columns <= 0 or shape.frames <= 0:
         raise ImpossibleSize(source, f"declares {shape.rows} x {shape.columns} pixels; the image is empty")
     if shape.rows * shape.columns > MAX_PIXELS:
@@ -97,10 +104,10 @@ def _whole(header: pydicom.Dataset, keyword: str, default: int | None = None) ->
     value: Any = header.get(keyword)
     if value is None or value == "":
         if default is None:
-            raise ValueError(f"{keyword} is missing")
+            raise _Misdescribed(f"{keyword} is missing")
         return default
     if isinstance(value, (list, pydicom.multival.MultiValue)):
-        raise ValueError(f"{keyword} has several values")  # noqa: TRY004 - a value of the file, not of the caller
+        raise _Misdescribed(f"{keyword} has several values")
     return int(value)
 
 
