@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,11 +46,17 @@ class NotingTask:
 def work_until(store: Store, task: NotingTask, done: Callable[[], bool], **settings: object) -> None:
     """Run a worker in a thread until `done`; fail after half a minute."""
     chosen = Settings(data_dir=Path("/nonexistent"), **{"stalled_seconds": 2, **settings})  # type: ignore[arg-type]
-    worker = Worker(store, chosen, service_actor("test"), [task])
+    with run_worker(Worker(store, chosen, service_actor("test"), [task])):
+        wait_until(done)
+
+
+@contextmanager
+def run_worker(worker: Worker) -> Iterator[None]:
+    """Run a worker in a thread until the block ends."""
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
-        wait_until(done)
+        yield
     finally:
         worker.stop()
         thread.join(10)
