@@ -107,8 +107,12 @@ class GuardedSocket(AssociationSocket):
 
     def send(self, bytestream: bytes) -> None:
         """Send a PDU; a peer that does not read is cut after the deadline of a PDU."""
-        if self.socket is not None:
-            self.socket.settimeout(self._limits.pdu_deadline)
+        try:
+            if self.socket is not None:
+                self.socket.settimeout(self._limits.pdu_deadline)
+        except OSError:
+            self.event_queue.put("Evt17")
+            return
         super().send(bytestream)
 
     def cut(self) -> None:

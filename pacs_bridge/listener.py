@@ -11,7 +11,7 @@ from typing import Any
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 
-from pacs_bridge.admission import Admission, WaitingRoom
+from pacs_bridge.admission import MAXIMUM_ASSOCIATIONS, Admission, WaitingRoom
 from pacs_bridge.errors import OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import check_command, read_header
 from pacs_bridge.listener_config import ListenerConfig, supported_contexts
@@ -98,6 +98,8 @@ class Listener:
         config = self._config
         ae = AE(config.ae_title)
         ae.maximum_pdu_size = config.maximum_pdu
+        # pynetdicom would count connections that never asked for an association; Admission counts
+        ae.maximum_associations = 10 * MAXIMUM_ASSOCIATIONS
         ae.network_timeout = config.transport.network_timeout
         ae.acse_timeout = config.transport.request_deadline
         ae.dimse_timeout = config.transport.network_timeout

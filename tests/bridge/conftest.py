@@ -82,16 +82,16 @@ def spool(fast_folder: Path) -> Iterator[Spool]:
 
 @pytest.fixture
 def start_site(spool: Spool) -> Iterator[Callable[..., Site]]:
-    """Start a listener; keyword arguments override its configuration."""
+    """Start a listener, on another spool or with other events if asked; the rest is its configuration."""
     running: list[Listener] = []
 
-    def start(**settings: Any) -> Site:
-        events = RecordedEvents()
+    def start(*, on: Spool = spool, events: Any = None, **settings: Any) -> Site:
+        told = RecordedEvents() if events is None else events
         config = replace(ListenerConfig(ae_title=CALLED, peers=(Peer(CALLING),), port=0), **settings)
-        listener = Listener(config, SpoolSink(spool), events)
+        listener = Listener(config, SpoolSink(on), told)
         listener.start()
         running.append(listener)
-        return Site(listener, spool, events)
+        return Site(listener, on, told)
 
     yield start
     for listener in running:

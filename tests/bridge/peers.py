@@ -1,4 +1,4 @@
-"""What talks to the listener in these tests: real associations with any bytes, and a socket that sends raw PDUs."""
+"""What talks to the listener in these tests: real associations with any bytes, and sockets with raw PDUs."""
 
 from __future__ import annotations
 

@@ -92,7 +92,9 @@ def small_disk(tmp_path):
     """A file system of 24 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True, check=False
+    )
     need(mounted.returncode == 0, "the right to mount a tmpfs (root)")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
@@ -100,10 +102,10 @@ def small_disk(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.covers("L6", "T06")
-def test_really_full_disk_acknowledges_nothing_false(small_disk, start_site_on):
+def test_really_full_disk_acknowledges_nothing_false(small_disk, start_site):
     spool = Spool(small_disk / "spool", floor=FreeSpaceFloor(size=0))
     spool.recover()
-    site = start_site_on(spool)
+    site = start_site(on=spool)
     acknowledged, refused = [], []
     with association(site.port) as assoc:
         for number in range(60):
@@ -121,29 +123,6 @@ def test_really_full_disk_acknowledges_nothing_false(small_disk, start_site_on):
         assert store(assoc, encode(dataset), dataset.SOPInstanceUID) == 0x0000
     assert not ballast.exists()
     print(f"acknowledged {len(acknowledged)}, refused {len(refused)}, false acks 0, temps 0")
-
-
-@pytest.fixture
-def start_site_on(start_site):
-    """Start a listener on another spool than the fixture's."""
-    from dataclasses import replace
-
-    from pacs_bridge import Listener, ListenerConfig, Peer, SpoolSink
-    from tests.bridge.conftest import RecordedEvents, Site
-
-    running = []
-
-    def start(spool, **settings):
-        events = RecordedEvents()
-        config = replace(ListenerConfig(peers=(Peer("MODALITY1"),), port=0), **settings)
-        listener = Listener(config, SpoolSink(spool), events)
-        listener.start()
-        running.append(listener)
-        return Site(listener, spool, events)
-
-    yield start
-    for listener in running:
-        listener.stop(timeout=0.2)
 
 
 @pytest.mark.covers("L6")

@@ -42,8 +42,18 @@ def test_header_is_the_same_in_every_encoding(syntax):
 
 @pytest.mark.parametrize(
     "name",
-    ["CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm", "SC_rgb_rle.dcm"]
-    + ["examples_overlay.dcm", "reportsi.dcm", "693_J2KI.dcm", "JPEG-LL.dcm", "MR_small_RLE.dcm"],
+    [
+        "CT_small.dcm",
+        "MR_small_implicit.dcm",
+        "MR_small_bigendian.dcm",
+        "JPEG2000.dcm",
+        "SC_rgb_rle.dcm",
+        "examples_overlay.dcm",
+        "reportsi.dcm",
+        "693_J2KI.dcm",
+        "JPEG-LL.dcm",
+        "MR_small_RLE.dcm",
+    ],
 )
 def test_header_of_real_files_agrees_with_pydicom(name):
     path = get_testdata_file(name, download=False)
@@ -130,7 +140,7 @@ def test_limits_are_settings():
 )
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG_ENDIAN])
 def test_what_is_not_dicom_is_refused_with_a_reason(junk, syntax):
-    with pytest.raises(Rejected, match="not a readable data set|has no SOP Class UID"):
+    with pytest.raises(Rejected, match=r"not a readable data set|has no SOP Class UID"):
         read_header(junk, syntax)
 
 
@@ -254,10 +264,14 @@ def test_mutated_headers_raise_nothing_but_rejected(ct_slice):
             mutant[rng.randrange(len(mutant))] = rng.randrange(256)
         if rng.random() < 0.3:
             del mutant[rng.randrange(len(mutant)) :]
-        try:
-            read_header(bytes(mutant), head.transfer_syntax)
-        except Rejected as refusal:
-            refused += 1
-            assert refusal.reason
+        refused += _refused(bytes(mutant), head.transfer_syntax)
     print(f"refused {refused} of 2000")
     assert refused > 0
+
+
+def _refused(data, syntax):
+    try:
+        read_header(data, syntax)
+    except Rejected as refusal:
+        return bool(refusal.reason)
+    return False

@@ -1,6 +1,7 @@
 """The spool: what one `store` leaves on disk, duplicates, conflicts, quarantine, hand-over.
 
-Covered: the acknowledgement contract without network. Not covered here: crashes (test_spool_recovery, test_kill).
+Covered: the acknowledgement contract without network. Not covered here: crashes (test_spool_recovery,
+test_kill).
 """
 
 from __future__ import annotations
