@@ -71,7 +71,7 @@ venv-test:
 	@.ci/make-venv test
 
 .PHONY: clean
-clean: ## remove .venv, caches and the data of the demo
-	rm -rf .venv .demo .runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove .venv and what builds and tests leave behind
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # pytest takes plugins from the top conftest only
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.traceability"]
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,8 +15,10 @@ from tests.generated import DOCS, publish
 
 ACCEPTANCE = DOCS / "acceptance.md"
 TRACEABILITY = DOCS / "traceability.md"
+RECORDER = "covers recorder"
 
 _SECTION = re.compile(r"^## (?P<title>.+)$")
+_NAME = re.compile(r"`([^`]+)`")
 _ROW = re.compile(r"^\| (?P<id>[A-Z]\d+) \| (?P<behaviour>.+) \|$")
 
 
@@ -31,16 +33,29 @@ class Behaviour:
 
 @dataclass
 class CoversRecorder:
-    """A pytest plugin that notes which test proves which id while tests are collected."""
+    """A pytest plugin that notes which test proves which id, before any test is deselected."""
 
     tests: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    files: set[Path] = field(default_factory=set)
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Note the marks of every test that was collected."""
-        for item in session.items:
+        for item in items:
+            self.files.add(item.path)
             for mark in item.iter_markers("covers"):
                 for behaviour_id in mark.args:
                     self.tests[behaviour_id].add(node_of(item))
+
+    @property
+    def has_whole_suite(self) -> bool:
+        """Whether tests of every test file were collected."""
+        return self.files >= set(Path(__file__).parent.rglob("test_*.py"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record during every run, so that a test can compare without collecting again."""
+    config.pluginmanager.register(CoversRecorder(), RECORDER)
 
 
 def node_of(item: pytest.Item) -> str:
@@ -101,6 +116,12 @@ def render(behaviours: Sequence[Behaviour], tests: Mapping[str, set[str]]) -> st
             lines += ["", f"## {section}", "", "| id | behaviour | tests |", "|---|---|---|"]
         lines.append(f"| {behaviour.id} | {behaviour.statement} | {_cell(tests.get(behaviour.id, set()))} |")
     return "\n".join(lines) + "\n"
+
+
+def read_tests(text: str) -> dict[str, set[str]]:
+    """Read `docs/traceability.md` back: the tests of each id."""
+    rows = (line.split(" | ") for line in text.splitlines() if _ROW.match(line))
+    return {row[0].removeprefix("| "): {f"tests/{name}" for name in _NAME.findall(row[-1])} for row in rows}
 
 
 def _cell(names: set[str]) -> str:
