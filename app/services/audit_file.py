@@ -73,7 +73,7 @@ def write_export(
     """Write an export and return the number of its entries; one entry is in memory at a time."""
     first = heading.as_json()
     link = hashlib.sha256(first.encode()).hexdigest()
-    cells = csv.writer(out, lineterminator="\n")
+    cells = csv.writer(out)  # CR LF, as RFC 4180 says: then a lone CR in a text is quoted too
     if format_ == "csv":
         cells.writerow([_HEADING, first])
         cells.writerow(_COLUMNS)
@@ -177,9 +177,9 @@ def _read_lines(file: TextIO) -> Iterator[str | list[str]]:
         yield first.rstrip("\r\n")
         yield from (line.rstrip("\r\n") for line in file)
         return
-    cells = next(csv.reader([first]), [])
+    cells = next(csv.reader([first], strict=True), [])
     yield cells[1] if len(cells) == 2 and cells[0] == _HEADING else ""
-    rows = csv.reader(file)
+    rows = csv.reader(file, strict=True)
     if tuple(next(rows, ())) != _COLUMNS:
         raise AuditBroken("the line with the names of the columns was altered")
     yield from rows
