@@ -26,6 +26,8 @@ class TransportLimits:
         Longest PDU before the association is accepted.
     pdu_deadline
         For one PDU from its first byte to its last, once the association is accepted.
+    closing_deadline
+        For what the peer still sends after an abort, a rejection or a release.
     request_deadline
         From the connection to the complete A-ASSOCIATE-RQ (the ARTIM timer of PS3.8 9.1.5).
     tls_deadline
@@ -43,6 +45,7 @@ class TransportLimits:
 
     request_pdu: int = 262_144
     pdu_deadline: float = 30.0
+    closing_deadline: float = 1.0
     request_deadline: float = 10.0
     tls_deadline: float = 5.0
     network_timeout: float = 60.0
@@ -67,6 +70,7 @@ class GuardedSocket(AssociationSocket):
         self._limits = limits
         self._opened = time.monotonic()
         self._deadline = 0.0
+        self._closing = 0.0
         self._in_body = False
 
     @property
@@ -126,11 +130,19 @@ class GuardedSocket(AssociationSocket):
     def _deadline_of_pdu(self) -> float:
         if self._awaits_request:
             return self._opened + self._limits.request_deadline
+        if self._state == "Sta13":
+            self._closing = self._closing or time.monotonic() + self._limits.closing_deadline
+            return self._closing
         return time.monotonic() + self._limits.pdu_deadline
 
     @property
     def _awaits_request(self) -> bool:
-        return str(self.assoc.dul.state_machine.current_state) in {"Sta1", "Sta2"}
+        return self._state in {"Sta1", "Sta2"}
+
+    @property
+    def _state(self) -> str:
+        """The state of PS3.8 table 9-10: 2 awaits the request, 6 is established, 13 awaits the close."""
+        return str(self.assoc.dul.state_machine.current_state)
 
     def _check_length(self, length: int) -> None:
         maximum = self._limits.request_pdu
@@ -141,6 +153,10 @@ class GuardedSocket(AssociationSocket):
             self.assoc.violate(f"a PDU of {length} bytes was announced, {maximum} are allowed")
             raise ProtocolViolation("PDU too long")
 
+    def _late(self) -> TimeoutError:
+        self.assoc.violate("a PDU was not complete in time")
+        return TimeoutError("PDU not complete in time")
+
     def _read(self, nr_bytes: int) -> bytearray:
         """Read exactly `nr_bytes`, fewer only when the peer closed the connection."""
         buffer = bytearray(nr_bytes)
@@ -149,10 +165,12 @@ class GuardedSocket(AssociationSocket):
         while filled < nr_bytes:
             remaining = self._deadline - time.monotonic()
             if remaining <= 0:
-                self.assoc.violate("a PDU was not complete in time")
-                raise TimeoutError("PDU not complete in time")
+                raise self._late()
             self.socket.settimeout(remaining)
-            count = self.socket.recv_into(view[filled:])
+            try:
+                count = self.socket.recv_into(view[filled:])
+            except TimeoutError as error:
+                raise self._late() from error
             if count == 0:
                 view.release()
                 del buffer[filled:]

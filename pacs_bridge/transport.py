@@ -17,16 +17,19 @@ so pynetdicom is pinned exactly and `tests/bridge/test_transport_*.py` must pass
 from __future__ import annotations
 
 import logging
+import queue
 import socket
 import ssl
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pynetdicom import _config, evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
+from pynetdicom.fsm import InvalidEventError, StateMachine
 from pynetdicom.transport import AssociationServer, RequestHandler
 
 from pacs_bridge.admission import WaitingRoom
@@ -35,6 +38,26 @@ from pacs_bridge.guarded_socket import GuardedSocket, TransportLimits
 from pacs_bridge.received import AssociationFacts
 
 LOGGER = logging.getLogger(__name__)
+# Primitives of ours that wait in the provider's queue (PS3.8 table 9-10)
+FROM_OUR_SIDE = frozenset({"Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15"})
+
+
+class GuardedStateMachine(StateMachine):
+    """The state machine of PS3.8 9.2 that survives its own side being late.
+
+    An answer can become ready after the association was aborted; pynetdicom's machine then raises and its
+    thread dies with a trace.
+    """
+
+    def do_action(self, event: str) -> None:
+        """Run the action of an event; drop a primitive that came too late for the state."""
+        try:
+            super().do_action(event)
+        except InvalidEventError:
+            LOGGER.info("too_late_for_state", extra={"fsm_event": event, "state": self.current_state})
+            if event in FROM_OUR_SIDE:
+                with suppress(queue.Empty):
+                    self.dul.to_provider_queue.get(block=False)
 
 
 class GuardedAssociation(Association):
@@ -45,6 +68,7 @@ class GuardedAssociation(Association):
         self._server: GuardedServer = server
         self.violation = ""
         self.facts = AssociationFacts(uuid.uuid4().hex, "", "", address)
+        self.dul.state_machine = GuardedStateMachine(self.dul)
         self.dimse: GuardedDimse = GuardedDimse(self, server.guard.limits, server.guard.open_part)
 
     def violate(self, reason: str) -> None:
