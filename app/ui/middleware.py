@@ -37,6 +37,8 @@ _OPEN_EXACTLY = frozenset(
         "/_stcore/host-config",
     }
 )
+# routes of ours that check the session themselves, and tell a script what is wrong
+_CHECKED = ("/api/", "/pixels/", "/audit/", "/logout")
 _CLOSED = ("/_stcore/metrics", "/_stcore/upload_file", "/_stcore/agent", "/_stcore/script-health-check")
 
 

@@ -19,6 +19,7 @@ THEME: Mapping[str, object] = {
     "theme.showWidgetBorder": True,
     "theme.baseFontSize": 14,
     "theme.baseRadius": "small",
+    "theme.headingFontSizes": ["22px", "18px", "16px", "15px", "14px", "13px"],
     "theme.paddingTop": "0rem",
     "theme.paddingBottom": "0rem",
     "theme.dataframeHeaderBackgroundColor": "#151a20",

@@ -45,6 +45,7 @@ def report_data(report: Report) -> JSON:
         "version": report.version,
         "state": report.state.value,
         "isFinal": report.is_final,
+        "isEditable": report.is_editable,
         "sentences": [sentence_data(sentence) for sentence in ordered],
     }
 

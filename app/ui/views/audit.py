@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
 
 import streamlit as st
 
@@ -12,13 +10,14 @@ from app.domain.access import Action, may
 from app.domain.audit import AuditEntry, AuditFilter
 from app.domain.errors import AuditBroken
 from app.services import audit
-from app.ui.session import Visit, begin_visit
+from app.ui.audit_filter import filter_fields
+from app.ui.components.library import mount
+from app.ui.session import Visit
 from app.ui.views.frame import show_head
 from app.ui.views.plain import plain
 
 PAGE_ENTRIES = 100
 _BEFORE = "audit_before"
-_MEDIA: dict[str, str] = {"csv": "text/csv", "jsonl": "application/jsonl"}
 
 
 def show(visit: Visit) -> None:
@@ -64,17 +63,13 @@ def _midnight(day: object, *, days: int = 0) -> datetime | None:
 
 
 def _tools(visit: Visit, wanted: AuditFilter) -> None:
-    verify, csv, jsonl, whole, _ = st.columns((2, 2, 2, 3, 5), vertical_alignment="center")
+    verify, export, _ = st.columns((2, 6, 5), vertical_alignment="center")
     if verify.button("Verify the log", key="audit_verify", width="stretch"):
         _verify(visit)
     if not may(visit.actor.role, Action.EXPORT_AUDIT):
         return
-    everything = whole.checkbox("Export without the filter", key="audit_whole")
-    chosen = AuditFilter() if everything else wanted
-    with csv:
-        _export_button(chosen, "csv")
-    with jsonl:
-        _export_button(chosen, "jsonl")
+    with export:
+        mount("export", {"csrf": visit.csrf, "filter": filter_fields(wanted)}, key="audit_export")
 
 
 def _verify(visit: Visit) -> None:
@@ -84,26 +79,6 @@ def _verify(visit: Visit) -> None:
         st.error(f"The log does not verify: {plain(str(error))}.")
     else:
         st.success(f"{count} entries verified, each in its place. Head: {digest}")
-
-
-def _export_button(wanted: AuditFilter, kind: Literal["csv", "jsonl"]) -> None:
-    st.download_button(
-        f"Export {kind.upper()}",
-        data=lambda: export_file(wanted, kind),
-        file_name=f"audit.{kind}",
-        mime=_MEDIA[kind],
-        key=f"audit_export_{kind}",
-        on_click="ignore",
-        width="stretch",
-    )
-
-
-def export_file(wanted: AuditFilter, kind: Literal["csv", "jsonl"]) -> bytes:
-    """Return the file of an export; runs when the button is clicked, so the session is asked anew."""
-    visit = begin_visit()
-    out = io.StringIO()
-    audit.export_audit(visit.room.store, visit.actor, wanted, format=kind, out=out, now=visit.now)
-    return out.getvalue().encode()
 
 
 def _line(entry: AuditEntry) -> dict[str, object]:

@@ -1,42 +1,14 @@
-"""Who holds the pen, and how another reader gets it: by asking, with a confirmation that is recorded."""
+"""How another reader gets the pen: by asking, with a confirmation that is recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
-from app.domain.access import Action, may
 from app.domain.errors import LockedByOther
-from app.domain.review import LockInfo, Review
+from app.domain.review import LockInfo
 from app.services import reading
-from app.ui.session import Visit, begin_visit
+from app.ui.session import begin_visit
 from app.ui.views.plain import plain
-
-
-def offer_pen(visit: Visit, review: Review, *, reopen: Callable[[], None]) -> None:
-    """Offer the pen to a reader who may write and does not hold it.
-
-    Parameters
-    ----------
-    reopen
-        Makes the next run open the study anew, which takes a free pen.
-    """
-    report = review.report
-    if report is None or not report.is_editable or review.may_edit:
-        return
-    if not may(visit.actor.role, Action.EDIT_REPORT):
-        return
-    lock = review.lock
-    if lock is None or not lock.is_held(now=visit.now) or lock.is_held_by(visit.actor.user_id, now=visit.now):
-        if st.button("Edit this report", key="take_pen"):
-            reopen()
-            st.rerun()
-        return
-    if may(visit.actor.role, Action.TAKE_OVER) and st.button(
-        f"Take over from {plain(lock.printed_name)}", key="take_over"
-    ):
-        confirm_take_over(report.report_id, lock)
 
 
 @st.dialog("Take over this report?")

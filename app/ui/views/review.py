@@ -9,10 +9,10 @@ from app.domain.identifiers import require_uid
 from app.domain.review import Review
 from app.services import reading
 from app.ui.components.library import mount
-from app.ui.present import editor_data, findings_data, is_superseded, viewer_data
+from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.session import Visit
 from app.ui.views.frame import go_to, show_head
-from app.ui.views.locks import offer_pen
+from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
 from app.ui.views.sign import sign_dialog
 
@@ -30,7 +30,6 @@ def show(visit: Visit) -> None:
         mount("viewer", viewer_data(review), key="viewer")
     with text:
         _choose_report(review)
-        offer_pen(visit, review, reopen=_forget)
         _edit(visit, review)
 
 
@@ -75,9 +74,17 @@ def _edit(visit: Visit, review: Review) -> None:
         "csrf": visit.csrf,
         "findings": findings_data(review.draft),
     }
-    events = mount("editor", data, key="editor", triggers=("sign", "reload"))
+    events = mount("editor", data, key="editor", triggers=("sign", "takeover", "reopen", "newest", "reload"))
     if events["sign"]:
         sign_dialog(review.study.study_uid)
+    elif events["takeover"] and review.lock is not None:
+        confirm_take_over(review.report.report_id, review.lock)
+    elif events["reopen"]:
+        _forget()
+        st.rerun()
+    elif events["newest"]:
+        _forget()
+        go_to("review", study=review.study.study_uid)
 
 
 def _choose_report(review: Review) -> None:
@@ -91,5 +98,3 @@ def _choose_report(review: Review) -> None:
     wanted = st.selectbox("Report", list(every), format_func=lambda report_id: plain(every[report_id]))
     if wanted != shown.report_id:
         go_to("review", study=review.study.study_uid, report=str(wanted))
-    if is_superseded(review):
-        st.error("A later image arrived: this text is superseded and cannot be signed.")

@@ -9,22 +9,25 @@ import { el, localTime } from "./dom.js";
  * Return the banners of a report, gravest first.
  * @param {EditorData} data
  * @param {Sentence[]} sentences As they stand now.
+ * @param {(event: string) => void} ask Asks the server for what a banner offers.
  * @returns {HTMLElement[]}
  */
-export function banners(data, sentences) {
+export function banners(data, sentences, ask) {
   const lines = [
-    data.superseded && ["danger", "SUPERSEDED", "A later image arrived. This text cannot be signed; open the study again."],
+    data.superseded && ["danger", "SUPERSEDED", "A later image arrived. This text cannot be signed.", { text: "Open the new one", event: "newest" }],
     ...signed(data),
     undrafted(data),
     lock(data),
     review(data, sentences),
     ...data.draft.issues.map((issue) => [severity(issue.severity), "CHECK", issue.message]),
   ];
-  return lines.filter(Boolean).map(([kind, head, text]) => banner(kind, head, text));
+  return lines.filter(Boolean).map((line) => banner(line, ask));
 }
 
-function banner(kind, head, text) {
-  return el("div", { class: `banner ${kind}`, role: "status" }, el("strong", { text: head }), el("span", { text }));
+function banner([kind, head, text, offer], ask) {
+  const button = offer && el("button", { type: "button", text: offer.text, onclick: () => ask(offer.event) });
+  const words = [el("strong", { text: head }), el("span", { text })];
+  return el("div", { class: `banner ${kind}`, role: "status" }, ...words, button);
 }
 
 function severity(name) {
@@ -43,11 +46,13 @@ function undrafted({ draft, state }) {
   return ["note", "NO AI DRAFT", draft.reason || "This report is written by hand."];
 }
 
-function lock({ lock: held, mayEdit, roleMayEdit, isFinal }) {
-  if (mayEdit || isFinal) return null;
-  if (held && !held.mine) return ["warn", "READ ONLY", `${held.owner} is editing since ${localTime(held.since)}.`];
-  if (!roleMayEdit) return ["note", "READ ONLY", "Your role may read reports, not write them."];
-  return ["note", "READ ONLY", "You do not hold the lock of this report."];
+function lock({ lock: held, mayEdit, roleMayEdit, isEditable }) {
+  if (mayEdit || !isEditable) return null;
+  const isTaken = held !== null && !held.mine;
+  const offer = { text: isTaken ? "Take over ..." : "Edit", event: isTaken ? "takeover" : "reopen" };
+  const who = isTaken ? `${held.owner} is editing since ${localTime(held.since)}.` : "Nobody is editing this report.";
+  if (!roleMayEdit) return ["note", "READ ONLY", isTaken ? who : "Your role may read reports, not write them."];
+  return ["warn", "READ ONLY", who, offer];
 }
 
 function review({ draft, isFinal }, sentences) {

@@ -6,10 +6,11 @@ import { banners } from "./banners.js";
 import { clockTime, localTime, once } from "./dom.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
 import { findingsPanel } from "./findings.js";
-import { toggleHelp } from "./help.js";
+import { showHelp } from "./help.js";
 import { bindKeys } from "./keys.js";
 import { link } from "./link.js";
 import { ReportClient } from "./report_client.js";
+import { blankSentence, neighbour, nextUntouched } from "./reading_order.js";
 import { grow, sentenceCard } from "./sentence.js";
 
 /**
@@ -22,6 +23,7 @@ import { grow, sentenceCard } from "./sentence.js";
  * @property {boolean} mayEdit
  * @property {boolean} roleMayEdit
  * @property {boolean} isFinal
+ * @property {boolean} isEditable Whether the text may still change at all.
  * @property {boolean} superseded
  * @property {string} signAs `preliminary`, `final` or empty.
  * @property {{owner: string, since: string, mine: boolean}|null} lock
@@ -41,7 +43,7 @@ class Editor {
     this.parts = makeEditorFrame({
       add: (section) => this.add(section),
       sign: () => this.sign(),
-      help: () => toggleHelp(this.parts.help),
+      help: () => showHelp(this.parts.help),
     });
     this.autosave = new Autosave((state) => this.showSaved(state));
     this.client = new ReportClient();
@@ -106,22 +108,15 @@ class Editor {
       key(["n"], "New sentence in this section", () => this.add(link.chosenSentence?.section ?? "findings")),
       key(["s"], "Sign", () => this.sign()),
       key(["Escape"], "Choose nothing", () => link.choose(null)),
-      key(["?"], "These keys", () => toggleHelp(this.parts.help)),
+      key(["?"], "These keys", () => showHelp(this.parts.help)),
     ];
   }
 
-  /** Sentences in reading order. */
-  get ordered() {
-    return ["findings", "impression"].flatMap((name) => this.sentences.filter(({ section }) => section === name));
-  }
-
   move(step) {
-    const { ordered } = this;
-    if (ordered.length === 0) return;
-    const at = ordered.findIndex(({ key }) => key === link.chosen);
-    const next = at < 0 ? 0 : Math.min(ordered.length - 1, Math.max(0, at + step));
-    link.choose(ordered[next].key);
-    this.focus(ordered[next].key);
+    const next = neighbour(this.sentences, link.chosen, step);
+    if (!next) return;
+    link.choose(next.key);
+    this.focus(next.key);
   }
 
   focus(key) {
@@ -153,10 +148,7 @@ class Editor {
 
   /** After a decision, go to the next sentence of the AI that nobody has looked at. */
   forward(key) {
-    const { ordered } = this;
-    const at = ordered.findIndex((s) => s.key === key);
-    const left = (s) => s.origin === "AI" && s.decision === "UNTOUCHED";
-    const next = ordered.slice(at + 1).find(left) ?? ordered.find(left);
+    const next = nextUntouched(this.sentences, key);
     if (!next) return;
     link.choose(next.key);
     this.focus(next.key);
@@ -212,8 +204,7 @@ class Editor {
     if (!this.data.mayEdit) return;
     this.added += 1;
     const key = this.client.localKey(this.added);
-    const blank = { text: "", aiText: "", origin: "HUMAN", decision: "EDITED", findings: [], confidence: null, region: null };
-    this.sentences = [...this.sentences, { key, section, ...blank }];
+    this.sentences = [...this.sentences, blankSentence(key, section)];
     link.publish(this.sentences);
     this.edit(key);
   }
@@ -260,7 +251,7 @@ class Editor {
       place(list, this.sentences.filter((s) => s.section === section).map((s) => this.card(s)));
       parts.adds[section].hidden = !data.mayEdit;
     }
-    parts.banners.replaceChildren(...banners(data, this.sentences));
+    parts.banners.replaceChildren(...banners(data, this.sentences, (event) => this.trigger(event, Date.now())));
     parts.facts.replaceChildren(...recordOf(data, localTime));
     parts.version.textContent = `version ${data.version}`;
     parts.sign.hidden = !data.signAs || !data.mayEdit;

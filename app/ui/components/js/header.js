@@ -3,6 +3,7 @@
 import { idleFor } from "./activity.js";
 import { call } from "./api.js";
 import { el, once } from "./dom.js";
+import { bindKeys } from "./keys.js";
 
 /**
  * @typedef {{name: string, title: string}} Place
@@ -30,7 +31,16 @@ class Header {
     this.detach?.();
     this.trigger = setTriggerValue;
     const timer = window.setInterval(() => this.checkIdle(), CHECK_MS);
-    this.detach = () => window.clearInterval(timer);
+    const back = { keys: ["w"], label: "Back to the worklist", group: "Report", run: () => this.goBack() };
+    const release = bindKeys(this, [back]);
+    this.detach = () => {
+      window.clearInterval(timer);
+      release();
+    };
+  }
+
+  goBack() {
+    if (this.data.places.some(({ name }) => name === "worklist")) this.trigger("go", "worklist");
   }
 
   /** A screen that nobody uses must not go on showing a patient. */

@@ -1,7 +1,7 @@
 /** The list of keys, shown by "?". */
 
 import { el } from "./dom.js";
-import { allBindings } from "./keys.js";
+import { allBindings, holdKeys } from "./keys.js";
 
 /**
  * Make the dialog.
@@ -10,18 +10,17 @@ import { allBindings } from "./keys.js";
 export function makeHelp() {
   const dialog = el("dialog", { class: "help", "aria-label": "Keys" });
   dialog.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => holdKeys(false));
+  dialog.addEventListener("keydown", (event) => event.key === "?" && dialog.close());
   return /** @type {HTMLDialogElement} */ (dialog);
 }
 
 /**
- * Show or hide the keys that work now.
+ * Show the keys that work now; until the dialog closes none of them does.
  * @param {HTMLDialogElement} dialog
  */
-export function toggleHelp(dialog) {
-  if (dialog.open) {
-    dialog.close();
-    return;
-  }
+export function showHelp(dialog) {
+  holdKeys(true);
   const groups = Map.groupBy(allBindings(), ({ group }) => group);
   const columns = [...groups].map(([group, bindings]) =>
     el("section", {}, el("h2", { text: group }), el("dl", {}, ...bindings.flatMap(row))),

@@ -4,6 +4,15 @@
 
 /** @type {Map<object, Binding[]>} */
 const bound = new Map();
+let held = false;
+
+/**
+ * Hold the keys while something is shown in front of the page.
+ * @param {boolean} isHeld
+ */
+export function holdKeys(isHeld) {
+  held = isHeld;
+}
 
 /**
  * Make keys work until the owner lets go of them.
@@ -39,7 +48,7 @@ function dialogIsOpen() {
 
 function dispatch(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (isTyping(event) || dialogIsOpen()) return;
+  if (held || isTyping(event) || dialogIsOpen()) return;
   const target = event.composedPath()[0];
   const pressesButton = target instanceof HTMLElement && ["BUTTON", "A", "SUMMARY"].includes(target.tagName);
   if (pressesButton && (event.key === "Enter" || event.key === " ")) return;
