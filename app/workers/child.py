@@ -151,12 +151,13 @@ class Child:
 
     def _pass_on(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            text = line.rstrip("\n")
-            self.last_lines.append(text)
-            if self._process is process and _is_ready(text):
-                self._said_ready.set()
-            self.emit(self.plan.name, text)
+        with process.stdout as lines:
+            for line in lines:
+                text = line.rstrip("\n")
+                self.last_lines.append(text)
+                if self._process is process and _is_ready(text):
+                    self._said_ready.set()
+                self.emit(self.plan.name, text)
 
 
 def takes_connections(port: int) -> bool:
