@@ -129,7 +129,8 @@ def _order(tx: UnitOfWork, delivery: Delivery) -> DeliveryOrder:
     began_as_draft = any(sentence.origin is Origin.AI for sentence in leaving.sentences)
     return DeliveryOrder(
         delivery=delivery,
-        study=study,
+        # why a study was urgent may name a finding that the reader refused
+        study=replace(study, reason="", priority_reason=""),
         patient=study.patient,
         source=instances[0],
         instances=instances,

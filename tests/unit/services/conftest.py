@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import text
 
 from app.domain.access import Actor, Role, service_actor
 from app.domain.audit import AuditEntry, AuditFilter
@@ -191,15 +192,11 @@ class House:
 
     def count(self, table: str, where: str = "true") -> int:
         """Rows of a table, as the database has them."""
-        from sqlalchemy import text
-
         with self.store.begin() as tx:
             return int(tx.session.scalar(text(f"SELECT count(*) FROM {table} WHERE {where}")) or 0)
 
     def jobs(self, task: str) -> list[dict[str, Any]]:
         """The arguments of the jobs in the queue, oldest first."""
-        from sqlalchemy import text
-
         query = text("SELECT args FROM procrastinate_jobs WHERE task_name = :task ORDER BY id")
         with self.store.begin() as tx:
             rows = tx.session.scalars(query, {"task": task}).all()

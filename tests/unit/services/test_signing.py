@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.access import Role, service_actor
 from app.domain.attestation import Attestation, Meaning, digest_of
@@ -289,8 +290,6 @@ _STEPS: list[tuple[type[Any], str]] = [
 def test_a_signature_that_dies_in_the_middle_leaves_nothing(
     house: House, monkeypatch: pytest.MonkeyPatch, step: tuple[type[Any], str], death: str
 ) -> None:
-    from sqlalchemy import text
-
     report = house.accepted(house.drafted(), "attending")
     owner, name = step
     original = getattr(owner, name)

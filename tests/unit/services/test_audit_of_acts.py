@@ -1,0 +1,254 @@
+"""Every act writes its event in its own transaction: without the entry there is no act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.access import service_actor
+from app.domain.audit import verify_chain
+from app.domain.draft import undrafted
+from app.domain.errors import NotAuthorised
+from app.domain.report import Section
+from app.services import delivery, drafting, intake, reading, signing
+from app.services.reading import WorklistQuery
+from app.store.audit_log import AuditLog
+from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
+
+AT = NOW + QUIET
+LATE = AT + timedelta(hours=1)
+DELIVERER = service_actor("deliver")
+
+
+@dataclass(frozen=True)
+class Act:
+    """A step in the life of a study, who does it, and the events that it leaves."""
+
+    name: str
+    username: str
+    events: tuple[str, ...]
+    do: Callable[[House], object]
+
+
+STORY = (
+    Act("receive", "janus-med/listener", ("study received",), lambda h: h.receive(image())),
+    Act(
+        "receive a conflict",
+        "janus-med/listener",
+        ("instance quarantined",),
+        lambda h: h.receive(image(sha256="f" * 64)),
+    ),
+    Act(
+        "refuse an instance",
+        "janus-med/listener",
+        ("instance quarantined",),
+        lambda h: intake.record_quarantine(
+            h.store, sop_uid="x", study_uid="y", sha256="e" * 64, reason="no", calling_ae="AE", now=AT
+        ),
+    ),
+    Act(
+        "refuse an association",
+        "janus-med/listener",
+        ("association rejected",),
+        lambda h: intake.record_rejected_association(
+            h.store, calling_ae="X", called_ae="Y", source="1.2.3.4", reason="unknown", now=AT
+        ),
+    ),
+    Act("complete", "janus-med/listener", ("study completed",), lambda h: h.complete()),
+    Act(
+        "give up on the draft",
+        "janus-med/draft",
+        ("study undrafted",),
+        lambda h: h.draft(content=undrafted("model unavailable")),
+    ),
+    Act("draft", "janus-med/draft", ("study drafted",), lambda h: h.draft()),
+    Act(
+        "list",
+        "attending",
+        ("list studies",),
+        lambda h: reading.worklist(h.store, h["attending"], WorklistQuery(), now=AT),
+    ),
+    Act(
+        "open",
+        "resident",
+        ("study opened", "report locked", "draft viewed"),
+        lambda h: reading.open_study(h.store, h["resident"], uid("s1"), now=AT),
+    ),
+    Act(
+        "look",
+        "viewer",
+        ("study opened", "draft viewed"),
+        lambda h: reading.open_study(h.store, h["viewer"], uid("s1"), now=AT),
+    ),
+    Act(
+        "edit",
+        "resident",
+        ("sentence edited",),
+        lambda h: reading.edit_sentence(h.store, h["resident"], _report(h), "ai-1", "Nodule.", now=AT),
+    ),
+    Act(
+        "accept",
+        "resident",
+        ("sentence accepted",),
+        lambda h: reading.accept_sentence(h.store, h["resident"], _report(h), "ai-2", now=AT),
+    ),
+    Act(
+        "reject",
+        "resident",
+        ("sentence rejected",),
+        lambda h: reading.reject_sentence(h.store, h["resident"], _report(h), "ai-2", now=AT),
+    ),
+    Act(
+        "add",
+        "resident",
+        ("sentence edited",),
+        lambda h: reading.add_sentence(
+            h.store, h["resident"], _report(h), Section.IMPRESSION, "Nodule.", now=AT
+        ),
+    ),
+    Act("sign as resident", "resident", ("report signed",), lambda h: _sign(h, "resident")),
+    Act(
+        "open again",
+        "resident",
+        ("study opened", "report locked", "draft viewed"),
+        lambda h: reading.open_study(h.store, h["resident"], uid("s1"), now=AT),
+    ),
+    Act(
+        "take over",
+        "attending",
+        ("report taken over",),
+        lambda h: reading.take_over(h.store, h["attending"], _report(h), from_user="resident", now=AT),
+    ),
+    Act(
+        "open what was taken over",
+        "attending",
+        ("study opened", "draft viewed"),
+        lambda h: reading.open_study(h.store, h["attending"], uid("s1"), now=AT),
+    ),
+    Act("sign as attending", "attending", ("report signed",), lambda h: _sign(h, "attending")),
+    Act(
+        "fail to deliver",
+        "janus-med/deliver",
+        ("delivery failed",),
+        lambda h: delivery.record_failed(h.store, DELIVERER, _delivery(h), "away", final=True, now=AT),
+    ),
+    Act(
+        "retry",
+        "admin",
+        ("work retried",),
+        lambda h: delivery.retry_delivery(h.store, h["admin"], _delivery(h), now=AT),
+    ),
+    Act(
+        "deliver",
+        "janus-med/deliver",
+        ("delivery sent",),
+        lambda h: delivery.record_sent(h.store, DELIVERER, _delivery(h), now=AT),
+    ),
+    Act(
+        "receive a late image",
+        "janus-med/listener",
+        ("study received",),
+        lambda h: h.receive(image(number=2), now=AT),
+    ),
+    Act("complete again", "janus-med/listener", ("study completed",), lambda h: h.complete(now=AT + QUIET)),
+    Act(
+        "wait too long for the draft",
+        "janus-med/deliver",
+        ("study undrafted",),
+        lambda h: drafting.decline_overdue(h.store, DELIVERER, waiting=QUIET, now=LATE),
+    ),
+    Act(
+        "receive a second late image",
+        "janus-med/listener",
+        ("study received", "report superseded"),
+        lambda h: h.receive(image(number=3), now=LATE),
+    ),
+)
+
+
+def _report(house: House) -> int:
+    """The report of the first revision: attempts that were undone have used up numbers."""
+    with house.store.begin() as tx:
+        return tx.reports.summaries(uid("s1"))[0].report_id
+
+
+def _delivery(house: House) -> int:
+    with house.store.begin() as tx:
+        (delivery,) = tx.deliveries.of_report(tx.reports.summaries(uid("s1"))[0].report_id)
+    return delivery.delivery_id
+
+
+def _sign(house: House, username: str) -> object:
+    return signing.sign(
+        house.store,
+        house[username],
+        _report(house),
+        version=house.report(_report(house)).version,
+        password=PASSWORD,
+        destinations=[PACS],
+        now=AT,
+    )
+
+
+def _everything(house: House) -> dict[str, list[str]]:
+    """Every row of every table of ours, and of the queue."""
+    named = text(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' "
+        "AND table_type = 'BASE TABLE' AND table_name <> 'alembic_version' ORDER BY table_name"
+    )
+    with house.store.begin() as tx:
+        tables = tx.session.scalars(named).all()
+        return {
+            table: sorted(tx.session.scalars(text(f"SELECT t::text FROM {table} AS t")).all())
+            for table in tables
+        }
+
+
+@pytest.mark.covers("A1", "T32", "T33")
+def test_every_act_has_its_event_in_the_same_transaction(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each act of a study's life is tried while the log cannot be written, and then for real."""
+
+    def cannot_be_written(*_: object) -> None:
+        raise OSError("no space left for the log")
+
+    for act in STORY:
+        before, entries = _everything(house), len(house.log())
+        with monkeypatch.context() as broken:
+            broken.setattr(AuditLog, "append", cannot_be_written)
+            with pytest.raises(OSError, match="no space"):
+                act.do(house)
+        assert _everything(house) == before, f"{act.name} left something without its entry"
+        act.do(house)
+        written = house.log()[entries:]
+        assert tuple(entry.event for entry in written) == act.events, act.name
+        assert {entry.username for entry in written} == {act.username}
+    with house.store.begin() as tx:
+        assert verify_chain(house.log(), head=tx.audit.head())[0] == len(house.log())
+
+
+@pytest.mark.covers("A1", "C3")
+def test_entries_about_a_study_carry_its_patient_as_a_reference_and_nothing_readable(house: House) -> None:
+    for act in STORY:
+        act.do(house)
+    about = [entry for entry in house.log(study="s1") if entry.event != "instance quarantined"]
+    with house.store.begin() as tx:
+        reference = tx.audit.patient_ref("id-of-s1", "HOSPITAL")
+    assert {entry.patient_ref for entry in about} == {reference}
+    whole = str(house.log())
+    for readable in ("Name", "id-of-s1", "acc-s1", "chest of", "House^G", "19500101", "Nodule", "lesion"):
+        assert readable not in whole
+
+
+def test_a_refused_act_is_recorded_although_it_did_not_happen(house: House) -> None:
+    house.drafted()
+    with pytest.raises(NotAuthorised):
+        reading.open_study(house.store, house["auditor"], uid("s1"), now=AT)
+    (entry,) = house.log("access denied")
+    assert (entry.username, entry.outcome, entry.study_uid) == ("auditor", "failure", uid("s1"))
+    assert house.log("study opened") == []

@@ -1,0 +1,125 @@
+"""Role by use case: who may do what, below the user interface, and every refusal on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from types import FunctionType
+
+import pytest
+
+from app.domain.access import Action, Actor, Role, may, service_actor
+from app.domain.errors import JanusMedError, NotAuthorised
+from app.domain.report import Section
+from app.services import delivery, reading, signing
+from app.services.reading import WorklistQuery, open_study
+from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
+
+AT = NOW + QUIET
+ROLES = ("viewer", "resident", "attending", "admin", "auditor", "service")
+UseCase = Callable[[House, Actor], object]
+
+USE_CASES: dict[str, tuple[Action, UseCase]] = {
+    "worklist": (
+        Action.LIST_STUDIES,
+        lambda h, a: reading.worklist(h.store, a, WorklistQuery(), now=AT),
+    ),
+    "refresh_worklist": (
+        Action.LIST_STUDIES,
+        lambda h, a: reading.refresh_worklist(h.store, a, WorklistQuery(), now=AT),
+    ),
+    "open_study": (Action.OPEN_STUDY, lambda h, a: open_study(h.store, a, uid("s1"), now=AT)),
+    "refresh": (Action.OPEN_STUDY, lambda h, a: reading.refresh(h.store, a, uid("s1"), now=AT)),
+    "may_see_pixels": (
+        Action.OPEN_STUDY,
+        lambda h, a: reading.may_see_pixels(h.store, a, uid("s1", "image", 1), now=AT),
+    ),
+    "renew_lock": (Action.EDIT_REPORT, lambda h, a: reading.renew_lock(h.store, a, 1, now=AT)),
+    "release_lock": (Action.EDIT_REPORT, lambda h, a: reading.release_lock(h.store, a, 1, now=AT)),
+    "edit_sentence": (
+        Action.EDIT_REPORT,
+        lambda h, a: reading.edit_sentence(h.store, a, 1, "ai-1", "No.", now=AT),
+    ),
+    "accept_sentence": (
+        Action.EDIT_REPORT,
+        lambda h, a: reading.accept_sentence(h.store, a, 1, "ai-1", now=AT),
+    ),
+    "reject_sentence": (
+        Action.EDIT_REPORT,
+        lambda h, a: reading.reject_sentence(h.store, a, 1, "ai-1", now=AT),
+    ),
+    "add_sentence": (
+        Action.EDIT_REPORT,
+        lambda h, a: reading.add_sentence(h.store, a, 1, Section.FINDINGS, "No.", now=AT),
+    ),
+    "take_over": (
+        Action.TAKE_OVER,
+        lambda h, a: reading.take_over(h.store, a, 1, from_user="colleague", now=AT),
+    ),
+    "sign": (
+        Action.SIGN_PRELIMINARY,
+        lambda h, a: signing.sign(h.store, a, 1, version=1, password=PASSWORD, destinations=[PACS], now=AT),
+    ),
+    "retry_delivery": (
+        Action.RETRY_WORK,
+        lambda h, a: delivery.retry_delivery(h.store, a, 1, now=AT),
+    ),
+}
+
+
+@pytest.mark.covers("C2", "S2")
+def test_every_role_meets_every_use_case(house: House) -> None:
+    """A use case that a role may not do is refused and recorded; one that it may do gets past the gate."""
+    open_study(house.store, house["colleague"], house.drafted(), now=AT)
+    actors = {role: service_actor("draft") if role == "service" else house[role] for role in ROLES}
+    for name, (action, act) in USE_CASES.items():
+        for role, actor in actors.items():
+            denied = len(house.log("access denied"))
+            if may(Role(role), action):
+                if action is Action.OPEN_STUDY:
+                    open_study(house.store, actor, uid("s1"), now=AT)
+                _get_past_the_gate(house, act, actor)
+                continue
+            with pytest.raises(NotAuthorised, match=f"the role {role} may not"):
+                act(house, actor)
+            entries = house.log("access denied")
+            assert len(entries) == denied + 1, (name, role)
+            assert (entries[-1].username, entries[-1].outcome) == (actor.username, "failure")
+            assert entries[-1].detail["action"] == action.value
+
+
+def _get_past_the_gate(house: House, act: UseCase, actor: Actor) -> None:
+    refusal = ""
+    try:
+        act(house, actor)
+    except JanusMedError as error:
+        refusal = str(error)
+    assert not refusal.startswith("the role")
+
+
+def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
+    """A use case that is added to the reading room cannot be forgotten here."""
+    acts = {name for name in reading.__all__ if isinstance(getattr(reading, name), FunctionType)}
+    assert acts | {"sign", "retry_delivery"} == set(USE_CASES)
+
+
+@pytest.mark.covers("C2", "A1")
+def test_a_study_is_seen_only_by_those_who_opened_it_on_record(house: House) -> None:
+    house.drafted()
+    house.receive(image("s2"))
+    open_study(house.store, house["viewer"], uid("s2"), now=AT)
+    acts: list[Callable[[Actor], object]] = [
+        lambda actor: reading.refresh(house.store, actor, uid("s1"), now=AT),
+        lambda actor: reading.may_see_pixels(house.store, actor, uid("s1", "image", 1), now=AT),
+    ]
+    for number, act in enumerate(acts, start=1):
+        with pytest.raises(NotAuthorised, match="open the study first"):
+            act(house["viewer"])
+        assert len(house.log("access denied", study="s1")) == number
+    open_study(house.store, house["viewer"], uid("s1"), now=AT)
+    before = house.log()
+    source = reading.may_see_pixels(house.store, house["viewer"], uid("s1", "image", 1), now=AT)
+    assert (source.study_uid, source.sha256) == (uid("s1"), image().sha256)
+    later = AT + timedelta(hours=1)
+    assert reading.refresh(house.store, house["viewer"], uid("s1"), now=later).report is not None
+    assert house.log() == before, "looking again is no new act"
