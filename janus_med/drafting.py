@@ -13,7 +13,7 @@ from janus_med.dicom_input import load_image
 from janus_med.draft import Draft, Timings
 from janus_med.errors import GeometryError, ModelFault, UnreadableInput
 from janus_med.merging import ReadImage, merge_findings, merge_sentences
-from janus_med.preprocessing import preprocess
+from janus_med.preprocessing import load_libraries, preprocess
 from janus_med.reading_check import check_reading
 from janus_med.scope import choose_frontals, refuse_by_model, refuse_image
 
@@ -59,6 +59,7 @@ def draft_study(
     chosen, reason = choose_frontals(study)
     if not chosen:
         return _undrafted(study, model, seed, [_Refused(reason)])
+    load_libraries()
     with ExitStack() as stack:
         sandbox = decoder or stack.enter_context(Decoder())
         outcomes = [_read_image(instance, model, sandbox, seed) for instance in chosen]

@@ -173,6 +173,11 @@ def equalise_contrast(grey: np.ndarray) -> np.ndarray:
     return np.asarray(np.power(stretched, np.float32(gamma)))
 
 
+def load_libraries() -> None:
+    """Import torch and MONAI now, so that the first image is not timed with their seconds of loading."""
+    build_pipeline(1, 1, 1)
+
+
 def build_pipeline(rows: int, columns: int, size: int) -> Callable[[np.ndarray], torch.Tensor]:
     """Declare the MONAI pipeline for one target size.
 

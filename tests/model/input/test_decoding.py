@@ -322,6 +322,28 @@ def test_inflation_of_a_cut_stream_is_an_error(tmp_path: Path) -> None:
         inflate("x", stream, 2**20, partly=True)
 
 
+@pytest.mark.slow
+@pytest.mark.covers("T21")
+@pytest.mark.parametrize("name", [*REAL[:2], "JPEG-LL.dcm", *REAL[5:8], "image_dfl.dcm"])
+def test_mutated_file_is_pixels_or_a_named_error(name: str, tmp_path: Path, decoder: Decoder) -> None:
+    original, path = sample(name).read_bytes(), tmp_path / "mutant.dcm"
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(60):
+        data = bytearray(original)
+        for position in rng.integers(132, len(data), rng.integers(1, 30)):
+            data[position] = rng.integers(0, 256)
+        path.write_bytes(data)
+        try:
+            decoded = decoder.decode(path)
+        except UnreadableInput as error:
+            refused += str(error).startswith("mutant.dcm: ")
+        else:
+            assert decoded.stored.shape[:2] == (decoded.facts["rows"], decoded.facts["columns"])
+            continue
+    assert refused > 0
+
+
 def test_jpeg_baseline_is_read(save, decoder) -> None:
     from io import BytesIO
 

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, generate_uid
 
-from janus_med.dicom_input import load_image, read_instance, read_studies
+from janus_med.dicom_input import load_image, read_studies
 from janus_med.errors import (
     MixedPatients,
     NoPixelData,
@@ -26,6 +26,7 @@ from janus_med.errors import (
     UnreadableInput,
     UnsupportedImage,
 )
+from janus_med.instance_header import read_instance
 from tests.model.input.made import make_radiograph, phantom_chest
 
 PIXELS = phantom_chest(64, 60)

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from janus_med.dicom_input import load_image, read_instance
+from janus_med.dicom_input import load_image
 from janus_med.errors import GeometryError
+from janus_med.instance_header import read_instance
 from janus_med.overlay import export_grid, find_regions
 from janus_med.preprocessing import preprocess
 from janus_med.render import paint_grid

@@ -15,9 +15,10 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from janus_med.dicom_file import open_dicom
-from janus_med.dicom_input import load_image, read_instance
+from janus_med.dicom_input import load_image
 from janus_med.frame_shape import check_frame
 from janus_med.grey_header import read_lookup
+from janus_med.instance_header import read_instance
 from janus_med.lookup import GreyLookup, Table, Window
 from tests.model.input.made import make_radiograph
 

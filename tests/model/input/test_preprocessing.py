@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from janus_med import preprocessing
-from janus_med.dicom_input import load_image, read_instance
+from janus_med.dicom_input import load_image
 from janus_med.errors import ImpossibleSize
+from janus_med.instance_header import read_instance
 from janus_med.preprocessing import equalise_contrast, preprocess, preprocess_grey, resize_by_area
 from tests.model.input.made import make_radiograph, phantom_chest
 
@@ -61,8 +62,7 @@ def test_gain_offset_and_gamma_of_a_source_do_not_show(gain: float, offset: floa
 
 
 def test_brightness_of_the_source_does_not_reach_the_model() -> None:
-    """The trap of the public collections: one source is brighter, and brightness would give its label away.
-    """
+    """The trap of public collections: one source is brighter, and brightness gives its label away."""
     grey = phantom_chest(200, 180).astype(np.float32)
     bright = np.clip(grey / 4000, 0, 1) ** 0.7 * 60 + 149
     dark = np.clip(grey / 4000, 0, 1) ** 1.2 * 60 + 131

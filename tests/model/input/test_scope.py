@@ -9,7 +9,8 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
-from janus_med.dicom_input import load_image, read_instance, read_studies
+from janus_med.dicom_input import load_image, read_studies
+from janus_med.instance_header import read_instance
 from janus_med.preprocessing import preprocess
 from janus_med.scope import NOT_FRONTAL, choose_frontals, measure_polarity, refuse_header, refuse_image
 from tests.model.input.made import make_radiograph, phantom_chest
