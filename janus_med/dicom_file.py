@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_INFLATED_BYTES = 256 * 1024 * 1024
 UNDEFINED_LENGTH = 0xFFFFFFFF
+_CHUNK = 1024 * 1024
 
 PIXEL_KEYWORDS = {
     (0x7FE0, 0x0010): "PixelData",
@@ -214,13 +215,14 @@ def inflate(source: str, stream: BinaryIO, limit: int, partly: bool) -> tuple[by
         If the deflated stream does not end.
     """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    data = inflater.decompress(stream.read(), limit)
-    if inflater.eof:
-        return data, True
-    if len(data) < limit:
-        raise TruncatedFile(source, "its deflated data end too early; send it again")
-    if partly:
-        return data, False
+    data = bytearray()
+    while not inflater.eof and len(data) < limit:
+        deflated = inflater.unconsumed_tail or stream.read(_CHUNK)
+        if not deflated:
+            raise TruncatedFile(source, "its deflated data end too early; send it again")
+        data += inflater.decompress(deflated, limit - len(data))
+    if inflater.eof or partly:
+        return bytes(data), inflater.eof
     raise ImpossibleSize(
         source, f"inflates to more than {limit // 2**20} MiB; ask the sender for an undeflated copy"
     )

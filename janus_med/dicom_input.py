@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from janus_med.lookup import GreyLookup
     from janus_med.study import Instance
 
+__all__ = ["Intake", "group_studies", "load_image", "read_instance", "read_studies"]
+
 
 @dataclass(frozen=True)
 class Intake:
