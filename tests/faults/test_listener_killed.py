@@ -47,7 +47,7 @@ class Sender(threading.Thread):
 
     def __init__(self, settings: Settings, sample: Path, number: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
-        self._settings, self._sample, self._number, self._stop = settings, sample, number, stop
+        self._settings, self._sample, self._number, self._enough = settings, sample, number, stop
         self.acknowledged: list[str] = []
 
     def run(self) -> None:
@@ -55,16 +55,16 @@ class Sender(threading.Thread):
         dataset.PatientID = f"KILL-{self._number}"
         dataset.StudyInstanceUID = generate_uid()
         dataset.SeriesInstanceUID = generate_uid()
-        while not self._stop.is_set():
+        while not self._enough.is_set():
             self._send_until_lost(dataset)
-            self._stop.wait(0.1)
+            self._enough.wait(0.1)
 
     def _send_until_lost(self, dataset: Dataset) -> None:
         ae = AE("SENDER")
         ae.dimse_timeout = ae.acse_timeout = ae.network_timeout = ae.connection_timeout = 5
         ae.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
         assoc = ae.associate("127.0.0.1", self._settings.dicom_port, ae_title=self._settings.ae_title)
-        while assoc.is_established and not self._stop.is_set():
+        while assoc.is_established and not self._enough.is_set():
             dataset.SOPInstanceUID = generate_uid()
             dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
             try:
