@@ -1,4 +1,4 @@
-"""A real reading room as a process of its own, on a free port, over an embedded database with real studies."""
+"""A real reading room as a process of its own, over an embedded database with real studies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from app.settings import Settings
+from app.domain.identifiers import derived_uid
+from app.domain.report import Report
+from app.settings import Destination, Settings
+from app.store.embedded import EmbeddedPostgres
+from app.store.engine import Store, open_store
+from app.store.migrate import upgrade
+from tests.postgres import OpenFolder
+from tests.ui import seed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +33,6 @@ class ReadingRoom:
 
     settings: Settings
     log: Path
-    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -32,10 +41,13 @@ class ReadingRoom:
 
     def start(self) -> None:
         """Start, and wait until it is ready."""
-        environment = os.environ | self.environment | _environment(self.settings)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.ui.server"], cwd=ROOT, env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "app.ui.server"],
+                cwd=ROOT,
+                env=os.environ | environment_of(self.settings),
+                stdout=log,
+                stderr=log,
             )
         wait_for(f"{self.url}/ready", self.process, self.log)
 
@@ -54,6 +66,63 @@ class ReadingRoom:
             self.process = None
 
 
+@dataclass
+class House:
+    """A reading room with the means to bring studies into it."""
+
+    room: ReadingRoom
+    store: Store
+
+    def chest(self, name: str, **changes: Any) -> str:
+        """Bring in RG1 as a study of its own with a draft; return the study's UID."""
+        from pydicom.data import get_testdata_file
+
+        lesion = changes.pop("lesion_text", "")
+        file = Path(str(get_testdata_file("RG1_UNCR.dcm", download=False)))
+        uids = {part: derived_uid(name, part) for part in ("study_uid", "series_uid", "sop_uid")}
+        known = {"patient_name": f"Reader^{name.title()}", "patient_id": f"ID-{name}"}
+        now = seed.now_utc()
+        received = seed.receive(
+            self.store, self.room.settings.spool_dir, file, now=now, **uids | known | changes
+        )
+        seed.record(self.store, received, seed.chest_draft(received, lesion_text=lesion), now=now)
+        return received.study_uid
+
+    def report_of(self, study_uid: str) -> Report:
+        """The newest report of a study, as the database has it."""
+        with self.store.begin() as tx:
+            return tx.reports.get(tx.reports.summaries(study_uid)[-1].report_id)
+
+    def events(self, study_uid: str) -> list[tuple[str, str]]:
+        """The audit entries of a study: event and user."""
+        from app.domain.audit import AuditFilter
+
+        with self.store.begin() as tx:
+            return [(e.event, e.username) for e in tx.audit.stream(AuditFilter(study_uid=study_uid))]
+
+
+@contextmanager
+def open_house(log: Path) -> Iterator[House]:
+    """Open a house with its people; everything of it is gone afterwards."""
+    with OpenFolder() as folder:
+        settings = Settings(
+            data_dir=folder,
+            ui_port=free_port(),
+            institution="General Hospital",
+            destinations=(Destination(name="PACS", ae_title="PACS", host="127.0.0.1", port=4242),),
+        )
+        upgrade(settings)
+        room = ReadingRoom(settings, log)
+        try:
+            with open_store(settings) as store:
+                seed.add_people(store, now=seed.now_utc())
+                room.start()
+                yield House(room, store)
+        finally:
+            room.stop()
+            EmbeddedPostgres(settings).stop()
+
+
 def free_port() -> int:
     """Return a port that nobody uses at this moment."""
     with socket.socket() as probe:
@@ -61,24 +130,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 60.0) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120.0) -> None:
     """Wait until an address answers; fail with the log when the process ends or time is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the server has ended:\n{log.read_text(errors='replace')}"
         try:
-            with urllib.request.urlopen(url, timeout=2):
+            with urllib.request.urlopen(url, timeout=5):
                 return
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"{url} did not answer:\n{log.read_text(errors='replace')}")
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment variables that make a process of ours run with these settings."""
+    destinations = ",".join(to.model_dump_json() for to in settings.destinations)
     return {
         "JANUS_MED_DATA_DIR": str(settings.data_dir),
         "JANUS_MED_UI_PORT": str(settings.ui_port),
         "JANUS_MED_INSTITUTION": settings.institution,
         "JANUS_MED_IDLE_MINUTES": str(settings.idle_minutes),
-        "JANUS_MED_DESTINATIONS": "[" + ",".join(to.model_dump_json() for to in settings.destinations) + "]",
+        "JANUS_MED_DESTINATIONS": f"[{destinations}]",
     }

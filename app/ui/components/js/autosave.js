@@ -90,3 +90,22 @@ export class Autosave {
     this.show({ text: `not saved: ${error.message}${again}`, state: "failed", at: this.lastSaved });
   }
 }
+
+/**
+ * Save what waits when the page goes away, and ask before it goes with something unsaved.
+ * @param {Autosave} autosave
+ * @returns {() => void} Stops it.
+ */
+export function guardPage(autosave) {
+  const flush = () => void autosave.flush();
+  const warn = (event) => autosave.isPending && event.preventDefault();
+  const guards = [
+    [window, "pagehide", flush],
+    [document, "visibilitychange", flush],
+    [window, "beforeunload", warn],
+  ];
+  for (const [target, name, guard] of guards) target.addEventListener(name, guard);
+  return () => {
+    for (const [target, name, guard] of guards) target.removeEventListener(name, guard);
+  };
+}

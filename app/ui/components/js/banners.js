@@ -2,7 +2,7 @@
 
 import { el, localTime } from "./dom.js";
 
-/** @typedef {import("./editor.js").EditorData} EditorData */
+/** @typedef {import("./report_client.js").EditorData} EditorData */
 /** @typedef {import("./link.js").Sentence} Sentence */
 
 /**

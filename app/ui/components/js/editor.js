@@ -1,7 +1,7 @@
 /** The report editor: sentence by sentence, by key or mouse; every change goes straight to the server. */
 
 import { whilePresent } from "./activity.js";
-import { Autosave } from "./autosave.js";
+import { Autosave, guardPage } from "./autosave.js";
 import { banners } from "./banners.js";
 import { clockTime, localTime, once } from "./dom.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
@@ -13,27 +13,7 @@ import { ReportClient } from "./report_client.js";
 import { blankSentence, neighbour, nextUntouched } from "./reading_order.js";
 import { grow, sentenceCard } from "./sentence.js";
 
-/**
- * @typedef {object} EditorData What the server says about the report and this reader.
- * @property {number} reportId
- * @property {string} study
- * @property {string} csrf
- * @property {number} version
- * @property {string} state
- * @property {boolean} mayEdit
- * @property {boolean} roleMayEdit
- * @property {boolean} isFinal
- * @property {boolean} isEditable Whether the text may still change at all.
- * @property {boolean} superseded
- * @property {string} signAs `preliminary`, `final` or empty.
- * @property {{owner: string, since: string, mine: boolean}|null} lock
- * @property {import("./link.js").Sentence[]} sentences
- * @property {{status: string, reason: string, model: string, issues: {severity: string, message: string}[]}} draft
- * @property {import("./overlay.js").Finding[]} findings
- * @property {{username: string, printedName: string, role: string, meaning: string, at: string, sha256: string,
- *   verifies: boolean}[]} signatures
- * @property {{destination: string, kind: string, state: string, reason: string, sentAt: string|null}[]} deliveries
- */
+/** @typedef {import("./report_client.js").EditorData} EditorData */
 
 const POLL_MS = 5000;
 const editors = new WeakMap();
@@ -80,18 +60,11 @@ class Editor {
   attach(setTriggerValue) {
     this.detach?.();
     this.trigger = setTriggerValue;
-    const flush = () => void this.autosave.flush();
-    const warn = (event) => this.autosave.isPending && event.preventDefault();
-    window.addEventListener("pagehide", flush);
-    document.addEventListener("visibilitychange", flush);
-    window.addEventListener("beforeunload", warn);
     const stops = [
       bindKeys(this, this.bindings()),
       link.follow(() => this.render()),
       whilePresent(POLL_MS, () => this.poll()),
-      () => window.removeEventListener("pagehide", flush),
-      () => document.removeEventListener("visibilitychange", flush),
-      () => window.removeEventListener("beforeunload", warn),
+      guardPage(this.autosave),
     ];
     this.detach = () => stops.forEach((stop) => stop());
   }

@@ -55,7 +55,7 @@ export function place(list, cards) {
 
 /**
  * Return the facts of signatures and deliveries.
- * @param {import("./editor.js").EditorData} data
+ * @param {import("./report_client.js").EditorData} data
  * @param {(iso: string) => string} time
  * @returns {HTMLElement[]}
  */

@@ -3,6 +3,27 @@
 import { call } from "./api.js";
 
 /** @typedef {import("./link.js").Sentence} Sentence */
+/**
+ * @typedef {object} EditorData What the server says about the report and this reader.
+ * @property {number} reportId
+ * @property {string} study
+ * @property {string} csrf
+ * @property {number} version
+ * @property {string} state
+ * @property {boolean} mayEdit
+ * @property {boolean} roleMayEdit
+ * @property {boolean} isFinal
+ * @property {boolean} isEditable Whether the text may still change at all.
+ * @property {boolean} superseded
+ * @property {string} signAs `preliminary`, `final` or empty.
+ * @property {{owner: string, since: string, mine: boolean}|null} lock
+ * @property {import("./link.js").Sentence[]} sentences
+ * @property {{status: string, reason: string, model: string, issues: {severity: string, message: string}[]}} draft
+ * @property {import("./overlay.js").Finding[]} findings
+ * @property {{username: string, printedName: string, role: string, meaning: string, at: string, sha256: string,
+ *   verifies: boolean}[]} signatures
+ * @property {{destination: string, kind: string, state: string, reason: string, sentAt: string|null}[]} deliveries
+ */
 
 const LOCAL = "new-";
 

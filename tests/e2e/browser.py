@@ -1,0 +1,120 @@
+"""A person at a browser: what they do by key and mouse, and everything that went wrong meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+
+from tests.ui.seed import PASSWORD
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 30_000
+
+
+class Reader:
+    """One person with a browser of their own.
+
+    Attributes
+    ----------
+    problems
+        Script errors, breaches of the content security policy, and requests to other hosts.
+    """
+
+    def __init__(self, browser: Browser, url: str, username: str, *, log_in: bool = True) -> None:
+        self.url = url
+        self.problems: list[str] = []
+        self._context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        self._context.set_default_timeout(PATIENCE_MS)
+        self.page = self._watched(self._context.new_page())
+        if log_in:
+            self.log_in(username)
+
+    def _watched(self, page: Page) -> Page:
+        page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        page.on("console", self._note_console)
+        page.on("request", self._note_request)
+        return page
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.problems.append(message.text)
+
+    def _note_request(self, request: Request) -> None:
+        own = (self.url, self.url.replace("http", "ws"), "data:", "blob:", "about:")
+        if not request.url.startswith(own):
+            self.problems.append(f"a request left the house: {request.url}")
+
+    def close(self) -> None:
+        self._context.close()
+
+    def new_tab(self) -> Page:
+        """Open another tab with the same cookies."""
+        page = self._watched(self._context.new_page())
+        page.goto(self.url)
+        return page
+
+    def log_in(self, username: str) -> None:
+        self.page.goto(self.url)
+        self.page.fill("#username", username)
+        self.page.fill("#password", PASSWORD)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(".head")
+
+    def open_study(self, study_uid: str) -> None:
+        """Open a study by its row in the worklist."""
+        self.page.locator(f'tr[data-study="{study_uid}"]').click()
+        self.wait_for_image()
+
+    def wait_for_image(self) -> None:
+        expect(self.page.locator(".viewer")).not_to_have_attribute("data-sop", "", timeout=PATIENCE_MS)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def sentence(self, key: str) -> Locator:
+        return self.page.locator(f'.sentence[data-key="{key}"]')
+
+    def choose(self, key: str) -> None:
+        """Move to a sentence with the keys alone."""
+        for _ in range(40):
+            if self.sentence(key).get_attribute("aria-current") == "true":
+                return
+            self.press("j")
+        raise AssertionError(f"no way to {key}")
+
+    def wait_until_saved(self) -> None:
+        expect(self.page.locator(".saved")).to_have_attribute("data-state", "saved", timeout=PATIENCE_MS)
+
+    def layer(self, name: str) -> str:
+        """What is on a canvas of the viewer (a data URL), after the next frame."""
+        canvas = self.page.locator(f'canvas[data-layer="{name}"]')
+        return str(
+            canvas.evaluate(
+                "c => new Promise(done => requestAnimationFrame(() => requestAnimationFrame("
+                "() => done(c.toDataURL()))))"
+            )
+        )
+
+    def overlay_is_empty(self) -> bool:
+        """Whether nothing of the AI is drawn over the image."""
+        self.layer("overlay")
+        canvas = self.page.locator('canvas[data-layer="overlay"]')
+        script = "c => !c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v !== 0)"
+        return bool(canvas.evaluate(script))
+
+    def sign(self, password: str) -> None:
+        """Type a password into the dialog of the signature, which is open."""
+        field = self.page.get_by_label("Your password")
+        field.fill(password)
+        self.press("Enter")

@@ -1,0 +1,305 @@
+"""The views, run without a browser: who gets in, who may go where, what each shows.
+
+What happens inside the browser components (keys, canvas, autosave) is covered in `tests/e2e`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import app.ui
+from app.services import reading, signing
+from app.ui.room import furnish
+from tests.ui import seed
+from tests.ui.conftest import Hospital
+
+MAIN = Path(app.ui.__file__).with_name("main.py")
+
+
+class Page:
+    """One person's page."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, hospital: Hospital, token: str) -> None:
+        furnish(hospital.room)
+        monkeypatch.setattr("app.ui.session.session_token", lambda: token)
+        monkeypatch.setattr("app.ui.session.browser_address", lambda: "127.0.0.1")
+        self._app = AppTest.from_file(str(MAIN), default_timeout=60)
+
+    def open(self, **address: str) -> Page:
+        for name, value in address.items():
+            self._app.query_params[name] = value
+        self._app.run()
+        assert not self._app.exception
+        return self
+
+    def press(self, label: str) -> Page:
+        next(button for button in self._app.button if button.label == label).click().run()
+        return self
+
+    def type_into(self, key: str, text: str) -> Page:
+        self._app.text_input(key=key).input(text).run()
+        return self
+
+    def component(self, name: str) -> dict[str, Any] | None:
+        """What a component was given; None when it is not on the page."""
+        for element in self._app.get("bidi_component"):
+            if element.proto.component_name == f"janus_med_{name}":
+                return json.loads(element.proto.json)
+        return None
+
+    @property
+    def places(self) -> list[str]:
+        head = self.component("header")
+        return [] if head is None else [place["title"] for place in head["places"]]
+
+    @property
+    def texts(self) -> str:
+        kinds = (self._app.error, self._app.warning, self._app.success, self._app.info, self._app.markdown)
+        return "\n".join(element.value for kind in kinds for element in kind)
+
+
+@pytest.fixture
+def page_of(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Page]:
+    """Makes the page of a person who has logged in."""
+
+    def make(username: str) -> Page:
+        return Page(monkeypatch, hospital, hospital.log_in(username)[0])
+
+    return make
+
+
+@pytest.mark.parametrize("token", ["", "no-such-session"])
+def test_nothing_is_shown_without_a_session(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    hospital.chest()
+    page = Page(monkeypatch, hospital, token).open(view="worklist")
+    assert "session has ended" in page.texts
+    assert page.component("worklist") is None
+    assert page.component("header") is None
+
+
+@pytest.mark.covers("T36")
+def test_page_that_was_open_is_dead_after_the_session_has_ended(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.services import accounts
+
+    token, _ = hospital.log_in("ada")
+    page = Page(monkeypatch, hospital, token).open()
+    assert page.component("worklist") is not None
+    accounts.log_out(hospital.store, token, now=datetime.now(UTC))
+    page.open()
+    assert page.component("worklist") is None
+    assert "session has ended" in page.texts
+
+
+@pytest.mark.parametrize(
+    ("username", "places"),
+    [
+        ("vera", ["Worklist"]),
+        ("rana", ["Worklist"]),
+        ("ada", ["Worklist"]),
+        ("adam", ["Worklist", "Operations", "Users"]),
+        ("aud", ["Audit"]),
+    ],
+)
+def test_each_role_is_offered_its_places(
+    page_of: Callable[[str], Page], username: str, places: list[str]
+) -> None:
+    assert page_of(username).open().places == places
+
+
+@pytest.mark.parametrize(("username", "view"), [("ada", "audit"), ("rana", "users"), ("aud", "worklist")])
+def test_place_of_another_role_leads_home(page_of: Callable[[str], Page], username: str, view: str) -> None:
+    page = page_of(username).open(view=view)
+    here = page.component("header")
+    assert here is not None
+    assert here["here"] != view
+
+
+@pytest.mark.covers("P5")
+def test_worklist_says_why_there_is_no_draft_and_what_is_urgent(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    hospital.leg()
+    hospital.chest(requested_priority="STAT")
+    shown = page_of("ada").open().component("worklist")
+    assert shown is not None
+    first, second = shown["rows"]
+    assert (first["priorityReason"], first["studyState"]) == ("ordered STAT", "DRAFTED")
+    assert (second["studyState"], second["reason"]) == ("UNDRAFTED", "not a frontal chest radiograph")
+
+
+def test_worklist_is_filtered_on_the_server(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    hospital.leg()
+    hospital.chest(patient_name="Martin^Jeanne")
+    page = page_of("ada").open().type_into("worklist_text", "martin")
+    shown = page.component("worklist")
+    assert shown is not None
+    assert ([row["name"] for row in shown["rows"]], shown["total"]) == (["Martin, Jeanne"], 1)
+
+
+@pytest.mark.covers("A1")
+def test_looking_at_the_same_list_again_is_recorded_once(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    page_of("ada").open().open().open()
+    assert [event for event, _, user in hospital.events() if user == "ada"].count("list studies") == 1
+
+
+@pytest.mark.covers("U3")
+def test_opening_takes_the_lock_and_the_second_reader_sees_the_owner(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    study = hospital.chest().study_uid
+    first = page_of("ada").open(view="review", study=study).component("editor")
+    second = page_of("otto").open(view="review", study=study).component("editor")
+    assert first is not None
+    assert second is not None
+    assert (first["mayEdit"], first["signAs"]) == (True, "final")
+    assert (second["mayEdit"], second["signAs"], second["lock"]["owner"]) == (False, "", "Dr. Ada Attending")
+
+
+def test_going_back_to_the_worklist_puts_the_pen_down(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    study = hospital.chest().study_uid
+    page_of("ada").open(view="review", study=study).open(view="worklist")
+    shown = page_of("otto").open(view="review", study=study).component("editor")
+    assert shown is not None
+    assert shown["mayEdit"] is True
+
+
+@pytest.mark.covers("S2")
+def test_resident_signs_preliminary_and_viewer_not_at_all(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    study = hospital.chest().study_uid
+    viewer = page_of("vera").open(view="review", study=study).component("editor")
+    resident = page_of("rana").open(view="review", study=study).component("editor")
+    assert viewer is not None
+    assert resident is not None
+    assert (viewer["signAs"], viewer["mayEdit"]) == ("", False)
+    assert resident["signAs"] == "preliminary"
+
+
+@pytest.mark.covers("O2", "T38")
+def test_viewer_gets_model_version_and_attention_in_source_pixels(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    received = hospital.chest()
+    shown = page_of("ada").open(view="review", study=received.study_uid).component("viewer")
+    assert shown is not None
+    assert shown["model"] == "janus-tiny (3f3f3f3f3f3f)"
+    lesion = next(finding for finding in shown["findings"] if finding["name"] == "Lung Lesion")
+    assert lesion["attention"]["sop"] == received.sop_uid
+    assert lesion["attention"]["extent"] == [-57.0, 0.0, 1898.0, 1955.0]
+
+
+@pytest.mark.covers("S4")
+def test_signed_report_is_read_only_with_the_facts_of_its_signature(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    study = sign_as(hospital, "ada")
+    shown = page_of("otto").open(view="review", study=study).component("editor")
+    assert shown is not None
+    assert (shown["state"], shown["mayEdit"], shown["isEditable"], shown["signAs"]) == (
+        "SIGNED", False, False, ""
+    )  # fmt: skip
+    signature = shown["signatures"][0]
+    assert (signature["printedName"], signature["verifies"]) == ("Dr. Ada Attending", True)
+    assert [(d["destination"], d["state"]) for d in shown["deliveries"]] == [
+        ("PACS@127.0.0.1:4242", "PENDING")
+    ]
+
+
+def sign_as(hospital: Hospital, username: str) -> str:
+    """Accept and sign the chest as this person; return the study."""
+    study = hospital.chest().study_uid
+    _, actor = hospital.log_in(username)
+    now = datetime.now(UTC)
+    report = reading.open_study(hospital.store, actor, study, now=now).report
+    assert report is not None
+    for sentence in report.sentences:
+        report = reading.accept_sentence(hospital.store, actor, report.report_id, sentence.key, now=now)
+    signing.sign(
+        hospital.store,
+        actor,
+        report.report_id,
+        version=report.version,
+        password=seed.PASSWORD,
+        destinations=(("PACS@127.0.0.1:4242", "report_sr"),),
+        now=now,
+    )
+    return study
+
+
+def test_study_without_report_yet_shows_its_images_and_says_what_it_waits_for(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    received = hospital.receive("ct")
+    page = page_of("ada").open(view="review", study=received.study_uid)
+    shown = page.component("viewer")
+    assert shown is not None
+    assert [image["sop"] for image in shown["images"]] == [received.sop_uid]
+    assert page.component("editor") is None
+    assert "waits for its draft" in page.texts
+
+
+@pytest.mark.covers("T27")
+def test_names_that_are_markup_are_never_live(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    name = "<script>alert(1)</script>"
+    study = hospital.chest(patient_name=name, description="![x](http://evil.example/x.png)").study_uid
+    page = page_of("ada").open(view="review", study=study)
+    head = page.component("header")
+    assert head is not None
+    assert head["patient"]["name"] == name  # as JSON, shown by textContent
+    assert name not in page.texts
+    assert "evil.example" not in page.texts
+
+
+@pytest.mark.parametrize("study", ["", "../../x", "1.2.3.4.5"])
+def test_study_that_is_none_is_refused_in_words(page_of: Callable[[str], Page], study: str) -> None:
+    page = page_of("ada").open(view="review", study=study)
+    assert page.texts
+    assert page.component("editor") is None
+
+
+@pytest.mark.covers("A2")
+def test_auditor_verifies_the_log_and_a_changed_entry_is_named(
+    hospital: Hospital, page_of: Callable[[str], Page], database: Any
+) -> None:
+    import psycopg
+
+    hospital.chest()
+    page = page_of("aud").open().press("Verify the log")
+    assert "entries verified" in page.texts
+    with psycopg.connect(database.owner, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("UPDATE audit_log SET username = 'nobody' WHERE seq = 2")
+    page.press("Verify the log")
+    assert "entry 2" in page.texts.replace("\\", "")
+
+
+def test_admin_sees_queues_and_adds_an_account(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    hospital.chest()
+    page = page_of("adam").open(view="operations")
+    assert {"Queue draft", "In quarantine"} <= {metric.label for metric in page._app.metric}
+    users = page_of("adam").open(view="users")
+    fields = {field.label: field for field in users._app.text_input}
+    fields["User name"].input("nina")
+    fields["Printed name"].input("Dr. Nina New")
+    fields["Password"].input("a long enough secret")
+    users.press("Add")
+    with hospital.store.begin() as tx:
+        added = tx.users.by_username("nina")
+    assert added is not None
+    assert added.printed_name == "Dr. Nina New"
