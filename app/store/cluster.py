@@ -32,6 +32,12 @@ _SERVER_SETTINGS = {
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
     "log_timezone": "UTC",
+    # a week of logs, each day's written over the one before
+    "logging_collector": "on",
+    "log_filename": "server-%a.log",
+    "log_truncate_on_rotation": "on",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
     "max_connections": "200",
 }
 _SOCKET_PATH_LIMIT = 100  # of 107 bytes on Linux, 103 on macOS, for folder and name
@@ -116,15 +122,17 @@ class Cluster:
     def find(self) -> Postmaster | None:
         """Return the server that runs on the folder, or None.
 
-        A stale file whose process number now belongs to another program is not a server.
+        After a crash the file may name a number that another program has by now, even another PostgreSQL:
+        ours works in our folder.
         """
         try:
             lines = (self.folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()
             process = psutil.Process(int(lines[0]))
-            if process.name() != "postgres" or len(lines) < 5:
+            ours = process.name() == "postgres" and Path(process.cwd()).samefile(self.folder)
+            if not ours or len(lines) < 5:
                 return None
             return Postmaster(process, socket_folder=Path(lines[4]), port=int(lines[3]))
-        except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+        except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return None
 
     def start(self) -> Postmaster:

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from app.domain.errors import DatabaseUnavailable
+from app.domain.errors import ConfigurationError, DatabaseUnavailable
 from app.settings import Settings
 from app.store.cluster import Cluster, Postmaster
 from app.store.connection import APPLICATION_ROLE, Endpoints, endpoints, unavailable
@@ -26,6 +26,8 @@ from app.store.system_account import database_account, prepare_data_dir
 
 OWNER_ROLE = "janus_owner"
 DATABASE = "janus_med"
+_OWNER_PASSWORD = "database_owner.password"  # noqa: S105 - a file's name
+_APPLICATION_PASSWORD = "database_application.password"  # noqa: S105 - a file's name
 _TURN_SECONDS = 120.0
 _READY_SECONDS = 60.0
 
@@ -58,6 +60,7 @@ class EmbeddedPostgres:
         prepare_data_dir(self._data_dir, account)
         cluster = Cluster(self._database_dir, account)
         with self._turn():
+            self._require_passwords()
             cluster.initialise(OWNER_ROLE, self._owner_password())
             postmaster = cluster.find() or cluster.start()
             self._prepare_database(postmaster)
@@ -128,11 +131,21 @@ class EmbeddedPostgres:
                     raise unavailable(error, conninfo) from None
             time.sleep(0.1)
 
+    def _require_passwords(self) -> None:
+        """Refuse a database whose passwords are gone, instead of making others that it does not know."""
+        if not (self._database_dir / "PG_VERSION").exists():
+            return
+        for name in (_OWNER_PASSWORD, _APPLICATION_PASSWORD):
+            if not (self._keys_dir / name).exists():
+                raise ConfigurationError(
+                    f"{self._keys_dir / name} is gone, but the database is there: restore the keys folder"
+                )
+
     def _owner_password(self) -> str:
-        return read_secret(self._keys_dir, "database_owner.password")
+        return read_secret(self._keys_dir, _OWNER_PASSWORD)
 
     def _application_password(self) -> str:
-        return read_secret(self._keys_dir, "database_application.password")
+        return read_secret(self._keys_dir, _APPLICATION_PASSWORD)
 
     def _open(self, name: str) -> int:
         return os.open(self._data_dir / name, os.O_RDWR | os.O_CREAT, 0o600)

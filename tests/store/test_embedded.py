@@ -25,7 +25,7 @@ from app.store.engine import open_store
 from app.store.migrate import upgrade
 from app.store.system_account import database_account
 from tests.conftest import ROOT, need
-from tests.postgres import as_nobody
+from tests.postgres import Database, as_nobody
 
 PSQL = Path("/usr/bin/psql")
 
@@ -113,6 +113,23 @@ def test_no_secret_can_be_read_by_another_account(embedded_settings: Settings) -
             assert not any(secret.encode() in path.read_bytes() for secret in secrets), path
     command_lines = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if os.access(p, os.R_OK)]
     assert not any(secret.encode() in line for secret in secrets for line in command_lines)
+
+
+@pytest.mark.covers("C3", "T40")
+def test_failed_statement_leaves_no_patient_data_in_the_log_of_the_server(
+    database: Database, embedded_settings: Settings
+) -> None:
+    """PostgreSQL's own defaults would write the statement, and the key that was there already."""
+    insert = "INSERT INTO patients (patient_id, issuer, name, birth_date, sex, reference)"
+    canary = f"{insert} VALUES ('CANARY-ID', '', 'CANARY^NAME', '', '', 'r')"
+    with psycopg.connect(database.application, autocommit=True) as connection:
+        connection.execute(canary.encode())
+        with pytest.raises(psycopg.errors.UniqueViolation, match="CANARY"):
+            connection.execute(canary.encode())
+    logs = [*embedded_settings.database_dir.glob("log/*"), embedded_settings.database_dir / "server.log"]
+    text = "".join(log.read_text() for log in logs)
+    assert "duplicate key value" in text, "the failure itself is in the log"
+    assert "CANARY" not in text
 
 
 def test_keys_that_others_can_read_are_refused(module_data_dir: Path) -> None:
@@ -225,6 +242,34 @@ def test_folder_of_another_version_is_named(module_data_dir: Path) -> None:
     with pytest.raises(ConfigurationError, match="made by PostgreSQL 17, this is 18"):
         embedded.attach()
     version.write_text("18\n")
+
+
+def test_database_whose_keys_are_gone_is_not_given_new_ones(module_data_dir: Path) -> None:
+    settings = Settings(data_dir=module_data_dir)
+    embedded = EmbeddedPostgres(settings)
+    embedded.attach()
+    embedded.detach()
+    away = settings.keys_dir.rename(module_data_dir / "away")
+    with pytest.raises(ConfigurationError, match="restore the keys folder"):
+        embedded.attach()
+    assert not settings.keys_dir.exists()
+    away.rename(settings.keys_dir)
+
+
+def test_another_server_is_never_taken_for_ours(module_data_dir: Path, embedded_settings: Settings) -> None:
+    """After a crash the file of the server may name a process that is now somebody else's PostgreSQL."""
+    other = postmaster_of(embedded_settings.data_dir)
+    settings = Settings(data_dir=module_data_dir)
+    embedded = EmbeddedPostgres(settings)
+    embedded.attach()
+    embedded.detach()
+    foreign = (embedded_settings.database_dir / "postmaster.pid").read_text()
+    stale = settings.database_dir / "postmaster.pid"
+    stale.write_text(foreign)
+    assert postmaster_of(module_data_dir) is None
+    embedded.stop()
+    assert postmaster_of(embedded_settings.data_dir) == other, "it was not stopped"
+    stale.unlink()
 
 
 def test_server_that_does_not_start_names_its_log(module_data_dir: Path) -> None:
