@@ -216,14 +216,16 @@ def clean_text(text: str) -> str:
     Raises
     ------
     Rejected
-        If it holds control characters (they would break HL7 segments and DICOM texts) or is longer
-        than 10,000 characters.
+        If it holds control characters (they would break HL7 segments and DICOM texts) or lone surrogates,
+        or is longer than 10,000 characters.
     """
     text = " ".join(text.replace("\r", "\n").split())
     if len(text) > 10_000:
         raise Rejected(f"a sentence of {len(text)} characters is too long (10,000 at most): split it")
     if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in text):
         raise Rejected("the text contains control characters: remove them and try again")
+    if any(0xD800 <= ord(character) < 0xE000 for character in text):
+        raise Rejected("the text contains half of a character: remove it and try again")
     return text
 
 

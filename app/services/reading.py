@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor, may
 from app.domain.audit import AuditEvent, AuditFact
 from app.domain.errors import NotAuthorised, NotFound, Rejected
+from app.domain.intake import clean_value
 from app.domain.report import EDITABLE, Report, ReportCommand, ReportState
 from app.domain.review import LEASE, LockInfo, PixelSource, Review
 from app.domain.study import Study
@@ -52,7 +54,7 @@ def worklist(store: Store, actor: Actor, query: WorklistQuery, *, now: datetime)
         If the role may not, or the page is not 1 to 1,000 rows from 0 on.
     """
     permit(store, actor, Action.LIST_STUDIES, now=now)
-    _require_page(query)
+    query = _checked(query)
     with store.begin() as tx:
         page = tx.studies.worklist(query, now=now)
         tx.audit.append(_listed(actor, query, page, now))
@@ -62,7 +64,7 @@ def worklist(store: Store, actor: Actor, query: WorklistQuery, *, now: datetime)
 def refresh_worklist(store: Store, actor: Actor, query: WorklistQuery, *, now: datetime) -> WorklistPage:
     """Return a page again for a list that stays on the screen: recorded once in a quarter of an hour."""
     permit(store, actor, Action.LIST_STUDIES, now=now)
-    _require_page(query)
+    query = _checked(query)
     with store.begin() as tx:
         page = tx.studies.worklist(query, now=now)
         if not tx.studies.was_listed(actor.username, since=now - _ONE_LOOK):
@@ -212,11 +214,12 @@ def _opened(tx: UnitOfWork, study: Study, report: Report | None, actor: Actor, n
     return fact_about(tx, study, AuditEvent.STUDY_OPENED, actor, now=now, detail=detail)
 
 
-def _require_page(query: WorklistQuery) -> None:
+def _checked(query: WorklistQuery) -> WorklistQuery:
     if not 1 <= query.limit <= LARGEST_PAGE or query.offset < 0:
         raise Rejected(
             f"a page has 1 to {LARGEST_PAGE} rows from 0 on, not {query.limit} from {query.offset}"
         )
+    return replace(query, text=clean_value(query.text), modality=clean_value(query.modality))
 
 
 def _listed(actor: Actor, query: WorklistQuery, page: WorklistPage, now: datetime) -> AuditFact:

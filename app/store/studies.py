@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.audit import AuditEvent
 from app.domain.errors import NotFound
+from app.domain.identifiers import is_uid
 from app.domain.intake import ReceivedInstance
 from app.domain.study import Instance, Patient, Study, StudyState
 from app.domain.worklist import WorklistPage, WorklistQuery
@@ -137,9 +138,9 @@ class Studies:
 
     def instance(self, sop_uid: str) -> Instance:
         """Return the instance, or raise `NotFound`."""
-        row = self._session.get(InstanceRow, sop_uid)
+        row = self._session.get(InstanceRow, sop_uid) if is_uid(sop_uid) else None
         if row is None:
-            raise NotFound(f"there is no instance {sop_uid[:64]}")
+            raise NotFound(f"there is no instance {sop_uid[:64]!r}")
         return as_instance(row)
 
     def quarantine(
@@ -171,9 +172,9 @@ class Studies:
         return self._session.scalars(shown.limit(1)).one_or_none() is not None
 
     def _one(self, wanted: Select[StudyRow, PatientRow, int], study_uid: str) -> Study:
-        row = self._session.execute(wanted).one_or_none()
+        row = self._session.execute(wanted).one_or_none() if is_uid(study_uid) else None
         if row is None:
-            raise NotFound(f"there is no study {study_uid[:64]}")
+            raise NotFound(f"there is no study {study_uid[:64]!r}")
         return as_study(*row)
 
     def _patient_row(self, patient: Patient, reference: str) -> int:

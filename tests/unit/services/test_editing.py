@@ -72,7 +72,7 @@ def test_added_sentences_stand_at_the_end_of_their_section(house: House, report:
 
 
 @pytest.mark.covers("T27")
-@pytest.mark.parametrize("text", ["bell\x07", "\x1b[31m", "\x9bx", "x" * 10_001], ids=range(4))
+@pytest.mark.parametrize("text", ["bell\x07", "\x1b[31m", "\x9bx", "half\ud800", "x" * 10_001], ids=range(5))
 def test_control_characters_and_endless_text_are_refused(house: House, report: Report, text: str) -> None:
     with pytest.raises(Rejected):
         edit_sentence(house.store, house["attending"], report.report_id, "ai-1", text, now=AT)

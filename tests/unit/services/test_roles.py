@@ -9,7 +9,7 @@ from types import FunctionType
 import pytest
 
 from app.domain.access import Action, Actor, Role, may, service_actor
-from app.domain.errors import JanusMedError, NotAuthorised
+from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.report import Section
 from app.services import delivery, reading, signing
 from app.services.reading import WorklistQuery, open_study
@@ -101,6 +101,15 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     """A use case that is added to the reading room cannot be forgotten here."""
     acts = {name for name in reading.__all__ if isinstance(getattr(reading, name), FunctionType)}
     assert acts | {"sign", "retry_delivery"} == set(USE_CASES)
+
+
+@pytest.mark.covers("T18")
+@pytest.mark.parametrize("name", ["", "../../x", "1.2\x00", "1.2.3", "9" * 65, "\ud800"], ids=range(6))
+def test_names_of_nothing_are_not_found(house: House, name: str) -> None:
+    with pytest.raises(NotFound):
+        open_study(house.store, house["viewer"], name, now=AT)
+    with pytest.raises(NotFound):
+        reading.may_see_pixels(house.store, house["viewer"], name, now=AT)
 
 
 @pytest.mark.covers("C2", "A1")

@@ -122,6 +122,8 @@ def test_filters_narrow_on_the_server(thousand: House) -> None:
     assert [r.study.study_uid for r in _all(thousand, text="a1000")] == ["1.2.1000"]
     (row,) = _all(thousand, text="family0919^", modality="")
     assert row.study.patient.name == "Family0919^Given"
+    assert [r.study.study_uid for r in _all(thousand, text=" a1000\x00\ud800")] == []
+    assert [r.study.study_uid for r in _all(thousand, text=" a1000\x00 ")] == ["1.2.1000"]
     assert _all(thousand, text="%") == _all(thousand, text="_") == []
 
 
