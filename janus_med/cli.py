@@ -106,7 +106,7 @@ def _draft_all(
             made = draft_study(study, model, decoder=decoder, seed=seed)
             drafts.append(made)
             problems += made.unreadable
-            if overlays is not None:
+            if overlays is not None and made.status == "drafted":
                 _write_overlays(made, study, decoder, overlays)
     return drafts, problems
 

@@ -220,7 +220,7 @@ def inflate(source: str, stream: BinaryIO, limit: int, partly: bool) -> tuple[by
         deflated = inflater.unconsumed_tail or stream.read(_CHUNK)
         if not deflated:
             raise TruncatedFile(source, "its deflated data end too early; send it again")
-        data += inflater.decompress(deflated, limit - len(data))
+        data += inflater.decompress(deflated, min(limit - len(data), 16 * _CHUNK))
     if inflater.eof or partly:
         return bytes(data), inflater.eof
     raise ImpossibleSize(

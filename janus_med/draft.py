@@ -115,7 +115,7 @@ class Draft:
     status, reason
         ``undrafted`` always has a reason.
     model, seed, input_sop_instance_uids
-        Together with the weights they reproduce the draft.
+        Together with the weights they reproduce the draft. Of an undrafted study: the images that were tried.
     unreadable
         One message for each frontal image that could not be decoded; each names its file.
     """

@@ -66,7 +66,7 @@ def draft_study(
     images = [outcome for outcome in outcomes if isinstance(outcome, ReadImage)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
     if not images:
-        return _undrafted(study, model, seed, refused)
+        return _undrafted(study, model, seed, refused, chosen)
     findings = merge_findings(images)
     sentences = merge_sentences(images, findings)
     return Draft(
@@ -117,13 +117,16 @@ def _ask_model(prepared: Preprocessed, model: Reader, seed: int) -> Reading | _R
     return reading
 
 
-def _undrafted(study: Study, model: Reader, seed: int, refused: Sequence[_Refused]) -> Draft:
+def _undrafted(
+    study: Study, model: Reader, seed: int, refused: Sequence[_Refused], tried: Sequence[Instance] = ()
+) -> Draft:
     return Draft(
         study_uid=study.study_uid,
         status="undrafted",
         reason=refused[0].reason,
         model=model.info,
         seed=seed,
+        input_sop_instance_uids=tuple(instance.sop_instance_uid for instance in tried),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
     )
 

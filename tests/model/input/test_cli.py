@@ -14,7 +14,7 @@ import pytest
 import janus_med.engine
 from janus_med.cli import main
 from janus_med.errors import ModelUnavailable
-from tests.model.input.made import RuleReader, make_radiograph, phantom_chest
+from tests.model.input.made import RuleReader, make_radiograph, phantom_chest, replace_sentences
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +99,15 @@ def test_pictures_are_written_for_drafted_studies_alone(save, leg_radiograph, tm
     status, _, _ = run(capsys, chest, leg_radiograph, "--overlays", tmp_path / "pictures")
     assert status == 0
     assert [path.suffix for path in (tmp_path / "pictures").iterdir()] == [".png"]
+
+
+def test_faulty_model_with_overlays_is_a_reason_and_no_picture(save, tmp_path, monkeypatch, capsys) -> None:
+    reader = RuleReader(change=replace_sentences())
+    monkeypatch.setattr(janus_med.engine.JanusMed, "load", lambda folder, device: reader)
+    status, out, _ = run(capsys, save(make_radiograph(phantom_chest())), "--overlays", tmp_path / "pictures")
+    assert status == 0
+    assert "model fault" in out
+    assert not (tmp_path / "pictures").exists()
 
 
 def test_no_argument_is_a_usage_error(capsys) -> None:

@@ -154,6 +154,7 @@ def test_faulty_answer_is_a_reason_and_never_a_draft(words: str, save, decoder) 
     assert made.status == "undrafted"
     assert made.reason.startswith("model fault: ")
     assert words in made.reason
+    assert len(made.input_sop_instance_uids) == 1
     assert made.findings == made.sentences == ()
     assert made.unreadable == ()
 
