@@ -41,8 +41,8 @@ def draft(
 ) -> None:
     """Draft a report for each study in files and folders.
 
-    Exit status 0: every study was handled, drafted or not. 1: the model is missing, or an input is unreadable;
-    it is named, and the others are still handled.
+    Exit status 0: every study was handled, drafted or not. 1: the model is missing, or an input is
+    unreadable; it is named, and the others are still handled.
     """
     from rich.console import Console
 

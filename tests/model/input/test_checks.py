@@ -57,7 +57,6 @@ def test_side_that_is_not_the_regions_is_an_error() -> None:
     assert kinds(findings, [sentence("Pleural effusion.", region=LEFT)]) == set()
 
 
-@pytest.mark.covers("U6")
 @pytest.mark.parametrize(
     "text",
     [

@@ -127,7 +127,6 @@ def test_few_nested_sequences_are_fine(save) -> None:
     assert read_instance(save(make_radiograph(PIXELS, AnatomicRegionSequence=[item]))).rows == 64
 
 
-@pytest.mark.covers("T18")
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
 @pytest.mark.parametrize("value", ["../../x", "1.2/3", "", "1." + "2" * 64, "1..2", ".1", "a"])
 def test_uid_that_is_none_is_refused(keyword: str, value: str, save) -> None:
@@ -200,7 +199,6 @@ def test_flipped_bytes_never_raise_anything_but_unreadable(chest_radiograph: Pat
     assert len(messages) > 250  # the pixels are cut off: nearly everything must be noticed
 
 
-@pytest.mark.covers("T40")
 def test_no_warning_of_the_parser_repeats_a_header_value(save, capfd, caplog) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

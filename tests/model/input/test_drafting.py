@@ -111,7 +111,6 @@ def test_only_present_and_deferred_findings_carry_attention(save, decoder) -> No
     assert {finding.name for finding in made.findings if finding.region is not None} == shown
 
 
-@pytest.mark.covers("O3")
 def test_sentence_takes_the_region_of_the_side_it_names(save, decoder) -> None:
     attention = np.zeros((24, 24), dtype=np.float32)
     attention[10:14, 4:8], attention[10:13, 16:20] = 1.0, 0.9

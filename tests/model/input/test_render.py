@@ -24,7 +24,6 @@ def drawn(save, decoder, tmp_path: Path):
     return draft, image, tmp_path / "overlays"
 
 
-@pytest.mark.covers("O2")
 def test_words_and_version_are_drawn_on_every_picture(drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import ImageDraw
 
