@@ -81,6 +81,7 @@ def run_demo(
             page.say("stopping ...")
     except Interrupted:
         page.say("stopped")
+        raise SystemExit(130) from None
 
 
 @contextmanager

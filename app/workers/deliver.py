@@ -32,6 +32,7 @@ from pacs_bridge.errors import BridgeError, Retriable
 from pacs_bridge.store_scu import send_instances
 
 DRAFT_WAIT = timedelta(seconds=45)
+SENDERS = 4
 _HOUSEKEEPING_SECONDS = 5.0
 _TIMEOUTS = Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0)
 
@@ -42,7 +43,15 @@ def deliver(settings: Settings) -> None:
     with open_store(settings) as store:
         task = DeliverReport(store, actor, settings)
         threading.Thread(target=_keep_house, args=(store, actor), name="housekeeping", daemon=True).start()
-        Worker(store, settings, actor, [task], on_ready=lambda: structlog.get_logger().info("ready")).run()
+        # a receiver that does not answer must not hold up the others
+        Worker(
+            store,
+            settings,
+            actor,
+            [task],
+            concurrency=SENDERS,
+            on_ready=lambda: structlog.get_logger().info("ready"),
+        ).run()
 
 
 @dataclass(frozen=True)

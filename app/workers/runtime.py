@@ -45,6 +45,8 @@ class Worker:
     ----------
     tasks
         Every task of `queues`.
+    concurrency
+        Jobs at a time.
     on_ready
         Called each time the worker begins to take jobs.
     """
@@ -53,6 +55,7 @@ class Worker:
     settings: Settings
     actor: Actor
     tasks: Sequence[Task]
+    concurrency: int = 1
     on_ready: Callable[[], None] = lambda: None
     _attempts: dict[str, Attempts] = field(default_factory=dict, init=False)
     _current: QueueWorker | None = field(default=None, init=False)
@@ -117,6 +120,7 @@ class Worker:
             app,
             queues=self.queues,
             name=self.actor.source,
+            concurrency=self.concurrency,
             fetch_job_polling_interval=_POLL_SECONDS,
             abort_job_polling_interval=60.0,
             delete_jobs="successful",
@@ -152,7 +156,11 @@ class Worker:
         for job in exhausted:
             reason = f"the worker died {job.attempts + 1} times in a row at this job"
             structlog.get_logger().error("job given up", task=job.task, job=job.job_id)
-            self._attempts[job.task].give_up(job, reason)
+            attempts = self._attempts.get(job.task)
+            if attempts is None:
+                self._bury(job, f"this release knows no task {job.task}")
+            else:
+                attempts.give_up(job, reason)
 
     def _bury(self, job: Job, reason: str) -> object:
         return work.bury(self.store, self.actor, job, reason, now=datetime.now(UTC))

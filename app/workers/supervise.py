@@ -24,6 +24,7 @@ from app.workers.ports import require_free
 
 CONFIGURATION_EXIT = 2
 _STOP_SECONDS = 8.0
+_READY_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _DATABASE_CHECK_SECONDS = 5.0
 
@@ -178,13 +179,21 @@ def up(settings: Settings) -> None:
         with Supervisor(
             plan_children(settings), environment_of(settings), emit=print_line, keep_database=keep
         ) as supervisor:
-            if supervisor.wait_until_ready(120, stop=stop):
-                print_line("supervisor", f"ready: http://{settings.ui_host}:{settings.ui_port}")
-                supervisor.watch(stop)
+            _announce(supervisor, settings, stop)
+            supervisor.watch(stop)
             print_line("supervisor", "stopping")
     finally:
         if embedded is not None:
             embedded.stop()
+
+
+def _announce(supervisor: Supervisor, settings: Settings, stop: threading.Event) -> None:
+    """Say when all is ready; what is slow to start, such as a large model, does not stop the rest."""
+    try:
+        if supervisor.wait_until_ready(_READY_SECONDS, stop=stop):
+            print_line("supervisor", f"ready: http://{settings.ui_host}:{settings.ui_port}")
+    except Fatal as error:
+        print_line("supervisor", str(error))
 
 
 def print_line(name: str, line: str) -> None:

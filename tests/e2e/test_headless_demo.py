@@ -41,7 +41,7 @@ def options(data_dir: Path) -> list[str]:
 
 @contextmanager
 def running(settings: Settings, *arguments: str) -> Iterator[tuple[Process, list[psutil.Process]]]:
-    """Run a command; afterwards the processes that it started must be gone. The list is filled by `family`."""
+    """Run a command; the processes put into the list must be gone when it has ended."""
     started: list[psutil.Process] = []
     with Process(settings, *arguments) as process:
         yield process, started
@@ -101,7 +101,7 @@ def test_system_stops_in_time_and_leaves_nothing_behind(data_dir: Path) -> None:
     settings = system_settings(data_dir)
     with running(settings, "up") as (process, started):
         wait_until(lambda: "ready: http" in process.output(), 120)
-        started += family(process)
+        started.extend(family(process))
         assert len(started) >= 4
         began = time.monotonic()
         process.process.send_signal(signal.SIGINT)
@@ -116,7 +116,7 @@ def test_killed_supervisor_takes_everything_with_it(data_dir: Path) -> None:
     settings = system_settings(data_dir)
     with running(settings, "up") as (process, started):
         wait_until(lambda: "ready: http" in process.output(), 120)
-        started += family(process)
+        started.extend(family(process))
         process.kill()
     wait_until(lambda: not (settings.database_dir / "postmaster.pid").exists(), STOP_SECONDS)
 
