@@ -154,7 +154,9 @@ def _serve(options: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stopping.set())
     archive.start()
     print(f"{options.ae_title} listens on {options.address}:{archive.port}", flush=True)
-    stopping.wait()
+    while not stopping.wait(0.5):
+        # a signal that another thread takes does not wake an endless wait
+        continue
     archive.stop()
 
 
