@@ -89,6 +89,11 @@ class JanusMed:
         """Identity and digests of the loaded model."""
         return self._info
 
+    @property
+    def model(self) -> MedicalJanus:
+        """The composed model, frozen: for evaluation."""
+        return self._model
+
     @torch.no_grad()
     def read(self, pixel_values: Tensor, *, seed: int = 0) -> Reading:
         """Read one preprocessed frontal radiograph.

@@ -55,7 +55,10 @@ class UnderstandingAdapter(nn.Module):
         logits = self.from_pool(pooled)
         logits = logits + (cross.outputs * self.from_queries).sum(dim=-1) + self.from_evidence * strongest
         embedding = self.to_embedding(torch.cat([pooled, cross.outputs.mean(dim=1)], dim=-1))
-        spread = torch.cat([pooled, normed.std(dim=1)], dim=-1)
-        return Understanding(
-            logits, nn.functional.normalize(embedding, dim=-1), self.frontal(spread).squeeze(-1)
-        )
+        frontal = self.frontal(self.summarise(tokens)).squeeze(-1)
+        return Understanding(logits, nn.functional.normalize(embedding, dim=-1), frontal)
+
+    def summarise(self, tokens: Tensor) -> Tensor:
+        """Return (B, 2 D): mean and spread of the tokens, what the frontal check judges."""
+        normed = self.norm(tokens)
+        return torch.cat([normed.mean(dim=1), normed.std(dim=1)], dim=-1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from janus_med.preprocessing import equalise_contrast
 from janus_med.training.anatomy import blur
-from janus_med.training.lesions import smooth_noise
+from janus_med.training.attenuation import smooth_noise
 
 KINDS = (
     "limb",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-STAGES = ("warm_up", "perception", "understanding", "language", "generation", "calibration")
+STAGES = ("warm_up", "perception", "understanding", "language", "scope", "generation", "calibration")
 """In order. ``warm_up`` and ``perception`` are stage 0 of the design and train the encoder of a preset that
 starts from random weights; from ``understanding`` on the encoder is frozen, from ``generation`` on the
 language model too.
@@ -45,15 +45,16 @@ class Recipe:
 
 _TINY = Recipe(
     stages={
-        "warm_up": StageRecipe(60, 64, 1e-3),
-        "perception": StageRecipe(520, 32, 1e-3),
-        "understanding": StageRecipe(200, 64, 6e-4),
-        "language": StageRecipe(450, 16, 2e-3),
-        "generation": StageRecipe(220, 12, 1.5e-3),
+        "warm_up": StageRecipe(30, 64, 1e-3),
+        "perception": StageRecipe(300, 24, 1e-3),
+        "understanding": StageRecipe(120, 48, 6e-4),
+        "language": StageRecipe(700, 16, 2e-3),
+        "scope": StageRecipe(400, 128, 2e-3),
+        "generation": StageRecipe(120, 8, 1.5e-3),
         "calibration": StageRecipe(0, 32, 0.0),
     },
-    pool=1600,
-    calibration_samples=640,
+    pool=768,
+    calibration_samples=480,
 )
 _NANO = Recipe(
     stages={
@@ -61,6 +62,7 @@ _NANO = Recipe(
         "perception": StageRecipe(60, 16, 1e-3),
         "understanding": StageRecipe(40, 16, 1e-3),
         "language": StageRecipe(60, 16, 3e-3),
+        "scope": StageRecipe(40, 16, 2e-3),
         "generation": StageRecipe(40, 8, 2e-3),
         "calibration": StageRecipe(0, 16, 0.0),
     },

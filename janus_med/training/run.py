@@ -18,6 +18,7 @@ from janus_med.errors import Fatal
 from janus_med.training.calibrate import calibrate, round_weights
 from janus_med.training.progress import Position, load_model, load_stage, read_position, save_progress
 from janus_med.training.recipe import STAGES
+from janus_med.training.scope_stage import ScopeStage
 from janus_med.training.stages import (
     Bench,
     GenerationStage,
@@ -29,13 +30,18 @@ from janus_med.training.stages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CHECKPOINT_STEPS = 50
 CLIP = 1.0
-MAKERS: dict[str, type[WarmUp | PerceptionStage | UnderstandingStage | LanguageStage | GenerationStage]] = {
-    stage.name: stage
-    for stage in (WarmUp, PerceptionStage, UnderstandingStage, LanguageStage, GenerationStage)
+MAKERS: dict[str, Callable[[Bench], Stage]] = {
+    "warm_up": WarmUp,
+    "perception": PerceptionStage,
+    "understanding": UnderstandingStage,
+    "language": LanguageStage,
+    "scope": ScopeStage,
+    "generation": GenerationStage,
 }
 
 

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from janus_med.preprocessing import equalise_contrast
 from janus_med.reading import FINDINGS
-from janus_med.training.lesions import BRUSHES, Brush, insert_decoy, insert_lesion
+from janus_med.training.lesions import BRUSHES, insert_decoy, insert_lesion
 
 if TYPE_CHECKING:
+    from janus_med.training.attenuation import Brush
     from janus_med.training.data import Case, ImageStore, Part
 
 DEVICES = FINDINGS.index("Support Devices")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from janus_med.adapters.generation import lora_parameters
 from janus_med.encoders import encode_with_gradient
 from janus_med.training.losses import perception_loss
-from janus_med.training.nonchest import draw_other
 from janus_med.training.samples import Batch, Sampler, generator, stack, to_pixels
 from janus_med.training.texts import grammar_turns, make_batch, sample_turn
 from janus_med.training.warm_up import PatchPredictor, start_embeddings
@@ -127,11 +125,10 @@ class Pool:
     tokens: Tensor
     labels: Tensor
     masks: Tensor
-    others: Tensor = field(default_factory=lambda: torch.zeros(0))
 
 
-def encode_pool(bench: Bench, stage: str, count: int, others: int) -> Pool:
-    """Draw and encode ``count`` chest films and ``others`` refused pictures, in steps of 32."""
+def encode_pool(bench: Bench, stage: str, count: int) -> Pool:
+    """Draw and encode ``count`` chest films, in steps of 32."""
     sampler = Sampler(bench.store, "train", bench.model.preset.grid)
     tokens, batches = [], []
     for step in range(-(-count // 32)):
@@ -139,48 +136,33 @@ def encode_pool(bench: Bench, stage: str, count: int, others: int) -> Pool:
         batch = stack([sampler.draw(rng) for _ in range(32)])
         tokens.append(bench.model.encoder.encode(batch.pixels))
         batches.append(batch)
-    refused = [_encode_others(bench, f"{stage}-o", step) for step in range(-(-others // 32))]
-    return Pool(torch.cat(tokens), *_merge(batches), torch.cat(refused) if refused else torch.zeros(0))
+    return Pool(torch.cat(tokens), *_merge(batches))
 
 
 def _merge(batches: list[Batch]) -> tuple[Tensor, Tensor]:
     return torch.cat([batch.labels for batch in batches]), torch.cat([batch.masks for batch in batches])
 
 
-def _encode_others(bench: Bench, stage: str, step: int) -> Tensor:
-    rng = bench.rng(stage[::-1], step)
-    indices = bench.store.indices(lambda case: case.part == "train")
-    grey = [draw_other(bench.store.grey(int(index)), rng) for index in rng.choice(indices, 32)]
-    return bench.model.encoder.encode(to_pixels(np.stack(grey)))
-
-
 class UnderstandingStage:
-    """Stage 1: the encoder is frozen; attention, understanding and the frontal check go on."""
+    """Stage 1: the encoder is frozen; attention and understanding go on."""
 
     name = "understanding"
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         bench.model.encoder.freeze()
-        pool = bench.recipe.pool
-        self._pool = encode_pool(bench, self.name, pool, pool // 3)
+        self._pool = encode_pool(bench, self.name, bench.recipe.pool)
 
     def modules(self) -> dict[str, nn.Module | nn.Parameter]:
         """Both reading adapters."""
         return {"attention": self._bench.model.attention, "understanding": self._bench.model.understanding}
 
     def loss(self, step: int) -> Tensor:
-        """The losses of stage 0b on encoded tokens, and refusal of what is no chest film."""
+        """The losses of stage 0b on encoded tokens."""
         rng, size = self._bench.rng(self.name, 2**20 + step), self._bench.recipe.stages[self.name].batch
         pick = torch.from_numpy(rng.integers(0, len(self._pool.labels), size))
         perception = self._bench.model.understand(self._pool.tokens[pick])
-        other = torch.from_numpy(rng.integers(0, len(self._pool.others), size))
-        refused = self._bench.model.understand(self._pool.others[other]).understanding.frontal
-        accepted = perception.understanding.frontal
-        scope = binary_cross_entropy_with_logits(
-            torch.cat([accepted, refused]), torch.cat([torch.ones(size), torch.zeros(size)])
-        )
-        return perception_loss(perception, self._pool.labels[pick], self._pool.masks[pick]) + scope
+        return perception_loss(perception, self._pool.labels[pick], self._pool.masks[pick])
 
 
 class LanguageStage:
@@ -221,7 +203,7 @@ class GenerationStage:
         torch.manual_seed(bench.seed + 2)
         bench.model.janus.requires_grad_(False)
         self._adapter = bench.model.add_generation()
-        self._pool = encode_pool(bench, self.name, bench.recipe.pool // 4, 0)
+        self._pool = encode_pool(bench, self.name, bench.recipe.pool // 4)
 
     def modules(self) -> dict[str, nn.Module | nn.Parameter]:
         """LoRA matrices, aligner, write-back and its gate."""

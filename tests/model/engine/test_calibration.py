@@ -1,0 +1,59 @@
+"""What is covered: probabilities and decisions of the calibration."""
+
+from __future__ import annotations
+
+import torch
+
+from janus_med.calibration import ERROR_RATE, Calibration, fit_platt
+
+
+def _scored(separation: float, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = (torch.rand(count, 1, generator=generator) < 0.3).float()
+    return torch.randn(count, 1, generator=generator) + separation * labels, labels
+
+
+def test_unfitted_calibration_defers_everything() -> None:
+    assert Calibration(3).decide(torch.tensor([0.0, 0.5, 1.0])) == ["defer"] * 3
+
+
+def test_platt_probabilities_match_frequencies() -> None:
+    scores, labels = _scored(2.0, 20_000, 0)
+    slope, offset = fit_platt(scores[:, 0], labels[:, 0])
+    probabilities = torch.sigmoid(slope * scores[:, 0] + offset)
+    for low in (0.0, 0.2, 0.4, 0.6, 0.8):
+        chosen = (probabilities >= low) & (probabilities < low + 0.2)
+        assert abs(float(probabilities[chosen].mean() - labels[chosen, 0].mean())) < 0.04
+
+
+def test_error_rates_hold_on_new_images() -> None:
+    calibration = Calibration(1)
+    calibration.fit(*_scored(2.0, 4000, 1))
+    scores, labels = _scored(2.0, 4000, 2)
+    decisions = [calibration.decide(probability)[0] for probability in calibration.probabilities(scores)]
+    missed = [d == "absent" for d, label in zip(decisions, labels[:, 0], strict=True) if label == 1]
+    invented = [d == "present" for d, label in zip(decisions, labels[:, 0], strict=True) if label == 0]
+    assert sum(missed) / len(missed) < ERROR_RATE + 0.03
+    assert sum(invented) / len(invented) < ERROR_RATE + 0.03
+
+
+def test_useless_scores_are_mostly_deferred() -> None:
+    calibration = Calibration(1)
+    calibration.fit(*_scored(0.0, 4000, 3))
+    decisions = [calibration.decide(p)[0] for p in calibration.probabilities(_scored(0.0, 1000, 4)[0])]
+    assert decisions.count("defer") > 700
+
+
+def test_finding_with_too_few_films_keeps_its_prior_and_is_deferred() -> None:
+    calibration = Calibration(1)
+    scores, labels = _scored(5.0, 40, 5)
+    calibration.fit(scores, torch.where(labels == 1, torch.nan, labels), prior=torch.tensor([0.07]))
+    probabilities = calibration.probabilities(torch.tensor([[9.0]]))
+    assert abs(float(probabilities[0, 0]) - 0.07) < 1e-5
+    assert calibration.decide(probabilities[0]) == ["defer"]
+
+
+def test_a_reversed_score_is_never_trusted() -> None:
+    scores, labels = _scored(2.0, 2000, 6)
+    slope, _ = fit_platt(-scores[:, 0], labels[:, 0])
+    assert float(slope) >= 0
