@@ -20,10 +20,10 @@ from janus_med.dicom_input import load_image
 from janus_med.errors import GeometryError
 from janus_med.instance_header import read_instance
 from janus_med.overlay import export_grid, find_regions
-from janus_med.preprocessing import preprocess
+from janus_med.preprocessing import preprocess, preprocess_grey
 from janus_med.render import paint_grid
 from janus_med.spatial import SpatialTrace, Step, apply_orientation, crop_step, fit_steps, orient_step
-from tests.model.input.made import make_radiograph
+from tests.model.input.made import make_radiograph, phantom_chest
 
 GRID, SIZE = 24, 384
 ORIENTATIONS = [(row, col) for row in "LRHF" for col in "LRHF" if (row in "LR") != (col in "LR")]
@@ -216,3 +216,15 @@ def test_a_collapsed_axis_is_refused() -> None:
 def test_trace_is_plain_data() -> None:
     trace = SpatialTrace(10, 20).then(*fit_steps(10, 20, 8))
     assert dataclasses.asdict(trace)["steps"][0]["name"] == "resize"
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_turned_image_is_preprocessed_as_if_it_had_been_upright(orientation, save, decoder) -> None:
+    upright = phantom_chest(301, 260)
+    shape = upright.shape if orientation[0] in "LR" else upright.shape[::-1]
+    step = orient_step(orientation, *shape)
+    stored = upright if step is None else undo(upright, step)
+    ds = make_radiograph(stored, PatientOrientation=list(orientation))
+    image = load_image(read_instance(save(ds)), decoder)
+    expected = preprocess_grey(upright.astype(np.float32), 96)
+    torch.testing.assert_close(preprocess(image, 96).pixel_values, expected, atol=1e-4, rtol=0)

@@ -118,4 +118,4 @@ def test_thread_count_is_left_as_it_was() -> None:
 def test_declared_steps_are_monais() -> None:
     pipeline = preprocessing.build_pipeline(10, 10, 16)
     names = [type(step).__name__ for step in pipeline.transforms]
-    assert names == ["Lambda", "Lambda", "SpatialPad", "RepeatChannel", "NormalizeIntensity"]
+    assert names == ["Lambda", "Lambda", "Lambda", "SpatialPad", "RepeatChannel", "NormalizeIntensity"]
