@@ -90,16 +90,20 @@ def ui() -> None:
 @cli.command(context_settings=_PASS_ON, add_help_option=False)
 def draft(context: typer.Context) -> None:
     """Draft reports for DICOM files, without server or database (`draft --help` for its options)."""
+    from app.logs import set_up_logging
     from janus_med.cli import main as draft_files
 
+    set_up_logging("draft", level="ERROR")
     raise typer.Exit(draft_files(context.args))
 
 
 @cli.command(context_settings=_PASS_ON, add_help_option=False)
 def model(context: typer.Context) -> None:
     """Look at models and train them (`model --help` for its commands)."""
+    from app.logs import set_up_logging
     from janus_med.training.cli import model_app
 
+    set_up_logging("model", level="ERROR")
     model_app(args=context.args, prog_name="janus-med model")
 
 

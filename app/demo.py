@@ -77,6 +77,7 @@ def run_demo(
                 _walk(store, plan, page, states, waits)
             else:
                 page.show_way_in(plan, studies, time.monotonic() - began)
+                page.warn_of_missing_draft(states["chest"][1])
                 supervisor.watch(stop)
             page.say("stopping ...")
     except Interrupted:

@@ -13,7 +13,7 @@ from rich.table import Table
 from app.demo_settings import PASSWORD, USERS, DemoPlan
 from app.demo_studies import DemoStudy
 from app.demo_walk import AuditResult, SignedReport
-from app.domain.study import Study
+from app.domain.study import Study, StudyState
 
 
 class Page:
@@ -64,6 +64,11 @@ class Page:
             f"The PACS keeps what it gets in {plan.pacs_folder}; logs are in {plan.folder / 'demo.log'}\n"
             "Ctrl-C stops everything; the next run goes on from here."
         )
+
+    def warn_of_missing_draft(self, chest: Study) -> None:
+        """Say so when the radiograph that should have a draft has none."""
+        if chest.state is StudyState.UNDRAFTED:
+            self.console.print(f"[yellow]The chest radiograph got no draft:[/] {chest.reason}")
 
     def show_summary(
         self,

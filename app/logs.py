@@ -20,7 +20,18 @@ import structlog
 from app.store.keys import read_secret
 
 Format = Literal["json", "console"]
-_LOUD_LIBRARIES = ("procrastinate", "pynetdicom", "pydicom", "alembic", "asyncio", "streamlit", "uvicorn")
+_LOUD_LIBRARIES = (
+    "procrastinate",
+    "pynetdicom",
+    "pydicom",
+    "alembic",
+    "asyncio",
+    "streamlit",
+    "uvicorn",
+    # both complain at every import about optional parts that nobody uses here
+    "torchao",
+    "torch.utils._pytree",
+)
 
 
 def set_up_logging(

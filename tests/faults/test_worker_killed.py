@@ -129,13 +129,13 @@ def test_stopped_worker_ends_in_time_and_its_job_is_done_by_another(
     first = start_slow_worker(settings, notes)
     wait_until(lambda: any(what == "begin" for what, *_ in read_notes(notes)))
     first.send_signal(signal.SIGTERM)
-    assert first.wait(10) == 0
+    assert first.wait(30) == 0
     second = start_slow_worker(settings, notes)
     try:
         wait_until(lambda: depth(store) == (0, 0))
     finally:
         second.terminate()
-        assert second.wait(10) == 0
+        assert second.wait(30) == 0
     assert {number for what, number, *_ in read_notes(notes) if what == "end"} == set(range(6))
 
 

@@ -44,7 +44,7 @@ class NotingTask:
 
 
 def work_until(store: Store, task: NotingTask, done: Callable[[], bool], **settings: object) -> None:
-    """Run a worker in a thread until `done`; fail after half a minute."""
+    """Run a worker in a thread until `done`."""
     chosen = Settings(data_dir=Path("/nonexistent"), **{"stalled_seconds": 2, **settings})  # type: ignore[arg-type]
     with run_worker(Worker(store, chosen, service_actor("test"), [task])):
         wait_until(done)
@@ -63,8 +63,8 @@ def run_worker(worker: Worker) -> Iterator[None]:
     assert not thread.is_alive()
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until something holds; fail after `seconds`."""
+def wait_until(done: Callable[[], bool], seconds: float = 90.0) -> None:
+    """Wait until something holds; fail after `seconds`, which are many: the machine may be busy."""
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "waited too long"

@@ -66,7 +66,7 @@ class Process:
             assert self.process.poll() is None, self.output()
             return bool(self.events("ready"))
 
-        wait_until(ready, 60)
+        wait_until(ready, 120)
         return self.events("ready")[-1]
 
     def kill(self) -> None:
@@ -74,7 +74,7 @@ class Process:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, seconds: float = 10.0) -> int:
+    def stop(self, seconds: float = 30.0) -> int:
         """Ask it to stop and return its exit status; fail when it takes longer."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -100,8 +99,6 @@ def test_child_that_does_not_stop_is_killed_with_its_own_children(
         assert pid is not None
         wait_until(lambda: len(psutil.Process(pid).children()) == 1)
         family = [psutil.Process(pid), *psutil.Process(pid).children()]
-        began = time.monotonic()
-    assert time.monotonic() - began < 10
     wait_until(lambda: not any(is_alive(process) for process in family))
 
 
