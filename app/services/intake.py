@@ -44,8 +44,8 @@ def index_instances(store: Store, received: Sequence[ReceivedInstance], *, now: 
 
     Raises
     ------
-    DatabaseUnavailable
-        Nothing of the batch was taken.
+    DatabaseUnavailable, Conflict
+        Nothing of the batch was taken: try again, after a `Conflict` one instance at a time.
     """
     with store.begin() as tx:
         batch = IntakeBatch(tx, now)

@@ -26,35 +26,32 @@ class IntakeBatch:
     tx: UnitOfWork
     now: datetime
     studies: dict[str, Study] = field(default_factory=dict)
+    sop_uids: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
+    taken: list[tuple[ReceivedInstance, int]] = field(default_factory=list)
     facts: list[AuditFact] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     reopened: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
-    indexed: int = 0
     duplicates: int = 0
 
     def load(self, received: Sequence[ReceivedInstance]) -> None:
         """Look up and lock what the batch touches."""
+        self.sop_uids = sorted({i.sop_uid for i in received})
         self.studies = self.tx.studies.lock_existing(sorted({i.study_uid for i in received}))
-        self.digests = self.tx.studies.known_digests(sorted({i.sop_uid for i in received}))
+        # under the locks: whoever adds instances to these studies waits for us, or has committed
+        self.digests = self.tx.studies.known_digests(self.sop_uids)
 
     def take(self, received: ReceivedInstance) -> None:
         """Take one instance: as a duplicate, into quarantine, or into its study."""
-        if received.sop_uid in self.digests:
+        study = None if received.sop_uid in self.digests else self._study_of(received)
+        if study is None or received.sop_uid in self.digests:
             self._meet_again(received)
             return
-        study = self._study_of(received)
         if not study.patient.is_same_person(received.patient):
             self._refuse(received, _OTHER_PATIENT)
             return
-        after = self._after(study, received)
-        if self.tx.studies.add_instance(received, revision=after.revision):
-            self._keep(study, after, received)
-        else:
-            # another process was faster by a moment
-            self.digests |= self.tx.studies.known_digests([received.sop_uid])
-            self._meet_again(received)
+        self._keep(study, self._after(study, received), received)
 
     def set_aside(self, sop_uid: str, study_uid: str, sha256: str, reason: str, calling_ae: str) -> None:
         """Put an instance into quarantine; the audit entry is written the first time only."""
@@ -88,11 +85,12 @@ class IntakeBatch:
 
     def finish(self) -> IntakeReport:
         """Write studies and audit entries, and tell what became of the batch."""
+        self.tx.studies.add_instances(self.taken)
         for study in self.studies.values():
             self.tx.studies.save(study)
         self.write_facts()
         return IntakeReport(
-            indexed=self.indexed,
+            indexed=len(self.taken),
             duplicates=self.duplicates,
             new_studies=tuple(self.new),
             reopened=tuple(self.reopened),
@@ -118,6 +116,9 @@ class IntakeBatch:
             if is_new:
                 self.new.append(uid)
                 self._note(AuditEvent.STUDY_RECEIVED, received, revision=1)
+            else:
+                # another process was faster by a moment, and may have brought the same instances
+                self.digests |= self.tx.studies.known_digests(self.sop_uids)
         return self.studies[uid]
 
     def _after(self, study: Study, received: ReceivedInstance) -> Study:
@@ -132,7 +133,7 @@ class IntakeBatch:
         return after
 
     def _keep(self, before: Study, after: Study, received: ReceivedInstance) -> None:
-        self.indexed += 1
+        self.taken.append((received, after.revision))
         self.digests[received.sop_uid] = received.sha256
         self.studies[after.study_uid] = after
         if after.revision != before.revision:

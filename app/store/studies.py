@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.domain.audit import AuditEvent
-from app.domain.errors import NotFound
+from app.domain.errors import Conflict, NotFound
 from app.domain.identifiers import is_uid
 from app.domain.intake import ReceivedInstance
 from app.domain.study import Instance, Patient, Study, StudyState
@@ -108,25 +109,20 @@ class Studies:
         wanted = select(InstanceRow.sop_uid, InstanceRow.sha256).where(InstanceRow.sop_uid.in_(sop_uids))
         return {row.sop_uid: row.sha256 for row in self._session.execute(wanted)}
 
-    def add_instance(self, received: ReceivedInstance, *, revision: int) -> bool:
-        """Add an instance to its study; False when another transaction added it in the meantime."""
-        added = insert(InstanceRow).values(
-            sop_uid=received.sop_uid,
-            study_uid=received.study_uid,
-            series_uid=received.series_uid,
-            sop_class_uid=received.sop_class_uid,
-            transfer_syntax_uid=received.transfer_syntax_uid,
-            modality=received.modality,
-            instance_number=received.instance_number,
-            rows=received.rows,
-            columns=received.columns,
-            sha256=received.sha256,
-            size=received.size,
-            revision=revision,
-            received_at=received.received_at,
-        )
-        returned = self._session.execute(added.on_conflict_do_nothing().returning(InstanceRow.sop_uid))
-        return returned.first() is not None
+    def add_instances(self, received: Sequence[tuple[ReceivedInstance, int]]) -> None:
+        """Add instances to the revisions of their studies, all in one statement.
+
+        Raises
+        ------
+        Conflict
+            If another transaction has added one of them since the digests were read: roll back.
+        """
+        if not received:
+            return
+        added = insert(InstanceRow).on_conflict_do_nothing().returning(InstanceRow.sop_uid)
+        rows = [_instance_values(instance, revision) for instance, revision in received]
+        if len(self._session.execute(added, rows).all()) < len(rows):
+            raise Conflict("an instance of the batch was added by another process at the same moment")
 
     def instances(self, study_uid: str, *, up_to_revision: int) -> tuple[Instance, ...]:
         """Return the instances that a revision is made of, by series and instance number."""
@@ -192,3 +188,21 @@ class Studies:
             self._session.execute(added.on_conflict_do_nothing())
             row_id = self._session.scalars(known).one()
         return row_id
+
+
+def _instance_values(received: ReceivedInstance, revision: int) -> dict[str, Any]:
+    return {
+        "sop_uid": received.sop_uid,
+        "study_uid": received.study_uid,
+        "series_uid": received.series_uid,
+        "sop_class_uid": received.sop_class_uid,
+        "transfer_syntax_uid": received.transfer_syntax_uid,
+        "modality": received.modality,
+        "instance_number": received.instance_number,
+        "rows": received.rows,
+        "columns": received.columns,
+        "sha256": received.sha256,
+        "size": received.size,
+        "revision": revision,
+        "received_at": received.received_at,
+    }

@@ -11,10 +11,12 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.errors import Conflict
 from app.domain.report import ReportState
 from app.domain.study import StudyState
 from app.services.intake import record_quarantine, record_rejected_association
 from app.services.reading import open_study
+from app.store.studies import Studies
 from tests.unit.services.conftest import NOW, QUIET, House, draft_of, image, uid
 
 LATER = NOW + timedelta(minutes=5)
@@ -183,6 +185,25 @@ def test_twenty_senders_of_the_same_studies_leave_one_row_each(house: House) -> 
     assert sum(report.duplicates for report in reports) == 20 * 15 - 15
     assert house.count("instances") == 15
     assert len(house.log("study received")) == 3
+
+
+@pytest.mark.covers("L7")
+def test_one_uid_in_two_studies_at_the_same_moment_takes_nothing_half(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another process wrote after the digests were read is found by the database itself."""
+    house.receive(image("s1", 1))
+    twin = image("s2", 1, sop_uid=uid("s1", "image", 1))
+    before = house.log()
+    with monkeypatch.context() as unaware:
+        unaware.setattr(Studies, "known_digests", lambda *_: {})
+        with pytest.raises(Conflict):
+            house.receive(image("s3", 1), twin)
+    assert house.log() == before
+    assert house.count("studies") == 1
+    report = house.receive(image("s3", 1), twin)
+    assert (report.indexed, [sop_uid for sop_uid, _ in report.quarantined]) == (1, [twin.sop_uid])
+    assert house.count("studies") == 2
 
 
 def test_what_the_listener_turned_away_is_recorded(house: House) -> None:
