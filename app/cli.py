@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,6 +85,8 @@ def ui() -> None:
     """Run the web UI."""
     from app.ui.server import serve
 
+    # uvicorn stops, restores this handler and raises the signal once more: the store must still be closed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     serve(_settings("ui"))
 
 
