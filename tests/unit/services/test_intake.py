@@ -14,6 +14,7 @@ import pytest
 from app.domain.errors import Conflict
 from app.domain.report import ReportState
 from app.domain.study import StudyState
+from app.services.drafting import take_order
 from app.services.intake import record_quarantine, record_rejected_association
 from app.services.reading import open_study
 from app.store.studies import Studies
@@ -231,4 +232,8 @@ def test_an_image_between_completion_and_draft_makes_the_running_draft_worthless
     house.complete()
     house.receive(image("s1", 2), now=LATER)
     assert not house.draft(content=draft_of())
+    house.complete(now=LATER + QUIET)
+    assert take_order(house.store, uid("s1"), 1) is None
+    assert not house.draft(content=draft_of())
     assert house.count("drafts") == house.count("reports") == 0
+    assert house.draft(revision=2)

@@ -7,11 +7,21 @@ import random
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from app.domain.errors import DatabaseUnavailable
 from app.domain.report import ReportState
+from app.services.signing import sign
+from app.store.attestations import Attestations
+from app.store.audit_log import AuditLog
+from app.store.deliveries import Deliveries
 from app.store.engine import Store
+from app.store.leases import Leases
+from app.store.reports import Reports
+from app.store.work_queue import WorkQueue
 from tests.postgres import Database
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House
 
@@ -34,6 +44,59 @@ for report_id, version in order["reports"]:
          destinations=[tuple(order["pacs"])], now=datetime.fromisoformat(order["now"]))
     print("signed", flush=True)
 """
+
+
+_STEPS: list[tuple[type[Any], str]] = [
+    (Attestations, "add"),
+    (Reports, "save"),
+    (Leases, "drop"),
+    (Deliveries, "add"),
+    (WorkQueue, "defer"),
+    (AuditLog, "append"),
+]
+
+
+@pytest.mark.covers("T04", "A1", "T32")
+@pytest.mark.parametrize("death", ["error", "connection lost"])
+@pytest.mark.parametrize("step", _STEPS, ids=lambda step: f"{step[0].__name__}.{step[1]}")
+def test_a_signature_that_dies_in_the_middle_leaves_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: tuple[type[Any], str], death: str
+) -> None:
+    report = house.accepted(house.drafted(), "attending")
+
+    def signed() -> object:
+        return sign(
+            house.store,
+            house["attending"],
+            report.report_id,
+            version=report.version,
+            password=PASSWORD,
+            destinations=[PACS],
+            now=NOW + QUIET,
+        )
+
+    owner, name = step
+    original = getattr(owner, name)
+    died: list[int] = []
+
+    def dies(self: Any, *args: Any, **kwargs: Any) -> Any:
+        done = original(self, *args, **kwargs)
+        died.append(1)
+        if death == "error":
+            raise RuntimeError("killed")
+        self._session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return done
+
+    monkeypatch.setattr(owner, name, dies)
+    with pytest.raises((RuntimeError, DatabaseUnavailable)):
+        signed()
+    monkeypatch.undo()
+    assert died
+    assert house.report(report.report_id) == report
+    assert house.count("attestations") == house.count("deliveries") == 0
+    assert house.jobs("deliver_report") == house.log("report signed") == []
+    signed()
+    assert house.report(report.report_id).state is ReportState.SIGNED
 
 
 @pytest.mark.slow

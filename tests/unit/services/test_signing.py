@@ -9,13 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from app.domain.access import Role, service_actor
 from app.domain.attestation import Attestation, Meaning, digest_of
 from app.domain.errors import (
     AuthenticationFailed,
-    DatabaseUnavailable,
     InvalidTransition,
     LockedByOther,
     NotAuthorised,
@@ -25,12 +23,6 @@ from app.domain.errors import (
 from app.domain.report import Report, ReportState, Section
 from app.services.reading import add_sentence, edit_sentence, open_study, reject_sentence, take_over
 from app.services.signing import sign
-from app.store.attestations import Attestations
-from app.store.audit_log import AuditLog
-from app.store.deliveries import Deliveries
-from app.store.leases import Leases
-from app.store.reports import Reports
-from app.store.work_queue import WorkQueue
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
 
 AT = NOW + QUIET
@@ -272,42 +264,3 @@ def test_what_is_missing_is_a_hard_stop(house: House) -> None:
     _assert_unsigned(house, report)
     report = edit_sentence(house.store, actor, report.report_id, "ai-1", "Nodule of 9 mm.", now=AT)
     _sign(house, "attending", report)
-
-
-_STEPS: list[tuple[type[Any], str]] = [
-    (Attestations, "add"),
-    (Reports, "save"),
-    (Leases, "drop"),
-    (Deliveries, "add"),
-    (WorkQueue, "defer"),
-    (AuditLog, "append"),
-]
-
-
-@pytest.mark.covers("T04", "A1", "T32")
-@pytest.mark.parametrize("death", ["error", "connection lost"])
-@pytest.mark.parametrize("step", _STEPS, ids=lambda step: f"{step[0].__name__}.{step[1]}")
-def test_a_signature_that_dies_in_the_middle_leaves_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch, step: tuple[type[Any], str], death: str
-) -> None:
-    report = house.accepted(house.drafted(), "attending")
-    owner, name = step
-    original = getattr(owner, name)
-    died: list[int] = []
-
-    def dies(self: Any, *args: Any, **kwargs: Any) -> Any:
-        done = original(self, *args, **kwargs)
-        died.append(1)
-        if death == "error":
-            raise RuntimeError("killed")
-        self._session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-        return done
-
-    monkeypatch.setattr(owner, name, dies)
-    with pytest.raises((RuntimeError, DatabaseUnavailable)):
-        _sign(house, "attending", report)
-    monkeypatch.undo()
-    assert died
-    _assert_unsigned(house, report)
-    _sign(house, "attending", report)
-    assert house.report(report.report_id).state is ReportState.SIGNED
