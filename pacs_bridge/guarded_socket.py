@@ -70,6 +70,7 @@ class GuardedSocket(AssociationSocket):
         self._limits = limits
         self._opened = time.monotonic()
         self._deadline = 0.0
+        self._last_read = self._opened
         self._closing = 0.0
         self._in_body = False
 
@@ -78,16 +79,28 @@ class GuardedSocket(AssociationSocket):
         """Tell whether bytes, or the end of the connection, can be read."""
         if self.socket is None or not self._is_connected:
             return False
+        if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            return True
         try:
             poll = select.poll()
             poll.register(self.socket, select.POLLIN)
-            readable = bool(poll.poll(0))
+            readable = bool(poll.poll(self._patience()))
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False
-        if isinstance(self.socket, ssl.SSLSocket):
-            return readable or bool(self.socket.pending())
+        if readable:
+            self._last_read = time.monotonic()
         return readable
+
+    def _patience(self) -> int:
+        """Milliseconds to wait for bytes; it is also what an answer of ours may have to wait.
+
+        pynetdicom's thread would sleep 1 ms whatever happens; with a thousand connections that wait, the
+        process would do nothing else than wake up.
+        """
+        if self._awaits_request:
+            return 50
+        return 1 if time.monotonic() - self._last_read < 1.0 else 20
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read the header (6 bytes) or the body of a PDU, within the deadline of that PDU.

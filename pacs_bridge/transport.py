@@ -68,6 +68,8 @@ class GuardedAssociation(Association):
         self._server: GuardedServer = server
         self.violation = ""
         self.facts = AssociationFacts(uuid.uuid4().hex, "", "", address)
+        # the socket waits for bytes, the loop need not sleep as well
+        self.dul._run_loop_delay = 0.0
         self.dul.state_machine = GuardedStateMachine(self.dul)
         self.dimse: GuardedDimse = GuardedDimse(self, server.guard.limits, server.guard.open_part)
 

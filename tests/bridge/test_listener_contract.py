@@ -165,7 +165,6 @@ def test_ten_parallel_associations_with_one_instance_leave_one_file(site):
     assert len(list(site.spool.layout.objects.rglob("*.dcm"))) == 1
 
 
-@pytest.mark.covers("T07")
 def test_sink_that_fails_is_answered_with_out_of_resources(spool):
     class Failing(SpoolSink):
         broken = True
@@ -238,7 +237,6 @@ def test_listener_comes_back_with_what_it_had(site, start_site):
     assert len(again.spool.incoming()) == 1
 
 
-@pytest.mark.covers("T40")
 def test_no_patient_data_reaches_the_log(start_site, caplog):
     caplog.set_level("DEBUG")
     site = start_site(events=LoggedEvents())

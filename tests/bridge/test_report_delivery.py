@@ -101,7 +101,7 @@ def orthanc(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.covers("T26", "T03", "O4")
+@pytest.mark.covers("T26", "O4")
 def test_report_comes_back_from_orthanc_and_is_read_by_dsrdump(orthanc, tmp_path):
     port, read = orthanc
     image = with_meta(

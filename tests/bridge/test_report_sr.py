@@ -70,7 +70,7 @@ def items(document, meaning=None, kind=None):
     return found
 
 
-@pytest.mark.covers("S5", "T26")
+@pytest.mark.covers("T26")
 @pytest.mark.parametrize(
     ("state", "flags"),
     [
@@ -193,7 +193,7 @@ def test_every_heading_can_be_written(heading):
     assert [i.TextValue for i in items(document, kind="TEXT") if i.TextValue == "text"] == ["text"]
 
 
-@pytest.mark.covers("T26", "T38")
+@pytest.mark.covers("T26")
 def test_algorithm_is_named_with_version_and_digests():
     document = build_report_sr(content())
     (name,) = items(document, "Algorithm Name")
@@ -272,7 +272,6 @@ TEXTS = [
 ]
 
 
-@pytest.mark.covers("T27")
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_text_survives_a_file_unchanged(tmp_path, text):
     document = build_report_sr(content(sections=(Section("findings", (Sentence(text),)),)))

@@ -71,7 +71,6 @@ def test_echo_of_a_peer_that_knows_us(site):
     echo(to(site.port), calling_ae=CALLING)
 
 
-@pytest.mark.covers("T08")
 def test_rejected_association_says_what_to_do(site):
     with pytest.raises(AssociationRejected, match="must know us") as refusal:
         send_instances([with_meta(radiograph())], to(site.port), calling_ae="STRANGER")
@@ -80,7 +79,6 @@ def test_rejected_association_says_what_to_do(site):
         echo(to(site.port, "WRONG"), calling_ae=CALLING)
 
 
-@pytest.mark.covers("T08")
 def test_full_peer_is_worth_another_try(start_site):
     from tests.bridge.peers import RawPeer
 
@@ -92,7 +90,6 @@ def test_full_peer_is_worth_another_try(start_site):
     holder.close()
 
 
-@pytest.mark.covers("T08")
 def test_absent_peer_is_worth_another_try():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -100,13 +97,11 @@ def test_absent_peer_is_worth_another_try():
             echo(to(unused.getsockname()[1]), calling_ae=CALLING, timeouts=QUICK)
 
 
-@pytest.mark.covers("T08")
 def test_silent_peer_is_worth_another_try():
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Retriable):
         echo(to(silent.getsockname()[1]), calling_ae=CALLING, timeouts=QUICK)
 
 
-@pytest.mark.covers("T08")
 @pytest.mark.parametrize(
     ("status", "error"),
     [
@@ -132,7 +127,6 @@ def test_warning_status_means_sent(scripted):
     assert outcome.status == 0xB007
 
 
-@pytest.mark.covers("T08")
 def test_lost_answer_is_asked_for_again_with_the_same_uid(scripted):
     """The peer stored it, its answer never came: a new association sends the same instance again."""
     held = threading.Event()
@@ -164,7 +158,6 @@ def test_duplicate_after_a_lost_answer_means_it_is_there(scripted):
     assert len(set(seen)) == 1
 
 
-@pytest.mark.covers("T08")
 def test_peer_that_never_answers_ends_in_retriable(scripted):
     port, seen = scripted(lambda event, _: event.assoc.abort() or 0x0000)
     with pytest.raises(Retriable, match="3 attempts"):

@@ -22,7 +22,6 @@ def contexts():
     return server, client
 
 
-@pytest.mark.covers("C1")
 def test_instances_travel_over_tls(start_site, contexts):
     server, client = contexts
     site = start_site(tls=server)
@@ -46,7 +45,6 @@ def test_silent_clients_on_the_tls_port_hold_up_nobody(start_site, contexts):
     assert echo_works(site.port, tls=client)
 
 
-@pytest.mark.covers("C1")
 def test_plain_text_on_the_tls_port_is_refused(start_site, contexts):
     server, client = contexts
     site = start_site(tls=server)
@@ -57,7 +55,6 @@ def test_plain_text_on_the_tls_port_is_refused(start_site, contexts):
     assert echo_works(site.port, tls=client)
 
 
-@pytest.mark.covers("C1")
 def test_server_with_an_unknown_certificate_is_not_trusted(start_site, contexts):
     site = start_site(tls=contexts[0])
     stranger = Destination(CALLED, "localhost", site.port, tls=ssl.create_default_context())
