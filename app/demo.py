@@ -90,7 +90,13 @@ def _prepared(plan: DemoPlan) -> Iterator[None]:
     """Check what can be checked before anything is started, and take the folder."""
     # as root the database runs as an account of its own that must be able to enter
     plan.folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-    with (plan.folder / "demo.lock").open("w") as lock:
+    mark = plan.folder / "demo.lock"
+    if not mark.exists() and any((plan.folder / name).exists() for name in ("database", "spool", "keys")):
+        raise ConfigurationError(
+            f"{plan.folder} holds data that is not the demo's, and the demo adds accounts whose passwords "
+            "everybody knows: choose another --data-dir or JANUS_MED_DATA_DIR"
+        )
+    with mark.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -22,6 +22,7 @@ from app.store.keys import read_secret
 Format = Literal["json", "console"]
 _LOUD_LIBRARIES = (
     "procrastinate",
+    "psycopg.pool",
     "pynetdicom",
     "pydicom",
     "alembic",

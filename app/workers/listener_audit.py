@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from app.domain.errors import DatabaseUnavailable
 from app.services.intake import record_quarantine, record_rejected_association
 from app.store.engine import Store
 from pacs_bridge.admission import Rejection
@@ -101,7 +102,12 @@ class ListenerAudit(LoggedEvents):
     def write(self, store: Store) -> None:
         """Write what waits, oldest first; what cannot be written stays in its place."""
         while self._waiting:
-            self._waiting[0](store)
+            try:
+                self._waiting[0](store)
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # one that can never be written must not hold up those behind it
+                structlog.get_logger().error("audit event not written", error=type(error).__name__)
             self._waiting.popleft()
         with self._lock:
             lost, self._overflow = self._overflow, 0

@@ -114,7 +114,7 @@ def test_interrupted_demo_stops_everything(options: list[str], data_dir: Path) -
 def test_system_stops_in_time_and_leaves_nothing_behind(data_dir: Path) -> None:
     settings = system_settings(data_dir)
     with running(settings, "up") as (process, started):
-        wait_until(lambda: "ready: http" in process.output(), 120)
+        wait_until(lambda: "ready: http" in process.output(), 200)
         started.extend(family(process))
         assert len(started) >= 4
         began = time.monotonic()
@@ -129,7 +129,7 @@ def test_system_stops_in_time_and_leaves_nothing_behind(data_dir: Path) -> None:
 def test_killed_supervisor_takes_everything_with_it(data_dir: Path) -> None:
     settings = system_settings(data_dir)
     with running(settings, "up") as (process, started):
-        wait_until(lambda: "ready: http" in process.output(), 120)
+        wait_until(lambda: "ready: http" in process.output(), 200)
         started.extend(family(process))
         process.kill()
     wait_until(lambda: not (settings.database_dir / "postmaster.pid").exists(), STOP_SECONDS)
@@ -160,3 +160,12 @@ def test_demo_in_use_is_said(options: list[str], data_dir: Path) -> None:
         refused = demo(options, "--headless")
     assert refused.returncode == 2
     assert str(data_dir) in refused.stderr
+
+
+@pytest.mark.covers("T17")
+def test_demo_keeps_its_accounts_out_of_a_real_installation(options: list[str], data_dir: Path) -> None:
+    (data_dir / "keys").mkdir()
+    refused = demo(options, "--headless")
+    assert refused.returncode == 2
+    assert "not the demo's" in refused.stderr
+    assert not (data_dir / "demo.lock").exists()
