@@ -16,9 +16,9 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -182,16 +182,36 @@ def _cloned(server: Server) -> Iterator[Database]:
         server.execute("DROP DATABASE {} WITH (FORCE)", name)
 
 
+# Ends with the test run, however that ends: a run that is killed leaves neither servers nor folders behind.
+_CLEAN_UP = """
+import os, pathlib, shutil, signal, sys, time
+sys.stdin.read()
+folder = pathlib.Path(sys.argv[1])
+for file in folder.rglob("postmaster.pid"):
+    try:
+        os.kill(int(file.read_text().split()[0]), signal.SIGQUIT)
+        time.sleep(1)
+    except (OSError, ValueError, IndexError):
+        pass
+shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
 class OpenFolder:
     """A temporary folder outside of pytest's, which pytest closes to other accounts again and again."""
 
     def __enter__(self) -> Path:
         self._path = Path(tempfile.mkdtemp(prefix=f"janus-med-test-{secrets.token_hex(3)}-"))
         self._path.chmod(0o711)
+        self._cleaner = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _CLEAN_UP, str(self._path)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         return self._path
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._path, ignore_errors=True)
+        self._cleaner.communicate()
 
 
 def free_port() -> int:
