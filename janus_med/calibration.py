@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ERROR_RATE = 0.1
 """Share of positives that may be called absent, and of negatives that may be called present."""
 
+EVEN = 0.5
+
 FEWEST = 20
 """Fewer calibration images than this of either label: the finding is always deferred."""
 
@@ -85,8 +87,9 @@ class Calibration(nn.Module):
     def _fit_thresholds(self, index: int, scores: Tensor, truth: Tensor) -> None:
         probability = torch.sigmoid(self.slope[index] * scores + self.offset[index])
         positives, negatives = probability[truth == 1], probability[truth == 0]
-        self.absent_below[index] = _lower_quantile(positives, ERROR_RATE)
-        self.present_above[index] = -_lower_quantile(-negatives, ERROR_RATE)
+        # nothing less likely than not is stated, and nothing more likely than not is denied
+        self.absent_below[index] = _lower_quantile(positives, ERROR_RATE).clamp(max=EVEN)
+        self.present_above[index] = (-_lower_quantile(-negatives, ERROR_RATE)).clamp(min=EVEN)
 
 
 def _lower_quantile(values: Tensor, rate: float) -> Tensor:

@@ -79,7 +79,8 @@ _NORMAL = re.compile(
     r"\bno (?:\w+ ){0,3}(?:acute|active|significant) (?:\w+ ){0,2}(?:abnormalit\w+|disease|process|"
     r"finding\w*)|"
     r"\b(?:normal|unremarkable) (?:chest|study|examination|exam|radiograph|film)|lungs are clear|clear lungs|"
-    r"(?:heart|cardiac)[\w ]{0,30}(?:normal|within normal limits|unremarkable)|no abnormality",
+    r"(?:heart|cardiac)[\w ]{0,30}(?:normal|within normal limits|unremarkable)|"
+    r"no (?:definite )?abnormalit\w+",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(

@@ -48,7 +48,9 @@ class MedicalJanus(nn.Module):
         self.janus = janus
         self.encoder = JanusVisionEncoder(janus)
         self.attention = FindingAttention(preset.vision_width, len(FINDINGS), preset.query_heads)
-        self.understanding = UnderstandingAdapter(preset.vision_width, len(FINDINGS), preset.embedding_width)
+        self.understanding = UnderstandingAdapter(
+            preset.vision_width, len(FINDINGS), preset.embedding_width, preset.image_tokens
+        )
         self.generation: GenerationAdapter | None = None
         self.calibration = Calibration(len(FINDINGS))
 

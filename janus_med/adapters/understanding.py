@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from janus_med.adapters.cross_attention import CrossAttention
 
 
+LAYOUT_WIDTH = 4
+"""Channels that each token keeps for the layout of the image."""
+
+
 @dataclass(frozen=True, eq=False)
 class Understanding:
     """Logits (B, K), not yet calibrated; embedding (B, E), L2-normalised; frontal logit (B,)."""
@@ -36,16 +40,18 @@ class UnderstandingAdapter(nn.Module):
         K.
     embedding_width
         E of the retrieval embedding.
+    image_tokens
+        N of an image.
     """
 
-    def __init__(self, width: int, findings: int, embedding_width: int) -> None:
+    def __init__(self, width: int, findings: int, embedding_width: int, image_tokens: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.from_pool = nn.Linear(width, findings)
         self.from_queries = nn.Parameter(torch.zeros(findings, width))
         self.from_evidence = nn.Parameter(torch.full((findings,), 0.5))
         self.to_embedding = nn.Linear(2 * width, embedding_width)
-        self.frontal = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1))
+        self.frontal = FrontalCheck(width, image_tokens)
 
     def forward(self, tokens: Tensor, cross: CrossAttention) -> Understanding:
         """Judge (B, N, D) image tokens and what the finding queries read of them."""
@@ -55,10 +61,32 @@ class UnderstandingAdapter(nn.Module):
         logits = self.from_pool(pooled)
         logits = logits + (cross.outputs * self.from_queries).sum(dim=-1) + self.from_evidence * strongest
         embedding = self.to_embedding(torch.cat([pooled, cross.outputs.mean(dim=1)], dim=-1))
-        frontal = self.frontal(self.summarise(tokens)).squeeze(-1)
-        return Understanding(logits, nn.functional.normalize(embedding, dim=-1), frontal)
+        return Understanding(logits, nn.functional.normalize(embedding, dim=-1), self.frontal(tokens))
 
-    def summarise(self, tokens: Tensor) -> Tensor:
-        """Return (B, 2 D): mean and spread of the tokens, what the frontal check judges."""
+
+class FrontalCheck(nn.Module):
+    """Whether an image is an upright frontal chest film, judged by which token stands where.
+
+    Parameters
+    ----------
+    width
+        D of the tokens.
+    image_tokens
+        N of an image.
+    """
+
+    def __init__(self, width: int, image_tokens: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.reduce = nn.Linear(width, LAYOUT_WIDTH)
+        self.judge = nn.Sequential(
+            nn.Linear(LAYOUT_WIDTH * image_tokens + 2 * width, 64), nn.GELU(), nn.Linear(64, 1)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return (B,) logits of (B, N, D) tokens."""
         normed = self.norm(tokens)
-        return torch.cat([normed.mean(dim=1), normed.std(dim=1)], dim=-1)
+        layout = torch.tanh(self.reduce(normed)).flatten(1)  # (B, 4 N)
+        seen = torch.cat([layout, normed.mean(dim=1), normed.std(dim=1)], dim=-1)
+        logits: Tensor = self.judge(seen).squeeze(-1)
+        return logits

@@ -67,8 +67,9 @@ written for this project; no hospital's report was used.
 {training}
 
 Stages: masked patches (all films); encoder, finding queries and understanding together on real labels and
-inserted lesions; the same adapters with the encoder frozen, and refusal of pictures that are not chest films;
-the language model on the grammar; LoRA, aligner and write-back with everything else frozen (SHA-256 of the
+inserted lesions; the same adapters with the encoder frozen;
+the language model on the grammar; the frontal check on frozen features;
+LoRA, aligner and write-back with everything else frozen (SHA-256 of the
 frozen part compared before and after); calibration of the float16 weights by Platt scaling, and thresholds by
 class-conditional split conformal prediction at an error rate of 0.10, on a mixture of half real and half
 inserted films: the probability is that of this mixture, not of any clinic.
@@ -141,7 +142,7 @@ def _use(source: str) -> str:
     if source in LABELLED_SOURCES:
         return "all stages"
     if source in OUT_OF_POPULATION:
-        return "masked patches, spoilt films of the scope check"
+        return "masked patches alone"
     return "masked patches, scope check; never its diagnosis, which equals its source"
 
 
@@ -164,4 +165,6 @@ def _training(folder: Path) -> str:
             loss = position["losses"].get(name)
             shown = "-" if loss is None else f"{loss:.3f}"
             lines.append(f"| {name} | {stage['steps']} | {stage['batch']} | {stage['rate']:g} | {shown} |")
+    if note := content.get("note"):
+        lines += ["", note]
     return "\n".join(lines)

@@ -32,7 +32,7 @@ class ScopeStage:
             lambda case: case.part == "train" and case.source not in OUT_OF_POPULATION
         )
         self._sampler = Sampler(bench.store, "train", bench.model.preset.grid)
-        steps = range(-(-bench.recipe.pool // CHUNK))
+        steps = range(-(-2 * bench.recipe.pool // CHUNK))
         self._chest = torch.cat([self._encode(step, chest=True) for step in steps])
         self._other = torch.cat([self._encode(step, chest=False) for step in steps])
 
@@ -44,8 +44,7 @@ class ScopeStage:
             grey = [film if rng.random() < 0.6 else self._sampler.draw(rng).grey for film in films]
         else:
             grey = [draw_other(film, rng) for film in films]
-        tokens = self._bench.model.encoder.encode(to_pixels(np.stack(grey)))
-        return self._bench.model.understanding.summarise(tokens)
+        return self._bench.model.encoder.encode(to_pixels(np.stack(grey)))
 
     def modules(self) -> dict[str, nn.Module | nn.Parameter]:
         """The head of the frontal check."""
@@ -56,5 +55,5 @@ class ScopeStage:
         rng, size = self._bench.rng(self.name, 2**20 + step), self._bench.recipe.stages[self.name].batch
         chest = self._chest[torch.from_numpy(rng.integers(0, len(self._chest), size))]
         other = self._other[torch.from_numpy(rng.integers(0, len(self._other), size))]
-        logits = self._bench.model.understanding.frontal(torch.cat([chest, other])).squeeze(-1)
+        logits = self._bench.model.understanding.frontal(torch.cat([chest, other]))
         return binary_cross_entropy_with_logits(logits, torch.cat([torch.ones(size), torch.zeros(size)]))

@@ -91,3 +91,16 @@ def test_nan_pixels_are_a_model_fault(engine: JanusMed) -> None:
     size = engine.info.image_size
     with pytest.raises(ModelFault):
         engine.read(torch.full((1, 3, size, size), float("nan")))
+
+
+def test_info_names_the_bundled_model() -> None:
+    import json
+
+    from typer.testing import CliRunner
+
+    from janus_med.training.cli import model_app
+
+    result = CliRunner().invoke(model_app, ["info"])
+    assert result.exit_code == 0
+    shown = json.loads(result.output)["files"]["model.safetensors"]["sha256"]
+    assert shown == verify_folder(bundled_folder()).sha256["model.safetensors"]

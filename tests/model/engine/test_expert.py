@@ -9,6 +9,7 @@ import pytest
 
 from janus_med.errors import ModelFault
 from janus_med.expert import count_peaks, describe_location
+from janus_med.modalities import FrontalRadiograph, default_registry, register_modality
 from janus_med.planning import plan_report
 from janus_med.reading import FINDINGS, FindingReading
 from janus_med.router import Budget, choose_route
@@ -118,3 +119,21 @@ def test_text_is_skipped_only_where_the_site_allows_it() -> None:
     skipped = choose_route("generate", Budget(skip_text_for_normal=True), cleared=True)
     assert not skipped.text
     assert skipped.reason
+
+
+def test_open_impression_is_a_normal_statement_of_low_confidence() -> None:
+    text = "FINDINGS: No edema.\nIMPRESSION: No definite abnormality stated; please review the film."
+    last = read_sentences(Written(text, (1.0,) * len(text)), _findings(No_Finding=(0.4, "defer")))[-1]
+    assert (last.polarity, last.findings) == ("normal", ("No Finding",))
+    assert last.confidence == pytest.approx(0.4)
+
+
+def test_a_modality_is_registered_once() -> None:
+    registry = default_registry()
+    assert registry.find("frontal") == FrontalRadiograph()
+    with pytest.raises(ValueError, match="already registered"):
+        register_modality(registry, FrontalRadiograph())
+    with pytest.raises(KeyError, match="frontal"):
+        registry.find("volume")
+    assert register_modality(registry, FrontalRadiograph("copy")).find("copy").name == "copy"
+    assert "copy" not in registry.entries
