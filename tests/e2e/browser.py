@@ -18,7 +18,7 @@ CHROMIUM_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 
 class Reader:
@@ -86,8 +86,9 @@ class Reader:
         return self.page.locator(f'.sentence[data-key="{key}"]')
 
     def choose(self, key: str) -> None:
-        """Move to a sentence with the keys alone."""
-        for _ in range(40):
+        """Move to a sentence with the keys alone, from the top."""
+        self.press("Escape")
+        for _ in range(20):
             if self.sentence(key).get_attribute("aria-current") == "true":
                 return
             self.press("j")

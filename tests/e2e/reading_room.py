@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from app.settings import Destination, Settings
 from app.store.embedded import EmbeddedPostgres
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
+from app.workers.supervise import environment_of
 from tests.postgres import OpenFolder
 from tests.ui import seed
 
@@ -45,7 +45,7 @@ class ReadingRoom:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.ui.server"],
                 cwd=ROOT,
-                env=os.environ | environment_of(self.settings),
+                env=environment_of(self.settings),
                 stdout=log,
                 stderr=log,
             )
@@ -141,15 +141,3 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"{url} did not answer:\n{log.read_text(errors='replace')}")
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the environment variables that make a process of ours run with these settings."""
-    destinations = ",".join(to.model_dump_json() for to in settings.destinations)
-    return {
-        "JANUS_MED_DATA_DIR": str(settings.data_dir),
-        "JANUS_MED_UI_PORT": str(settings.ui_port),
-        "JANUS_MED_INSTITUTION": settings.institution,
-        "JANUS_MED_IDLE_MINUTES": str(settings.idle_minutes),
-        "JANUS_MED_DESTINATIONS": f"[{destinations}]",
-    }

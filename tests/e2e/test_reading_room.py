@@ -241,4 +241,4 @@ def test_log_out_in_one_tab_ends_the_other(house: House, reader_of: Callable[[st
     other.get_by_label("Search").fill("anything")
     other.keyboard.press("Enter")
     other.get_by_text("Your session has ended").wait_for()
-    assert other.locator(".worklist").count() == 0
+    expect(other.locator(".worklist")).to_have_count(0)

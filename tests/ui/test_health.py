@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import shutil
 
 import pytest
 
 from app.domain.errors import DatabaseUnavailable
-from app.ui.room import Room
 from tests.ui.conftest import Browser, Hospital
-
-
-def room_with(hospital: Hospital, room: Room) -> Browser:
-    return Browser(replace(hospital, room=room))
 
 
 def test_live_and_ready_are_open_to_all(stranger: Browser) -> None:
@@ -32,13 +27,26 @@ def test_not_ready_without_a_database(hospital: Hospital, monkeypatch: pytest.Mo
     assert "secret" not in answer.text
 
 
-@pytest.mark.covers("R1")
-def test_not_ready_below_the_floor_of_free_space_or_without_a_spool(hospital: Hospital) -> None:
-    settings = hospital.room.settings
-    assert Browser(hospital).get("/ready").json()["checks"]["spool"] == "ok"
-    settings.spool_dir.joinpath("objects").mkdir(exist_ok=True)
-    settings.spool_dir.rename(settings.data_dir / "elsewhere")
-    answer = Browser(hospital).get("/ready")
+@pytest.mark.covers("R1", "L6")
+def test_not_ready_below_the_floor_of_free_space_and_again_when_there_is_space(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, usage = Browser(hospital), shutil.disk_usage(hospital.room.settings.data_dir)
+    with monkeypatch.context() as full:
+        full.setattr("shutil.disk_usage", lambda _: usage._replace(free=10**6))
+        answer = browser.get("/ready")
+    assert (answer.status_code, answer.json()["checks"]["spool"]) == (503, "SpoolFull")
+    assert browser.get("/ready").status_code == 200
+
+
+def test_ready_before_the_listener_has_made_the_spool_but_not_without_a_data_folder(
+    hospital: Hospital,
+) -> None:
+    settings, browser = hospital.room.settings, Browser(hospital)
+    settings.spool_dir.rmdir()
+    assert browser.get("/ready").status_code == 200
+    settings.data_dir.rename(settings.data_dir.with_name("elsewhere"))
+    answer = browser.get("/ready")
     assert (answer.status_code, answer.json()["checks"]["spool"]) == (503, "missing")
 
 

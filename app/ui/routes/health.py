@@ -66,7 +66,9 @@ def _outcome(check: Callable[[], object]) -> str:
 
 def require_space(settings: Settings) -> None:
     """Raise `SpoolFull` below the floor of the settings: so many GB or a tenth of the disk, the smaller."""
-    disk = shutil.disk_usage(settings.spool_dir)
+    # before the listener has made the spool, its disk is that of the data folder
+    is_made = settings.spool_dir.is_dir()
+    disk = shutil.disk_usage(settings.spool_dir if is_made else settings.data_dir)
     floor = min(settings.free_space_floor_gb * _GB, 0.1 * disk.total)
     if disk.free < floor:
         raise SpoolFull("the spool is below its free-space floor")

@@ -24,17 +24,28 @@ function apply(node, name, value) {
 }
 
 /**
- * Return the element that belongs to `parent`, made on the first call: a component is run again with every rerun of
- * the script, and its element must survive.
+ * Return what belongs to `parent`, made on the first call, and the function that lets go of it.
+ *
+ * Streamlit mounts a component anew with every rerun of the script, and while scripts load, a mount that was
+ * overtaken lets go after the next one has begun: only the latest may really do so.
  * @template T
  * @param {ParentNode} parent
- * @param {WeakMap<ParentNode, T>} known
+ * @param {WeakMap<ParentNode, {it: T, mounts: number}>} known
  * @param {() => T} make
- * @returns {T}
+ * @param {(it: T) => void} release
+ * @returns {[T, () => void]}
  */
-export function once(parent, known, make) {
-  if (!known.has(parent)) known.set(parent, make());
-  return known.get(parent);
+export function hold(parent, known, make, release) {
+  if (!known.has(parent)) known.set(parent, { it: make(), mounts: 0 });
+  const held = known.get(parent);
+  held.mounts += 1;
+  const mine = held.mounts;
+  const letGo = () => {
+    if (known.get(parent) !== held || held.mounts !== mine) return;
+    known.delete(parent);
+    release(held.it);
+  };
+  return [held.it, letGo];
 }
 
 /**

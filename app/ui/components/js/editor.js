@@ -3,7 +3,7 @@
 import { whilePresent } from "./activity.js";
 import { Autosave, guardPage } from "./autosave.js";
 import { banners } from "./banners.js";
-import { clockTime, localTime, once } from "./dom.js";
+import { clockTime, hold, localTime } from "./dom.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
 import { findingsPanel } from "./findings.js";
 import { showHelp } from "./help.js";
@@ -265,17 +265,21 @@ class Editor {
 
 /** Mount or update; called again with every rerun of the script. */
 export default function mount({ parentElement, data, setTriggerValue }) {
-  const editor = once(parentElement, editors, () => {
-    const made = new Editor();
-    parentElement.append(made.parts.root);
-    return made;
-  });
+  const [editor, letGo] = hold(
+    parentElement,
+    editors,
+    () => {
+      const made = new Editor();
+      parentElement.append(made.parts.root);
+      return made;
+    },
+    (it) => {
+      void it.autosave.flush();
+      it.detach();
+      it.parts.root.remove();
+    },
+  );
   editor.attach(setTriggerValue);
   editor.update(data);
-  return () => {
-    void editor.autosave.flush();
-    editor.detach();
-    editors.delete(parentElement);
-    editor.parts.root.remove();
-  };
+  return letGo;
 }

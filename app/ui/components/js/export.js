@@ -1,6 +1,6 @@
 /** The export of the audit log: a form, so that the browser itself takes the file, however large it is. */
 
-import { el, once } from "./dom.js";
+import { el, hold } from "./dom.js";
 
 /** @typedef {{csrf: string, filter: Object<string, string>}} ExportData */
 
@@ -34,14 +34,18 @@ class Export {
 
 /** Mount or update; called again with every rerun of the script. */
 export default function mount({ parentElement, data }) {
-  const shown = once(parentElement, exports_, () => {
-    const made = new Export();
-    parentElement.append(made.root);
-    return made;
-  });
+  const [shown, letGo] = hold(
+    parentElement,
+    exports_,
+    () => {
+      const made = new Export();
+      parentElement.append(made.root);
+      return made;
+    },
+    (it) => {
+      it.root.remove();
+    },
+  );
   shown.data = data;
-  return () => {
-    exports_.delete(parentElement);
-    shown.root.remove();
-  };
+  return letGo;
 }

@@ -2,7 +2,7 @@
 
 import { idleFor } from "./activity.js";
 import { call } from "./api.js";
-import { el, once } from "./dom.js";
+import { el, hold } from "./dom.js";
 import { bindKeys } from "./keys.js";
 
 /**
@@ -94,16 +94,20 @@ function patientStrip(patient) {
 
 /** Mount or update; called again with every rerun of the script. */
 export default function mount({ parentElement, data, setTriggerValue }) {
-  const header = once(parentElement, headers, () => {
-    const made = new Header();
-    parentElement.append(made.root);
-    return made;
-  });
+  const [header, letGo] = hold(
+    parentElement,
+    headers,
+    () => {
+      const made = new Header();
+      parentElement.append(made.root);
+      return made;
+    },
+    (it) => {
+      it.detach();
+      it.root.remove();
+    },
+  );
   header.attach(setTriggerValue);
   header.update(data);
-  return () => {
-    header.detach();
-    headers.delete(parentElement);
-    header.root.remove();
-  };
+  return letGo;
 }

@@ -1,6 +1,6 @@
 /** The image viewer: 16-bit pixels, window and level, zoom and pan, stacks, and the AI's attention over them. */
 
-import { once } from "./dom.js";
+import { hold } from "./dom.js";
 import { loadImage } from "./image.js";
 import { bindKeys } from "./keys.js";
 import { link } from "./link.js";
@@ -272,17 +272,21 @@ class Viewer {
 
 /** Mount or update; called again with every rerun of the script. */
 export default function mount({ parentElement, data }) {
-  const viewer = once(parentElement, viewers, () => {
-    const made = new Viewer();
-    parentElement.append(made.parts.root);
-    return made;
-  });
+  const [viewer, letGo] = hold(
+    parentElement,
+    viewers,
+    () => {
+      const made = new Viewer();
+      parentElement.append(made.parts.root);
+      return made;
+    },
+    (it) => {
+      it.detach();
+      it.watcher.disconnect();
+      it.parts.root.remove();
+    },
+  );
   viewer.attach();
   viewer.update(data);
-  return () => {
-    viewer.detach();
-    viewer.watcher.disconnect();
-    viewers.delete(parentElement);
-    viewer.parts.root.remove();
-  };
+  return letGo;
 }

@@ -1,7 +1,7 @@
 /** The worklist: one row a study, sorted and cut by the server, opened by a click or a key. */
 
 import { whilePresent } from "./activity.js";
-import { el, localTime, once } from "./dom.js";
+import { el, hold, localTime } from "./dom.js";
 import { bindKeys } from "./keys.js";
 import { cellsOf, COLUMNS } from "./worklist_cells.js";
 
@@ -126,16 +126,20 @@ function emptyRow() {
 
 /** Mount or update; called again with every rerun of the script. */
 export default function mount({ parentElement, data, setTriggerValue }) {
-  const list = once(parentElement, lists, () => {
-    const made = new Worklist();
-    parentElement.append(made.root);
-    return made;
-  });
+  const [list, letGo] = hold(
+    parentElement,
+    lists,
+    () => {
+      const made = new Worklist();
+      parentElement.append(made.root);
+      return made;
+    },
+    (it) => {
+      it.detach();
+      it.root.remove();
+    },
+  );
   list.attach(setTriggerValue);
   list.update(data);
-  return () => {
-    list.detach();
-    lists.delete(parentElement);
-    list.root.remove();
-  };
+  return letGo;
 }

@@ -1,0 +1,79 @@
+"""A real Orthanc as the PACS, on free ports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import need
+from tests.e2e.reading_room import free_port
+
+ORTHANC = Path("/usr/sbin/Orthanc")
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    """A running Orthanc."""
+
+    dicom_port: int
+    http_port: int
+
+    def read(self, path: str) -> bytes:
+        """Read from its REST interface."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=20) as answer:
+            return bytes(answer.read())
+
+    def reports(self) -> list[bytes]:
+        """Return the files of all structured reports that it holds."""
+        every: list[Any] = [
+            json.loads(self.read(f"/series/{name}")) for name in json.loads(self.read("/series"))
+        ]
+        reports = [series for series in every if series["MainDicomTags"]["Modality"] == "SR"]
+        return [self.read(f"/instances/{one}/file") for series in reports for one in series["Instances"]]
+
+
+@contextmanager
+def run_orthanc(folder: Path) -> Iterator[Orthanc]:
+    """Run an Orthanc until the block ends."""
+    need(ORTHANC.is_file(), "Orthanc (apt-get install orthanc)")
+    orthanc = Orthanc(free_port(), free_port())
+    configuration = {
+        "StorageDirectory": str(folder / "orthanc"),
+        "IndexDirectory": str(folder / "orthanc"),
+        "DicomAet": "ORTHANC",
+        "DicomPort": orthanc.dicom_port,
+        "HttpPort": orthanc.http_port,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomAlwaysAllowStore": True,
+        "Plugins": [],
+    }
+    (folder / "orthanc.json").write_text(json.dumps(configuration))
+    with (folder / "orthanc.log").open("wb") as log:
+        process = subprocess.Popen([ORTHANC, folder / "orthanc.json"], stdout=log, stderr=log)
+    try:
+        _wait_until_up(orthanc, process)
+        yield orthanc
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_until_up(orthanc: Orthanc, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "Orthanc has ended"
+        try:
+            orthanc.read("/system")
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError("Orthanc did not start")

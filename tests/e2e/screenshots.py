@@ -1,0 +1,100 @@
+"""Draws the pictures of the documentation from the running system: `python -m tests.e2e.screenshots`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect, sync_playwright
+from pydicom.data import get_testdata_file
+
+from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, PATIENCE_MS, Reader
+from tests.e2e.reading_room import House, open_house
+from tests.ui import seed
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+
+
+def main() -> None:
+    """Draw every picture anew."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_house(Path(folder) / "ui.log") as house,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
+        study = bring_in_studies(house)
+        draw_login(browser, house.room.url)
+        draw_reading(browser, house.room.url, study)
+        draw_audit(browser, house.room.url)
+        browser.close()
+
+
+def bring_in_studies(house: House) -> str:
+    """Fill the worklist with studies at different stages; return the one that is read."""
+    urgent = house.chest(
+        "urgent",
+        patient_name="Martin^Jeanne",
+        patient_id="JM-20431",
+        birth_date="19580312",
+        sex="F",
+        description="Chest PA",
+        accession_number="A-7731",
+        requested_priority="STAT",
+    )
+    house.chest("routine", patient_name="Lindqvist^Per", patient_id="PL-11820", description="Chest PA")
+    now, spool_dir = seed.now_utc(), house.room.settings.spool_dir
+    leg = Path(str(get_testdata_file("RG3_UNCR.dcm", download=False)))
+    received = seed.receive(
+        house.store, spool_dir, leg, now=now, patient_name="Okafor^Chidi", description="Lower leg ap"
+    )
+    seed.record(house.store, received, seed.no_draft(), now=now)
+    ct = Path(str(get_testdata_file("CT_small.dcm", download=False)))
+    seed.receive(house.store, spool_dir, ct, now=now, patient_name="Silva^Ana", description="CT thorax")
+    return urgent
+
+
+def draw_login(browser: Browser, url: str) -> None:
+    """The log-in."""
+    reader = Reader(browser, url, "", log_in=False)
+    reader.page.goto(url)
+    _draw(reader, "login")
+
+
+def draw_reading(browser: Browser, url: str, study: str) -> None:
+    """Worklist, review with overlay, signed report."""
+    reader = Reader(browser, url, "ada")
+    reader.page.locator("tr[data-study]").nth(3).wait_for()
+    _draw(reader, "worklist", close=False)
+    reader.open_study(study)
+    reader.press("j", "a", "e")
+    reader.page.keyboard.press("End")
+    reader.page.keyboard.type(" Not seen on the lateral view.")
+    reader.press("Enter")
+    reader.wait_until_saved()
+    reader.press("k", "o")
+    _draw(reader, "review", close=False)
+    reader.press("o", "j", "j", "a", "a", "a", "s")
+    reader.sign(seed.PASSWORD)
+    expect(reader.page.locator(".banners")).to_contain_text("SIGNED", timeout=PATIENCE_MS)
+    _draw(reader, "signed")
+
+
+def draw_audit(browser: Browser, url: str) -> None:
+    """The audit log, verified."""
+    reader = Reader(browser, url, "aud")
+    reader.page.get_by_role("button", name="Verify the log").click()
+    reader.page.get_by_text("entries verified").wait_for()
+    _draw(reader, "audit")
+
+
+def _draw(reader: Reader, name: str, *, close: bool = True) -> None:
+    reader.page.wait_for_timeout(1500)  # fonts and the table's canvas
+    reader.page.screenshot(path=IMAGES / f"{name}.png")
+    if close:
+        reader.close()
+
+
+if __name__ == "__main__":
+    main()
