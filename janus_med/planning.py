@@ -23,7 +23,7 @@ IMPLIED_BY: dict[str, frozenset[str]] = {
     "Lung Opacity": frozenset({"Edema", "Consolidation", "Pneumonia", "Atelectasis"}),
     "Enlarged Cardiomediastinum": frozenset({"Cardiomegaly"}),
 }
-"""A parent of CheXpert's hierarchy is left out of the text when a child is in it."""
+"""An undecided parent of CheXpert's hierarchy is left out of the text when a child is in it."""
 
 DENIED_FIRST = ("Pneumothorax", "Pleural Effusion", "Consolidation", "Lung Lesion", "Edema")
 
@@ -64,7 +64,7 @@ def _fact(finding: FindingReading) -> ExpertFact:
 
 def _without_implied(facts: list[ExpertFact]) -> list[ExpertFact]:
     names = {fact.finding for fact in facts}
-    return [fact for fact in facts if not names & IMPLIED_BY.get(fact.finding, frozenset())]
+    return [fact for fact in facts if fact.certain or not names & IMPLIED_BY.get(fact.finding, frozenset())]
 
 
 def _most_certain(facts: list[ExpertFact], by_name: dict[str, FindingReading]) -> tuple[ExpertFact, ...]:

@@ -19,12 +19,23 @@ IMAGE, IMAGE_START, IMAGE_END = "<image_placeholder>", "<begin_of_image>", "<end
 USER, ASSISTANT = "<|User|>", "<|Assistant|>"
 SPECIAL = (BOS, EOS, PAD, IMAGE, IMAGE_START, IMAGE_END, USER, ASSISTANT)
 
+STEMS = tuple(
+    (
+        "unchang|stable|interval|increas|decreas|worse|improv|previous|prior|compar|again|persist|since|resolv|"
+        "progress|regress|former|earlier|no longer|develop|redemonstrat|enlarging|evol|new|newly"
+    ).split("|")
+)
+"""Beginnings of words that compare with an earlier film; without one at hand they may not be written."""
+
+WHOLE_WORDS = frozenset({"new", "newly"})
+
 COMPARISON = re.compile(
-    r"(?<![a-z])(unchang|stable|interval|increas|decreas|worse|improv|previous|prior|compar|new(?:ly)?(?![a-z])|again"
-    r"|persist|since|resolv|progress|regress|former|earlier|no longer|develop|redemonstrat|enlarging|evol)",
+    "(?<![a-z])(?:"
+    + "|".join(stem.replace(" ", r"\s+") + ("(?![a-z])" if stem in WHOLE_WORDS else "") for stem in STEMS)
+    + ")",
     re.IGNORECASE,
 )
-"""Stems that compare with an earlier film; without one at hand they may not be written."""
+"""Finds a comparison in a text."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -116,19 +127,28 @@ class ForbidComparison(LogitsProcessor):
         allowed = scores.clone()
         for row, ids in enumerate(input_ids):
             written = self._tokenizer.decode(ids[self._start :], skip_special_tokens=True)
-            allowed[row, self._forbidden(_unfinished(written))] = -torch.inf
+            allowed[row, self._forbidden(_beginning(written))] = -torch.inf
         return allowed
 
-    def _forbidden(self, word: str) -> list[int]:
-        if word not in self._verdicts:
-            self._verdicts[word] = [
+    def _forbidden(self, beginning: str) -> list[int]:
+        if beginning not in self._verdicts:
+            self._verdicts[beginning] = [
                 index
                 for index, piece in enumerate(self._pieces)
-                if index not in self._special and COMPARISON.search(word + piece)
+                if index not in self._special and COMPARISON.search(beginning + piece)
             ]
-        return self._verdicts[word]
+        return self._verdicts[beginning]
 
 
-def _unfinished(written: str) -> str:
-    # "no longer" spans a space: keep two words of context, which a finished allowed word cannot harm
-    return "".join(re.findall(r"\S*\s*", written)[-3:])
+def _beginning(written: str) -> str:
+    """Return the end of the text when it may be the beginning of a forbidden word, else nothing.
+
+    There are few such beginnings, so few verdicts, whatever is written and however large the vocabulary.
+    """
+    lowered = " ".join(written[-40:].lower().split()) + (" " if written[-1:].isspace() else "")
+    word = re.search(r"[a-z]*$", lowered)
+    pair = re.search(r"(?<![a-z])no [a-z]*$", lowered)
+    for found in (pair, word):
+        if found is not None and found.group() and any(stem.startswith(found.group()) for stem in STEMS):
+            return found.group()
+    return ""

@@ -78,9 +78,11 @@ def test_a_film_is_normal_only_when_that_is_decided_and_nothing_else_is_said() -
     assert not plan_report(_findings(No_Finding=(0.9, "present"), Edema=(0.9, "present"))).normal
 
 
-def test_a_child_of_the_hierarchy_stands_for_its_parent() -> None:
-    plan = plan_report(_findings(Lung_Opacity=(0.9, "present"), Consolidation=(0.9, "present")))
-    assert [fact.finding for fact in plan.facts] == ["Consolidation"]
+def test_a_child_of_the_hierarchy_stands_for_an_undecided_parent() -> None:
+    undecided = plan_report(_findings(Lung_Opacity=(0.6, "defer"), Consolidation=(0.9, "present")))
+    assert [fact.finding for fact in undecided.facts] == ["Consolidation"]
+    decided = plan_report(_findings(Lung_Opacity=(0.9, "present"), Consolidation=(0.9, "present")))
+    assert [fact.finding for fact in decided.facts] == ["Lung Opacity", "Consolidation"]
 
 
 def test_sentences_carry_section_findings_polarity_and_confidence() -> None:
