@@ -19,11 +19,32 @@ IMAGE, IMAGE_START, IMAGE_END = "<image_placeholder>", "<begin_of_image>", "<end
 USER, ASSISTANT = "<|User|>", "<|Assistant|>"
 SPECIAL = (BOS, EOS, PAD, IMAGE, IMAGE_START, IMAGE_END, USER, ASSISTANT)
 
-STEMS = tuple(
-    (
-        "unchang|stable|interval|increas|decreas|worse|improv|previous|prior|compar|again|persist|since|resolv|"
-        "progress|regress|former|earlier|no longer|develop|redemonstrat|enlarging|evol|new|newly"
-    ).split("|")
+STEMS = (
+    "unchang",
+    "stable",
+    "interval",
+    "increas",
+    "decreas",
+    "worse",
+    "improv",
+    "previous",
+    "prior",
+    "compar",
+    "again",
+    "persist",
+    "since",
+    "resolv",
+    "progress",
+    "regress",
+    "former",
+    "earlier",
+    "no longer",
+    "develop",
+    "redemonstrat",
+    "enlarging",
+    "evol",
+    "new",
+    "newly",
 )
 """Beginnings of words that compare with an earlier film; without one at hand they may not be written."""
 
