@@ -87,6 +87,8 @@ class Page:
         self.console.print(table)
         self.console.print(self._report_table(signed))
         figures = Table(title="Figures", title_justify="left", show_edge=False, show_header=False)
+        figures.add_column()
+        figures.add_column(overflow="fold")
         for title, seconds in self.seconds.items():
             figures.add_row(title, f"{seconds:.1f} s")
         figures.add_row("audit log", f"{audit.entries} entries verified, head {audit.head[:16]}")
@@ -95,6 +97,8 @@ class Page:
 
     def _report_table(self, signed: SignedReport) -> Table:
         table = Table(title="Report", title_justify="left", show_edge=False, show_header=False)
+        table.add_column()
+        table.add_column(overflow="fold")
         attestation, delivery = signed.review.attestations[-1], signed.delivery
         table.add_row(
             "signed", "in an earlier run" if signed.before else "in this run, by the demo attending"

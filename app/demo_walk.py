@@ -28,6 +28,7 @@ from app.store.engine import Store
 
 SOURCE = "demo"
 _POLL_SECONDS = 0.2
+_SENTENCES = frozenset({"Finding", "Impression"})
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,10 @@ def _find_document(plan: DemoPlan, delivery: Delivery, review: Review) -> tuple[
 
 
 def _texts(item: Any) -> list[str]:
-    found = [str(item.TextValue)] if "TextValue" in item else []
+    """Return the report's own sentences, in order, without what else the document says as text."""
+    name = item.get("ConceptNameCodeSequence")
+    is_sentence = bool(name) and name[0].CodeMeaning in _SENTENCES and "TextValue" in item
+    found = [str(item.TextValue)] if is_sentence else []
     for child in item.get("ContentSequence", []):
         found += _texts(child)
     return found

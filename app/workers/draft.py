@@ -36,8 +36,11 @@ _ASK_AGAIN_SECONDS = 30.0
 
 def work(settings: Settings) -> None:
     """Draft studies until SIGTERM or SIGINT, then end within 10 s."""
+    from transformers.utils.logging import disable_progress_bar
+
     from janus_med.decoding import Decoder
 
+    disable_progress_bar()
     actor = service_actor("drafting")
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings))

@@ -63,7 +63,7 @@ def run_worker(worker: Worker) -> Iterator[None]:
     assert not thread.is_alive()
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 90.0) -> None:
+def wait_until(done: Callable[[], bool], seconds: float = 180.0) -> None:
     """Wait until something holds; fail after `seconds`, which are many: the machine may be busy."""
     deadline = time.monotonic() + seconds
     while not done():

@@ -100,7 +100,7 @@ def test_retry_drafts_the_study_when_the_model_is_back(
     retry_dead_letter(store, ACTOR, letter.dead_letter_id, now=now())
     present = drafting(store, settings, bundled, decoder)
     with run_worker(Worker(store, settings, ACTOR, [present])):
-        wait_until(lambda: study_of(store, study_uid).state is StudyState.DRAFTED, 60)
+        wait_until(lambda: study_of(store, study_uid).state is StudyState.DRAFTED)
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ def test_study_out_of_scope_is_no_failure(
 ) -> None:
     study_uid = receive(store, settings, leg_radiograph)
     with run_worker(Worker(store, settings, ACTOR, [drafting(store, settings, bundled, decoder)])):
-        wait_until(lambda: study_of(store, study_uid).state is StudyState.UNDRAFTED, 60)
+        wait_until(lambda: study_of(store, study_uid).state is StudyState.UNDRAFTED)
         wait_until(lambda: depth(store) == (0, 0))
     assert "frontal chest radiograph" in study_of(store, study_uid).reason
     assert dead_letters(store, ACTOR, now=now()) == []
