@@ -133,7 +133,9 @@ def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrain
 def load_base(folder: Path) -> JanusForConditionalGeneration:
     """Load the plain Hugging Face model of a folder: local files, safetensors, no remote code, float32."""
     from transformers import JanusForConditionalGeneration
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()  # a worker's log is no terminal
     try:
         janus = JanusForConditionalGeneration.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from janus_med.training.data import ImageStore
 
-DRAFTS = 60
+MOST_DRAFTS = 60
 
 
 def evaluate_folder(
@@ -104,7 +104,8 @@ def measure_all(engine: JanusMed, store: ImageStore, samples: int, seed: int) ->
         figures[f"inserted_calibration_{brush}"] = calibration_errors(inserted, rng)
         figures[f"inserted_decisions_{brush}"] = decisions(model, inserted, rng)
     figures["scope"] = scope(model, store, seed)
-    drafts = films[:DRAFTS] + inserted_samples(store, grid, "trained", DRAFTS, seed + 1)
+    count = min(MOST_DRAFTS, samples // 4)
+    drafts = films[:count] + inserted_samples(store, grid, "trained", count, seed + 1)
     figures["drafts"] = draft_fidelity(engine, drafts, rng)
     return figures
 
