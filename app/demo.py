@@ -80,6 +80,8 @@ def run_demo(
                 page.warn_of_missing_draft(states["chest"][1])
                 supervisor.watch(stop)
             page.say("stopping ...")
+            stopping = time.monotonic()
+        page.say(f"stopped in {time.monotonic() - stopping:.1f} s")
     except Interrupted:
         page.say("stopped")
         raise SystemExit(130) from None
