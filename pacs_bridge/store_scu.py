@@ -80,6 +80,7 @@ def send_instances(
     calling_ae: str,
     timeouts: Timeouts | None = None,
     attempts: int = 3,
+    sent_before: bool = False,
 ) -> list[SendOutcome]:
     """Store instances at a peer over one association, re-associating when an answer was lost.
 
@@ -95,6 +96,9 @@ def send_instances(
         Explicit for every wait.
     attempts
         Sends of one instance before giving up on its answers.
+    sent_before
+        The same instances may have been sent by an earlier process that did not live to see the answer: a
+        peer that calls one a duplicate (0x0111) has it.
 
     Returns
     -------
@@ -115,7 +119,7 @@ def send_instances(
     while len(outcomes) < len(items):
         if tries == attempts:
             raise Retriable(f"{destination} did not answer C-STORE in {attempts} attempts")
-        done = _send_over_one_association(peer, items[len(outcomes) :], tries)
+        done = _send_over_one_association(peer, items[len(outcomes) :], tries, sent_before=sent_before)
         outcomes += done
         tries = 1 if done else tries + 1
     return outcomes
@@ -221,7 +225,9 @@ class _Item:
         return self.source if isinstance(self.source, Dataset) else dcmread(self.source)
 
 
-def _send_over_one_association(peer: _Peer, items: list[_Item], tries: int) -> list[SendOutcome]:
+def _send_over_one_association(
+    peer: _Peer, items: list[_Item], tries: int, *, sent_before: bool
+) -> list[SendOutcome]:
     """Send until everything is sent or an answer is missing; return what is surely there."""
     wanted: dict[tuple[str, tuple[str, ...]], None] = {}
     for item in items:
@@ -237,7 +243,7 @@ def _send_over_one_association(peer: _Peer, items: list[_Item], tries: int) -> l
             status = _send(assoc, item)
             if status is None:
                 break
-            _check(status, item, peer.destination, resent=bool(tries) and not outcomes)
+            _check(status, item, peer.destination, resent=sent_before or (bool(tries) and not outcomes))
             outcomes.append(SendOutcome(item.sop_instance_uid, status, 1 if outcomes else tries + 1))
     return outcomes
 

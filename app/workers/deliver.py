@@ -99,8 +99,14 @@ class DeliverReport:
     def _send(self, order: DeliveryOrder) -> None:
         try:
             document = build_document(order, self.settings.institution, self._object(order.source.sha256))
-            destination = Destination.parse(order.delivery.destination)
-            send_instances([document], destination, calling_ae=self.settings.ae_title, timeouts=_TIMEOUTS)
+            send_instances(
+                [document],
+                Destination.parse(order.delivery.destination),
+                calling_ae=self.settings.ae_title,
+                timeouts=_TIMEOUTS,
+                # a deliverer that was killed may have sent it: the UID is this signature's own
+                sent_before=True,
+            )
         except Retriable as error:
             raise PeerUnavailable(str(error)) from error
         except (BridgeError, ValueError) as error:

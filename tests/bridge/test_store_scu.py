@@ -158,6 +158,12 @@ def test_duplicate_after_a_lost_answer_means_it_is_there(scripted):
     assert len(set(seen)) == 1
 
 
+def test_duplicate_of_what_a_killed_process_sent_means_it_is_there(scripted):
+    port, seen = scripted(lambda *_: 0x0111)
+    (outcome,) = send_instances([with_meta(radiograph())], to(port), calling_ae=CALLING, sent_before=True)
+    assert (outcome.status, len(seen)) == (0x0111, 1)
+
+
 def test_peer_that_never_answers_ends_in_retriable(scripted):
     port, seen = scripted(lambda event, _: event.assoc.abort() or 0x0000)
     with pytest.raises(Retriable, match="3 attempts"):
