@@ -16,7 +16,7 @@ export class Autosave {
     this.show = show;
     /** @type {Map<string, () => Promise<string>>} */
     this.waiting = new Map();
-    this.running = Promise.resolve();
+    this.running = Promise.resolve(true);
     this.timer = 0;
     this.firstTyped = 0;
     this.lastSaved = null;
@@ -58,7 +58,7 @@ export class Autosave {
   flush() {
     window.clearTimeout(this.timer);
     this.running = this.running.then(() => this.drain());
-    return this.running.then(() => !this.isPending);
+    return this.running.then((isTaken) => isTaken && !this.isPending);
   }
 
   arm(wait) {
@@ -66,19 +66,20 @@ export class Autosave {
     this.timer = window.setTimeout(() => this.flush(), wait);
   }
 
+  /** Write what waits at this moment; what is typed meanwhile has its own pause. */
   async drain() {
-    while (this.waiting.size > 0) {
-      const [key, write] = this.waiting.entries().next().value;
+    this.firstTyped = 0;
+    for (const [key, write] of [...this.waiting]) {
       try {
         this.lastSaved = await write();
         if (this.waiting.get(key) === write) this.waiting.delete(key);
       } catch (error) {
         this.fail(key, write, error);
-        return;
+        return false;
       }
     }
-    this.firstTyped = 0;
-    this.show({ text: "saved", state: "saved", at: this.lastSaved });
+    if (!this.isPending) this.show({ text: "saved", state: "saved", at: this.lastSaved });
+    return true;
   }
 
   /** A server that is away is asked again; a refusal is final for this text. */

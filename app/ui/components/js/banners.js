@@ -19,7 +19,7 @@ export function banners(data, sentences, ask) {
     undrafted(data),
     lock(data),
     review(data, sentences),
-    ...data.draft.issues.map((issue) => [severity(issue.severity), "CHECK", issue.message]),
+    ...data.draft.issues.filter(isLoud).map((issue) => [severity(issue.severity), "CHECK", issue.message]),
   ];
   return lines.filter(Boolean).map((line) => banner(line, ask));
 }
@@ -30,8 +30,13 @@ function banner([kind, head, text, offer], ask) {
   return el("div", { class: `banner ${kind}`, role: "status" }, ...words, button);
 }
 
+/** Whether an issue has to be seen before reading; the others stand with the findings. */
+export function isLoud({ severity: name }) {
+  return name !== "info";
+}
+
 function severity(name) {
-  return name === "error" || name === "critical" ? "danger" : "warn";
+  return name === "error" ? "danger" : "warn";
 }
 
 function signed({ state, signatures }) {

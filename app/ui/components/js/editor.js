@@ -2,7 +2,7 @@
 
 import { whilePresent } from "./activity.js";
 import { Autosave, guardPage } from "./autosave.js";
-import { banners } from "./banners.js";
+import { banners, isLoud } from "./banners.js";
 import { clockTime, hold, localTime } from "./dom.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
 import { findingsPanel } from "./findings.js";
@@ -236,7 +236,8 @@ class Editor {
   showFindings(findings) {
     if (this.listed === findings) return;
     this.listed = findings;
-    this.parts.findings.replaceChildren(...[findingsPanel(findings)].filter(Boolean));
+    const remarks = this.data.draft.issues.filter((issue) => !isLoud(issue)).map(({ message }) => message);
+    this.parts.findings.replaceChildren(...[findingsPanel(findings, remarks)].filter(Boolean));
   }
 
   /** The card of a sentence; the same element as long as nothing about it changed. */

@@ -6,11 +6,12 @@ const ORDER = { present: 0, defer: 1, absent: 2 };
 const WORDS = { present: "present", defer: "undecided", absent: "absent" };
 
 /**
- * Make the list of findings, the present first.
+ * Make the list of findings, the present first, with what else the model remarks.
  * @param {import("./overlay.js").Finding[]} findings
+ * @param {string[]} remarks
  * @returns {HTMLElement|null}
  */
-export function findingsPanel(findings) {
+export function findingsPanel(findings, remarks) {
   if (findings.length === 0) return null;
   const sorted = [...findings].sort((a, b) => ORDER[a.decision] - ORDER[b.decision] || b.probability - a.probability);
   const present = sorted.filter(({ decision }) => decision === "present").length;
@@ -20,6 +21,7 @@ export function findingsPanel(findings) {
     { class: "findings" },
     el("summary", { text: `Findings of the AI: ${present} present, ${undecided} undecided of ${findings.length}` }),
     el("ul", {}, ...sorted.map(row)),
+    remarks.length > 0 && el("ul", { class: "remarks" }, ...remarks.map((text) => el("li", { text }))),
   );
 }
 
