@@ -171,6 +171,7 @@ def test_dead_letters_are_listed_and_retried(settings: Settings) -> None:
         assert "no work" in janus_med("work", "dead", settings=settings).stdout
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sent_is_named(tmp_path: Path) -> None:
     text = tmp_path / "note.txt"
     text.write_text("not DICOM")
