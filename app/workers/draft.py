@@ -39,6 +39,7 @@ def work(settings: Settings) -> None:
     from transformers.utils.logging import disable_progress_bar
 
     from janus_med.decoding import Decoder
+    from janus_med.preprocessing import load_libraries
 
     disable_progress_bar()
     actor = service_actor("drafting")
@@ -47,6 +48,7 @@ def work(settings: Settings) -> None:
         decoder = stack.enter_context(Decoder())
         model = ModelOnDemand(settings.model, settings.device)
         model.load()
+        load_libraries()  # several seconds, which the first study would wait for
         task = DraftStudy(store, actor, model, decoder, settings.spool_dir / "objects")
         Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
 

@@ -134,15 +134,17 @@ class IntakeLoop:
 
     def _index_together(self, store: Store, batch: Sequence[SpooledInstance]) -> None:
         report = index_instances(store, [as_received(i) for i in batch], now=datetime.now(UTC))
-        reasons = dict(report.quarantined)
         for instance in batch:
-            reason = reasons.get(instance.header.sop_instance_uid)
-            if reason is None:
+            refusal = report.refusal_of(instance.header.sop_instance_uid, instance.digest)
+            if refusal is None:
                 self._spool.indexed(instance)
             else:
-                self._spool.quarantine(instance, reason)
+                self._spool.quarantine(instance, refusal.reason)
         structlog.get_logger().info(
-            "indexed", instances=report.indexed, duplicates=report.duplicates, quarantined=len(reasons)
+            "indexed",
+            instances=report.indexed,
+            duplicates=report.duplicates,
+            quarantined=len(report.refusals),
         )
 
     def _index_alone(self, store: Store, instance: SpooledInstance) -> None:
