@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.identifiers import derived_uid
+from app.domain.intake import ReceivedInstance
 from app.domain.report import Report
 from app.settings import Destination, Settings
 from app.store.embedded import EmbeddedPostgres
@@ -75,18 +76,21 @@ class House:
 
     def chest(self, name: str, **changes: Any) -> str:
         """Bring in RG1 as a study of its own with a draft; return the study's UID."""
-        from pydicom.data import get_testdata_file
-
         lesion = changes.pop("lesion_text", "")
-        file = Path(str(get_testdata_file("RG1_UNCR.dcm", download=False)))
-        uids = {part: derived_uid(name, part) for part in ("study_uid", "series_uid", "sop_uid")}
-        known = {"patient_name": f"Reader^{name.title()}", "patient_id": f"ID-{name}"}
-        now = seed.now_utc()
-        received = seed.receive(
-            self.store, self.room.settings.spool_dir, file, now=now, **uids | known | changes
-        )
+        received, now = self.send(name, "RG1_UNCR.dcm", **changes), seed.now_utc()
         seed.record(self.store, received, seed.chest_draft(received, lesion_text=lesion), now=now)
         return received.study_uid
+
+    def send(self, name: str, file: str, **changes: Any) -> ReceivedInstance:
+        """Spool and index a sample file as an image of the study called `name`."""
+        from pydicom.data import get_testdata_file
+
+        path = Path(str(get_testdata_file(file, download=False)))
+        uids = {part: derived_uid(name, part) for part in ("study_uid", "series_uid", "sop_uid")}
+        known = {"patient_name": f"Reader^{name.title()}", "patient_id": f"ID-{name}"}
+        known |= {"birth_date": "19580312", "sex": "F"}
+        spool_dir = self.room.settings.spool_dir
+        return seed.receive(self.store, spool_dir, path, now=seed.now_utc(), **uids | known | changes)
 
     def report_of(self, study_uid: str) -> Report:
         """The newest report of a study, as the database has it."""

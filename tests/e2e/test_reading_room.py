@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from app.domain.identifiers import derived_uid
 from app.domain.report import Decision, ReportState
 from app.services.audit import verify_file
 from tests.e2e.browser import PATIENCE_MS, Reader
@@ -212,6 +213,22 @@ def test_sentence_of_ones_own_is_written_and_kept(house: House, reader_of: Calla
     own = [s for s in house.report_of(study).sentences if s.origin.value == "HUMAN"]
     assert [(s.section.value, s.text) for s in own] == [("impression", "CT is advised. Within two weeks.")]
     expect(rana.sentence(own[0].key).locator(".text")).to_have_text("CT is advised. Within two weeks.")
+
+
+@pytest.mark.covers("L12")
+def test_late_image_is_told_to_the_open_editor_and_stops_the_signature(
+    house: House, reader_of: Callable[[str], Reader]
+) -> None:
+    study, ada = house.chest("late"), reader_of("ada")
+    ada.open_study(study)
+    house.send("late", "RG3_UNCR.dcm", sop_uid=derived_uid("late", "second image"))
+    expect(ada.page.locator(".banners")).to_contain_text("SUPERSEDED", timeout=PATIENCE_MS)
+    expect(ada.page.locator(".sign")).to_be_hidden()
+    ada.press("j", "a")
+    assert house.report_of(study).state is ReportState.SUPERSEDED
+    assert house.report_of(study).sentence("ai-1").decision is Decision.UNTOUCHED
+    ada.page.get_by_role("button", name="Open the new one").click()
+    ada.page.get_by_text("waits for its draft").wait_for()
 
 
 @pytest.mark.covers("T27")
