@@ -16,6 +16,7 @@ from app.domain.report import Decision, ReportState
 from app.services.audit import verify_file
 from tests.e2e.browser import PATIENCE_MS, Reader
 from tests.e2e.reading_room import House
+from tests.ui import seed
 from tests.ui.seed import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -221,14 +222,17 @@ def test_late_image_is_told_to_the_open_editor_and_stops_the_signature(
 ) -> None:
     study, ada = house.chest("late"), reader_of("ada")
     ada.open_study(study)
-    house.send("late", "RG3_UNCR.dcm", sop_uid=derived_uid("late", "second image"))
+    second = house.send("late", "RG3_UNCR.dcm", sop_uid=derived_uid("late", "second image"))
     expect(ada.page.locator(".banners")).to_contain_text("SUPERSEDED", timeout=PATIENCE_MS)
     expect(ada.page.locator(".sign")).to_be_hidden()
     ada.press("j", "a")
     assert house.report_of(study).state is ReportState.SUPERSEDED
     assert house.report_of(study).sentence("ai-1").decision is Decision.UNTOUCHED
+
+    seed.record(house.store, second, seed.no_draft(), now=seed.now_utc(), revision=2)
     ada.page.get_by_role("button", name="Open the new one").click()
-    ada.page.get_by_text("waits for its draft").wait_for()
+    expect(ada.page.locator(".banners")).to_contain_text("NO AI DRAFT", timeout=PATIENCE_MS)
+    expect(ada.page.locator(".patient")).to_contain_text("revision 2")
 
 
 @pytest.mark.covers("T27")

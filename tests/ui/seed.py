@@ -96,14 +96,16 @@ def complete(store: Store, *, now: datetime) -> None:
     complete_due_studies(store, open_studies=frozenset(), quiet=timedelta(0), now=now)
 
 
-def record(store: Store, received: ReceivedInstance, content: DraftContent, *, now: datetime) -> None:
+def record(
+    store: Store, received: ReceivedInstance, content: DraftContent, *, now: datetime, revision: int = 1
+) -> None:
     """Complete the study and record what a drafting worker would."""
     complete(store, now=now)
     done = record_draft(
         store,
         service_actor("draft"),
         study_uid=received.study_uid,
-        revision=1,
+        revision=revision,
         content=content,
         now=now,
     )

@@ -5,6 +5,8 @@ import { el, localTime } from "./dom.js";
 /** @typedef {import("./report_client.js").EditorData} EditorData */
 /** @typedef {import("./link.js").Sentence} Sentence */
 
+const SUPERSEDED = "A later image arrived. This text cannot be signed; the new one is there once it is drafted.";
+
 /**
  * Return the banners of a report, gravest first.
  * @param {EditorData} data
@@ -14,7 +16,7 @@ import { el, localTime } from "./dom.js";
  */
 export function banners(data, sentences, ask) {
   const lines = [
-    data.superseded && ["danger", "SUPERSEDED", "A later image arrived. This text cannot be signed.", { text: "Open the new one", event: "newest" }],
+    data.superseded && ["danger", "SUPERSEDED", SUPERSEDED, { text: "Open the new one", event: "newest" }],
     ...signed(data),
     undrafted(data),
     lock(data),
