@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 from pydicom.data import get_testdata_file
 
-from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, PATIENCE_MS, Reader
+from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, Reader
 from tests.e2e.reading_room import House, open_house
 from tests.ui import seed
 
@@ -77,7 +77,7 @@ def draw_reading(browser: Browser, url: str, study: str) -> None:
     _draw(reader, "review", close=False)
     reader.press("o", "j", "j", "a", "a", "a", "s")
     reader.sign(seed.PASSWORD)
-    expect(reader.page.locator(".banners")).to_contain_text("SIGNED", timeout=PATIENCE_MS)
+    expect(reader.page.locator(".banners")).to_contain_text("SIGNED")
     _draw(reader, "signed")
 
 

@@ -110,19 +110,19 @@ def test_what_was_typed_survives_a_reload_and_a_killed_server(
     ada.page.keyboard.type(" Seen before.")
     ada.wait_until_saved()
     ada.page.reload()
-    expect(ada.sentence("ai-1").locator(".text")).to_contain_text("Seen before.", timeout=PATIENCE_MS)
+    expect(ada.sentence("ai-1").locator(".text")).to_contain_text("Seen before.")
 
     ada.wait_for_image()
     ada.choose("ai-2")
     ada.press("e")
     house.room.kill()
     ada.page.keyboard.type(" Typed while the server was away.")
-    expect(ada.page.locator(".saved")).to_have_attribute("data-state", "failed", timeout=PATIENCE_MS)
+    expect(ada.page.locator(".saved")).to_have_attribute("data-state", "failed")
     house.room.start()
     ada.wait_until_saved()
     assert house.report_of(study).sentence("ai-2").text.endswith("Typed while the server was away.")
     ada.page.reload()
-    expect(ada.sentence("ai-2").locator(".text")).to_contain_text("away.", timeout=PATIENCE_MS)
+    expect(ada.sentence("ai-2").locator(".text")).to_contain_text("away.")
 
 
 @pytest.mark.covers("U3")
@@ -180,7 +180,7 @@ def test_attending_reads_and_signs_by_keyboard_alone(
     expect(dialog).to_contain_text("The password is wrong")
     assert house.report_of(study).state is ReportState.IN_REVIEW
     ada.sign(PASSWORD)
-    expect(ada.page.locator(".banners")).to_contain_text("SIGNED", timeout=PATIENCE_MS)
+    expect(ada.page.locator(".banners")).to_contain_text("SIGNED")
     assert house.report_of(study).state is ReportState.SIGNED
     expect(ada.page.locator(".sign")).to_be_hidden()
     expect(ada.page.locator(".sentence button")).to_have_count(0)
@@ -223,7 +223,7 @@ def test_late_image_is_told_to_the_open_editor_and_stops_the_signature(
     study, ada = house.chest("late"), reader_of("ada")
     ada.open_study(study)
     second = house.send("late", "RG3_UNCR.dcm", sop_uid=derived_uid("late", "second image"))
-    expect(ada.page.locator(".banners")).to_contain_text("SUPERSEDED", timeout=PATIENCE_MS)
+    expect(ada.page.locator(".banners")).to_contain_text("SUPERSEDED")
     expect(ada.page.locator(".sign")).to_be_hidden()
     ada.press("j", "a")
     assert house.report_of(study).state is ReportState.SUPERSEDED
@@ -231,7 +231,7 @@ def test_late_image_is_told_to_the_open_editor_and_stops_the_signature(
 
     seed.record(house.store, second, seed.no_draft(), now=seed.now_utc(), revision=2)
     ada.page.get_by_role("button", name="Open the new one").click()
-    expect(ada.page.locator(".banners")).to_contain_text("NO AI DRAFT", timeout=PATIENCE_MS)
+    expect(ada.page.locator(".banners")).to_contain_text("NO AI DRAFT")
     expect(ada.page.locator(".patient")).to_contain_text("revision 2")
 
 

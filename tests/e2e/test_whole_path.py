@@ -19,7 +19,7 @@ from app.store.embedded import EmbeddedPostgres
 from app.store.engine import open_store
 from app.store.migrate import upgrade
 from tests.conftest import ROOT, need
-from tests.e2e.browser import PATIENCE_MS, Reader
+from tests.e2e.browser import Reader
 from tests.e2e.orthanc import Orthanc, run_orthanc
 from tests.e2e.reading_room import free_port
 from tests.postgres import OpenFolder
@@ -118,7 +118,7 @@ def dump(report: Path) -> str:
 def sign(reader: Reader) -> None:
     reader.press("s")
     reader.sign(seed.PASSWORD)
-    expect(reader.page.locator(".banners")).to_contain_text("SIGNED", timeout=PATIENCE_MS)
+    expect(reader.page.locator(".banners")).to_contain_text("SIGNED")
 
 
 def wait_for_delivery(reader: Reader) -> None:
