@@ -265,7 +265,7 @@ class ReadingRoom(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     ("examples", "length"),
     [(8, 25), pytest.param(50, 40, marks=pytest.mark.slow)],
-    ids=["quick", "ten thousand steps"],
+    ids=["quick", "two thousand steps"],
 )
 def test_unsigned_text_never_leaves(house: House, examples: int, length: int) -> None:
     machine = type("Machine", (ReadingRoom,), {"house": house, "steps": itertools.count(1)})
