@@ -1,7 +1,7 @@
 """The database stops under load and comes back: receiving goes on, and nothing is lost.
 
-Covered: receipt, intake and drafting jobs across an outage of the database; start without a database.
-Not covered: locks and deadlocks (`tests/store`).
+Covered: receipt, intake and drafting jobs across an outage of the database; a locked table; start without a
+database. Not covered: deadlocks (`tests/store`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from app.domain.access import service_actor
@@ -79,6 +80,28 @@ def test_receiving_goes_on_while_the_database_is_away(
         lost = len(set(acknowledged) - set(rows))
         print(f"\n{before} acknowledged before, {len(acknowledged)} in all, {lost} lost")
     assert set(acknowledged) <= set(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.covers("T07")
+def test_receiving_goes_on_while_a_table_is_locked(
+    settings: Settings, embedded: EmbeddedPostgres, store: Store, ct_slice: Path
+) -> None:
+    """Longer than the application waits for a lock (10 s): intake gives up, tries again, takes everything."""
+    stop = threading.Event()
+    sender = Sender(settings, ct_slice, 0, stop)
+    with Process(settings, "listen") as listener:
+        listener.wait_until_ready()
+        with psycopg.connect(embedded.attach().owner) as owner:
+            owner.execute("LOCK TABLE studies IN ACCESS EXCLUSIVE MODE")
+            sender.start()
+            wait_until(lambda: bool(listener.events("database away, receiving goes on")), 60)
+            during = len(sender.acknowledged)
+            wait_until(lambda: len(sender.acknowledged) > during + 5)
+        stop.set()
+        sender.join(30)
+        wait_until(lambda: set(sender.acknowledged) <= set(indexed(store)), 60)
+        assert listener.stop() == 0
 
 
 @pytest.mark.slow
