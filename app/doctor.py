@@ -59,7 +59,7 @@ def _check_spool(settings: Settings) -> str:
 
     settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     usage = shutil.disk_usage(settings.spool_dir)
-    floor = min(settings.free_space_floor_gb * 1e9, 0.1 * usage.total)
+    floor = settings.free_space_floor(usage.total)
     if usage.free < floor:
         raise ConfigurationError(
             f"{usage.free / 1e9:.1f} GB free in {settings.spool_dir}: storage is refused "

@@ -108,6 +108,10 @@ class Settings(BaseSettings):
         toml = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
         return (init_settings, env_settings, *toml)
 
+    def free_space_floor(self, total: int) -> float:
+        """Return the bytes below which a disk of `total` bytes takes nothing new: GB are 10^9 bytes."""
+        return min(self.free_space_floor_gb * 1e9, 0.1 * total)
+
     @property
     def spool_dir(self) -> Path:
         """Private folder of received instances."""

@@ -15,8 +15,6 @@ from app.settings import Settings
 from app.ui.room import Room
 from app.ui.routes.answers import in_thread, private_json
 
-_GB = 1024**3
-
 
 class SpoolFull(Retriable):
     """There is not enough space left to receive studies."""
@@ -69,6 +67,6 @@ def require_space(settings: Settings) -> None:
     # before the listener has made the spool, its disk is that of the data folder
     is_made = settings.spool_dir.is_dir()
     disk = shutil.disk_usage(settings.spool_dir if is_made else settings.data_dir)
-    floor = min(settings.free_space_floor_gb * _GB, 0.1 * disk.total)
+    floor = settings.free_space_floor(disk.total)
     if disk.free < floor:
         raise SpoolFull("the spool is below its free-space floor")
