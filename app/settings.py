@@ -24,6 +24,22 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "janus-med"
 
 
+class PeerSettings(BaseModel):
+    """A system that may send to us, and that we may have to call back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ae_title: str = Field(description="Its AE title.", min_length=1, max_length=16)
+    networks: tuple[str, ...] = Field(
+        default=(), description="Networks it may call from (CIDR); empty means anywhere."
+    )
+    host: str = Field(default="", description="Where it listens itself; empty when it does not.")
+    port: int = Field(default=0, description="Its DICOM port; 0 when it does not listen.", ge=0, le=65535)
+    certificates: tuple[str, ...] = Field(
+        default=(), description="SHA-256 fingerprints of the client certificates it may use over TLS."
+    )
+
+
 class Destination(BaseModel):
     """A system that signed reports are sent to."""
 
@@ -56,6 +72,10 @@ class Settings(BaseSettings):
     dicom_port: int = Field(default=11112, description="Port of the DICOM listener.", ge=0, le=65535)
     allowed_ae_titles: tuple[str, ...] = Field(
         default=(), description="Calling AE titles that may send (JSON list); empty means nobody."
+    )
+    peers: tuple[PeerSettings, ...] = Field(
+        default=(),
+        description="Systems that may send, in full (JSON list); adds to `allowed_ae_titles`.",
     )
     allow_plain_off_loopback: Literal["", "I accept unencrypted DICOM on my network"] = Field(
         default="", description="The sentence that permits plain DICOM on another address than loopback."

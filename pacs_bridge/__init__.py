@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pacs_bridge.admission import Peer, Rejection
 from pacs_bridge.destination import Destination, Timeouts
+from pacs_bridge.dimse_service import NormalizedCommand, NormalizedRequest, NormalizedService
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.elements import Limits
 from pacs_bridge.errors import AssociationRejected, BridgeError, Fatal, Rejected, Retriable
@@ -38,6 +39,9 @@ __all__ = [
     "ListenerConfig",
     "ListenerEvents",
     "LoggedEvents",
+    "NormalizedCommand",
+    "NormalizedRequest",
+    "NormalizedService",
     "Peer",
     "QuarantinedInstance",
     "ReceivedInstance",

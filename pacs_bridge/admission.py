@@ -24,10 +24,18 @@ class Peer:
         1 to 16 characters, compared exactly (PS3.5 6.2 AE, spaces at the ends are not significant).
     networks
         CIDR networks, ``10.1.2.0/24`` or ``2001:db8::/64``; empty means from anywhere.
+    host, port
+        Where the peer itself listens, for what we have to tell it later; empty and 0 when it does not.
+    certificates
+        SHA-256 fingerprints (hexadecimal) of the client certificates that may use this AE title over TLS;
+        empty lets any certificate of a trusted issuer use it.
     """
 
     ae_title: str
     networks: tuple[str, ...] = ()
+    host: str = ""
+    port: int = 0
+    certificates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.ae_title) <= 16 or self.ae_title != self.ae_title.strip():

@@ -85,7 +85,7 @@ def listener_config(settings: Settings) -> ListenerConfig:
             "on loopback, or set JANUS_MED_ALLOW_PLAIN_OFF_LOOPBACK to the sentence that its help names"
         )
     try:
-        peers = tuple(Peer.parse(text) for text in settings.allowed_ae_titles)
+        peers = peers_of(settings)
     except ValueError as error:
         raise ConfigurationError(f"JANUS_MED_ALLOWED_AE_TITLES: {error}") from None
     if not peers:
@@ -97,6 +97,18 @@ def listener_config(settings: Settings) -> ListenerConfig:
         port=settings.dicom_port,
         maximum_associations=settings.max_associations,
     )
+
+
+def peers_of(settings: Settings) -> tuple[Peer, ...]:
+    """Return who may send, from both settings that name peers.
+
+    Raises
+    ------
+    ValueError
+        If a title or a network is none.
+    """
+    short = [Peer.parse(text) for text in settings.allowed_ae_titles]
+    return (*short, *(Peer(**peer.model_dump()) for peer in settings.peers))
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,15 @@ def test_public_names_are_these():
     assert set(pacs_bridge.__all__) == {
         *("AssociationFacts", "AssociationRejected", "BridgeError", "Destination", "Disposition", "Fatal"),
         *("FreeSpaceFloor", "InstanceHeader", "InstanceSink", "JanitorReport", "Limits", "Listener"),
-        *("ListenerConfig", "ListenerEvents", "LoggedEvents", "Peer", "QuarantinedInstance"),
+        *(
+            "ListenerConfig",
+            "ListenerEvents",
+            "LoggedEvents",
+            "NormalizedCommand",
+            "NormalizedRequest",
+            "NormalizedService",
+        ),
+        *("Peer", "QuarantinedInstance"),
         *("ReceivedInstance", "Rejected", "Rejection", "Retriable", "SendOutcome", "Spool", "SpoolSink"),
         *("SpooledInstance", "StoreOutcome", "Timeouts", "TransportLimits", "echo", "read_header"),
         "send_instances",

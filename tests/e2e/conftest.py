@@ -15,7 +15,7 @@ from tests.e2e.reading_room import House, open_house
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, no longer than a module needs it: while Playwright lives, nothing else can run an event loop."""
+    """Debian's Chromium, for one module: while Playwright lives, nothing else can run an event loop."""
     need(CHROMIUM.is_file(), "chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
