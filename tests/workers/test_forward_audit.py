@@ -7,12 +7,15 @@ settings. Not covered: the messages (`tests/unit/test_audit_xml_file.py`), frame
 from __future__ import annotations
 
 import itertools
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import trustme
 from lxml import etree
 
 from app.domain.access import service_actor
@@ -20,16 +23,26 @@ from app.domain.audit import AuditEvent, AuditFact
 from app.domain.errors import ConfigurationError
 from app.services.audit_forwarding import audit_backlog, hold_collector
 from app.settings import AuditCollector, Settings
-from app.store.engine import Store
+from app.store.engine import Store, open_store
+from app.store.migrate import upgrade
 from app.workers.audit_forms import AuditSource
 from app.workers.forward_audit import AuditForwarder, collector_of
 from pacs_bridge.errors import Retriable
 from pacs_bridge.syslog import Collector
 from tests.bridge.audit_collector import CollectorServer
 from tests.conftest import ROOT
+from tests.workers.conftest import wait_until
+from tests.workers.processes import Process
 
 SCHEMA = etree.RelaxNG(etree.parse(ROOT / "tests" / "bridge" / "audit_message.rng"))
 NAME = "collector:6514"
+
+
+@pytest.fixture
+def settings(data_dir: Path) -> Settings:
+    chosen = Settings(data_dir=data_dir)
+    upgrade(chosen)
+    return chosen
 
 
 def append(store: Store, count: int, detail: str = "") -> None:
@@ -171,6 +184,27 @@ def test_killed_teller_goes_on_where_it_surely_was(store: Store) -> None:
     assert server.numbers == [*range(1, 21), *range(1, 21)]
 
 
+@pytest.mark.covers("A4")
+@pytest.mark.slow
+def test_delivery_process_tells_a_collector_over_tls(settings: Settings, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = CollectorServer(context)
+    server.start()
+    chosen = AuditCollector(host="localhost", port=server.port, ca_file=tmp_path / "ca.pem")
+    with open_store(settings) as store:
+        append(store, 10)
+        with Process(settings.model_copy(update={"audit_collector": chosen}), "deliver"):
+            wait_until(lambda: len(server.numbers) >= 10)
+            append(store, 5)
+            wait_until(lambda: audit_backlog(store, f"localhost:{server.port}") == 0)
+    server.stop()
+    assert in_order(server.numbers)
+    assert len(set(server.numbers)) >= 15
+
+
 def test_two_tellers_take_turns(store: Store) -> None:
     append(store, 3)
     now = datetime.now(UTC)
@@ -190,7 +224,7 @@ def test_collector_over_a_network_needs_tls() -> None:
     assert collector_of(AuditCollector(host="collector.example")).tls is not None
 
 
-def test_missing_certificate_is_named(tmp_path) -> None:
+def test_missing_certificate_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="certificate"):
         collector_of(AuditCollector(host="collector.example", ca_file=tmp_path / "none.pem"))
 
