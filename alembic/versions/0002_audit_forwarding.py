@@ -1,6 +1,6 @@
 """How far the audit log has been told to each collector.
 
-Revision ID: 0010
+Revision ID: 0002
 Revises: 0001
 """
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0010"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
