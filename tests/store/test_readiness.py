@@ -17,6 +17,7 @@ from app.store.connection import endpoints_of, make_engine
 from app.store.engine import Store, open_database, open_store
 from app.store.keys import Keys, read_keys
 from app.store.migrate import upgrade
+from app.store.readiness import SCHEMA_REVISION
 from tests.postgres import TEST_KEYS, Database, Server, free_port
 
 
