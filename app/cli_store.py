@@ -19,6 +19,7 @@ from app.domain.access import Actor, service_actor
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from app.services.audit import ExportWriter
     from app.store.engine import Store
 
 PASSWORD = "JANUS_MED_PASSWORD"  # noqa: S105 - the name of a variable
@@ -50,7 +51,9 @@ def _actor() -> Actor:
 @audit.command("export")
 def export(  # noqa: PLR0917 - options
     out: Annotated[Path, typer.Option(help="File to write.")],
-    format_: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="csv or jsonl.")] = "csv",
+    format_: Annotated[
+        Literal["csv", "jsonl", "dicom-xml"], typer.Option("--format", help="csv, jsonl or dicom-xml.")
+    ] = "csv",
     since: Annotated[datetime | None, typer.Option(formats=_TIMES, help="From this time on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(formats=_TIMES, help="Before this time (UTC).")] = None,
     user: Annotated[str, typer.Option(help="Of this user.")] = "",
@@ -69,9 +72,28 @@ def export(  # noqa: PLR0917 - options
     )
     part = out.with_name(f".{out.name}.part")
     with _open() as store, part.open("w", encoding="utf-8", newline="") as file:
-        done = export_audit(store, _actor(), chosen, format=format_, out=file, now=datetime.now(UTC))
+        done = export_audit(
+            store,
+            _actor(),
+            chosen,
+            format=format_,
+            out=file,
+            now=datetime.now(UTC),
+            writer=_xml_writer() if format_ == "dicom-xml" else None,
+        )
     part.replace(out)
     typer.echo(f"{done.count} entries in {out}; head {done.head_seq} {done.head_digest}")
+
+
+def _xml_writer() -> ExportWriter:
+    from functools import partial
+
+    from app.settings import read_settings
+    from app.workers.audit_forms import AuditSource
+    from app.workers.audit_xml_file import write_xml_export
+
+    settings = read_settings()
+    return partial(write_xml_export, source=AuditSource(settings.ae_title, settings.institution))
 
 
 @audit.command("verify")
@@ -80,9 +102,10 @@ def verify(
 ) -> None:
     """Verify the log, or an exported file (needs no database); names the first bad entry."""
     from app.services.audit import verify_file, verify_log
+    from app.workers.audit_xml_file import is_xml_export, verify_xml_file
 
     if file is not None:
-        count, head = verify_file(file)
+        count, head = verify_xml_file(file) if is_xml_export(file) else verify_file(file)
         typer.echo(f"{file}: {count} entries verified, head {head}")
         return
     with _open() as store:

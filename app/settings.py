@@ -54,6 +54,19 @@ class Destination(BaseModel):
     )
 
 
+class AuditCollector(BaseModel):
+    """An audit record repository that is told the audit log (PS3.15 A.6)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(description="Host name, as in its certificate.", min_length=1)
+    port: int = Field(default=6514, description="Its port for syslog over TLS.", ge=1, le=65535)
+    ca_file: Path | None = Field(default=None, description="Its issuer (PEM); empty takes the system's.")
+    certificate_file: Path | None = Field(default=None, description="Our certificate (PEM), if it asks.")
+    key_file: Path | None = Field(default=None, description="The key of our certificate (PEM).")
+    plain: bool = Field(default=False, description="Without TLS; for a collector on this machine alone.")
+
+
 class Settings(BaseSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
@@ -111,6 +124,11 @@ class Settings(BaseSettings):
     )
     stalled_seconds: int = Field(
         default=30, description="Silence after which a killed worker's job is given to another.", ge=2
+    )
+    audit_collector: AuditCollector | None = Field(
+        default=None,
+        description="Where the audit log is told as it grows, over TLS syslog (JSON: host, port, ca_file, "
+        "certificate_file, key_file, plain); empty: nowhere.",
     )
     log_level: Literal["INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Log level.")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydicom.uid import UID
 
+from app.workers.audit_forms import EVENT_FORMS
 from pacs_bridge.listener_config import VERIFICATION, supported_contexts
 from pacs_bridge.results.report_content import Code
 from pacs_bridge.results.report_sr import FLAGS
@@ -53,6 +54,16 @@ def render_private_codes() -> str:
     return "\n".join(["| code | meaning |", "|---|---|", *rows])
 
 
+def render_audit_messages() -> str:
+    """Return how each event of the audit log is told."""
+    rows = [
+        f"| {event.value} | {form.event.value} {form.event.meaning} | {form.action.value} | "
+        f"{f'{form.event_type.value} {form.event_type.meaning}' if form.event_type else ''} |"
+        for event, form in EVENT_FORMS.items()
+    ]
+    return "\n".join(["| event | EventID | action | EventTypeCode |", "|---|---|---|---|", *rows])
+
+
 def _code(code: Code) -> str:
     return f"({code.value}, {code.scheme}, {code.meaning})"
 
@@ -63,6 +74,7 @@ PARTS = {
     "report flags": render_report_flags,
     "report headings": render_report_headings,
     "private codes": render_private_codes,
+    "audit messages": render_audit_messages,
 }
 
 

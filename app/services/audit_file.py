@@ -72,7 +72,7 @@ def write_export(
 ) -> int:
     """Write an export and return the number of its entries; one entry is in memory at a time."""
     first = heading.as_json()
-    link = hashlib.sha256(first.encode()).hexdigest()
+    link = first_link(first)
     cells = csv.writer(out)  # CR LF, as RFC 4180 says: then a lone CR in a text is quoted too
     if format_ == "csv":
         cells.writerow([_HEADING, first])
@@ -81,14 +81,14 @@ def write_export(
         out.write(first + "\n")
     count = 0
     for entry in entries:
-        link = _next_link(link, entry.digest)
+        link = next_link(link, entry.digest)
         line = entry.body() | {"digest": entry.digest, "link": link}
         if format_ == "csv":
             cells.writerow([_to_cell(line[name]) for name in _COLUMNS])
         else:
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
         count += 1
-    closing = json.dumps({_CLOSING: VERSION, "count": count, "link": link})
+    closing = closing_line(count, link)
     if format_ == "csv":
         cells.writerow([_CLOSING, closing])
     else:
@@ -112,17 +112,44 @@ def verify_file(path: Path) -> tuple[int, str]:
     """
     with path.open(encoding="utf-8", newline="") as file:
         try:
-            lines = _read_lines(file)
-            first = next(lines, "")
-            heading = _read_heading(str(first))
-            count = _verify_entries(lines, heading, hashlib.sha256(str(first).encode()).hexdigest())
+            return verify_lines(_read_lines(file))
         except (UnicodeDecodeError, csv.Error) as error:
             raise AuditBroken(f"the file cannot be read as text: {error}") from None
+
+
+def verify_lines(lines: Iterator[str | list[str]]) -> tuple[int, str]:
+    """Verify the lines of an export: the heading as text, then text of JSON Lines or the cells of CSV.
+
+    Returns and raises what `verify_file` does.
+    """
+    first = str(next(lines, ""))
+    heading = _read_heading(first)
+    count = _verify_entries(lines, heading, first_link(first))
     if heading.whole:
         return count, heading.head_digest
     return count, (
         f"{heading.head_digest} (a selection: its entries are verified, those between them are not in it)"
     )
+
+
+def closing_line(count: int, link: str) -> str:
+    """Return the line that ends an export."""
+    return json.dumps({_CLOSING: VERSION, "count": count, "link": link})
+
+
+def first_link(heading: str) -> str:
+    """Return the link that the first entry's link continues."""
+    return hashlib.sha256(heading.encode()).hexdigest()
+
+
+def next_link(link: str, digest: str) -> str:
+    """Return the link of the entry with this digest that stands after `link`."""
+    return hashlib.sha256(f"{link}{digest}".encode()).hexdigest()
+
+
+def entry_line(fields: Mapping[str, Any]) -> AuditEntry:
+    """Return the entry that a line of an export holds; `AuditBroken` when it holds none."""
+    return _read_entry(fields, "of a message")
 
 
 def _verify_entries(lines: Iterator[str | list[str]], heading: ExportHeading, link: str) -> int:
@@ -141,7 +168,7 @@ def _verify_entries(lines: Iterator[str | list[str]], heading: ExportHeading, li
             check_link(entry, seq=seq + 1, previous=digest)
         else:
             _check_selected(entry, heading, seq, digest)
-        link = _next_link(link, entry.digest)
+        link = next_link(link, entry.digest)
         if fields.get("link") != link:
             raise AuditBroken(f"entry {entry.seq} did not stand {after} when it was exported")
         seq, digest, count = entry.seq, entry.digest, count + 1
@@ -241,10 +268,6 @@ def _read_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo is not None else None
-
-
-def _next_link(link: str, digest: str) -> str:
-    return hashlib.sha256(f"{link}{digest}".encode()).hexdigest()
 
 
 def _to_cell(value: Any) -> str:

@@ -13,6 +13,7 @@ from app.store.users import Users
 
 if TYPE_CHECKING:
     from app.store.deliveries import Deliveries
+    from app.store.forwarding import Forwarding
     from app.store.reports import Reports
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
@@ -61,6 +62,13 @@ class UnitOfWork:
         from app.store.deliveries import Deliveries
 
         return Deliveries(self.session)
+
+    @cached_property
+    def forwarding(self) -> Forwarding:
+        """How far collectors have been told the audit log."""
+        from app.store.forwarding import Forwarding
+
+        return Forwarding(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from app.services.drafting import decline_overdue
 from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.attempts import describe
+from app.workers.forward_audit import collector_of, forward_audit
 from app.workers.report_document import build_document
 from app.workers.runtime import Worker
 from pacs_bridge.destination import Destination, Timeouts
@@ -34,6 +36,7 @@ from pacs_bridge.store_scu import send_instances
 DRAFT_WAIT = timedelta(seconds=45)
 SENDERS = 4
 _HOUSEKEEPING_SECONDS = 5.0
+_FORWARDING_STOP_SECONDS = 5.0
 _TIMEOUTS = Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0)
 
 
@@ -43,6 +46,7 @@ def deliver(settings: Settings) -> None:
     with open_store(settings) as store:
         task = DeliverReport(store, actor, settings)
         threading.Thread(target=_keep_house, args=(store, actor), name="housekeeping", daemon=True).start()
+        forwarding = _start_forwarding(store, settings)
         # a receiver that does not answer must not hold up the others
         Worker(
             store,
@@ -52,6 +56,22 @@ def deliver(settings: Settings) -> None:
             concurrency=SENDERS,
             on_ready=lambda: structlog.get_logger().info("ready"),
         ).run()
+        forwarding()
+
+
+def _start_forwarding(store: Store, settings: Settings) -> Callable[[], None]:
+    """Tell the audit log to its collector in a thread; returns what ends it."""
+    if settings.audit_collector is not None:
+        collector_of(settings.audit_collector)  # a wrong setting ends the process, not a thread of it
+    stop = threading.Event()
+    thread = threading.Thread(target=forward_audit, args=(store, settings, stop), name="audit", daemon=True)
+    thread.start()
+
+    def finish() -> None:
+        stop.set()
+        thread.join(_FORWARDING_STOP_SECONDS)
+
+    return finish
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ takes what lies there into the database, and waits when that is away.
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import threading
 from types import FrameType
@@ -18,7 +17,7 @@ from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
-from app.workers.ports import require_free
+from app.workers.ports import is_loopback, require_free
 from pacs_bridge.admission import Peer
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.listener import Listener
@@ -109,16 +108,6 @@ def peers_of(settings: Settings) -> tuple[Peer, ...]:
     """
     short = [Peer.parse(text) for text in settings.allowed_ae_titles]
     return (*short, *(Peer(**peer.model_dump()) for peer in settings.peers))
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address reaches this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _connect(settings: Settings) -> Store:

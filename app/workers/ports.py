@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 from app.domain.errors import ConfigurationError
@@ -34,6 +35,16 @@ def require_free(host: str, port: int, *, setting: str, purpose: str) -> None:
                 f"port {port} ({purpose}) is {_taken_by(port, error)}: set {setting} to a free port, "
                 "or stop that process"
             ) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address reaches this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _taken_by(port: int, error: OSError) -> str:

@@ -136,7 +136,7 @@ def test_accounts_take_passwords_from_files_and_environment_never_from_arguments
 def test_audit_log_is_exported_verified_and_a_change_is_named(settings: Settings, tmp_path: Path) -> None:
     with open_store(settings) as store:
         add_user_named(store, "reader")
-    for format_ in ("csv", "jsonl"):
+    for format_ in ("csv", "jsonl", "dicom-xml"):
         out = tmp_path / f"audit.{format_}"
         done = janus_med("audit", "export", "--format", format_, "--out", str(out), settings=settings)
         assert done.returncode == 0, done.stderr

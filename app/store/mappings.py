@@ -1,0 +1,8 @@
+"""Every mapping, so that `Base.metadata` is complete for whoever compares or creates tables."""
+
+from __future__ import annotations
+
+from app.store import tables_forwarding
+from app.store.tables import Base
+
+__all__ = ["Base", "tables_forwarding"]
