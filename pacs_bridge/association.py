@@ -7,7 +7,7 @@ is not there, does not answer or rejects for now is `Retriable`.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,8 +51,19 @@ class RemoteAE:
     timeouts: Timeouts
 
     @contextmanager
-    def association(self, contexts: list[Any]) -> Iterator[Any]:
+    def association(
+        self, contexts: list[Any], *, roles: Sequence[Any] = (), handlers: Sequence[Any] = ()
+    ) -> Iterator[Any]:
         """Open an association, release it, or abort it when something went wrong.
+
+        Parameters
+        ----------
+        contexts
+            What is proposed.
+        roles
+            SCP/SCU role selection items (PS3.7 D.3.3.4), for what the peer sends over our association.
+        handlers
+            pynetdicom's event handlers, for the same.
 
         Raises
         ------
@@ -68,7 +79,8 @@ class RemoteAE:
                 contexts=contexts,
                 ae_title=to.ae_title,
                 tls_args=None if to.tls is None else (to.tls, to.host),
-                evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
+                ext_neg=list(roles),
+                evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once), *handlers],
             )
         except OSError as error:
             raise Retriable(f"{to} cannot be reached: {error.strerror}") from error
