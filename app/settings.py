@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -54,6 +54,39 @@ class Destination(BaseModel):
     )
 
 
+class ArchiveSettings(BaseModel):
+    """The archive that earlier studies of a patient come from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["move", "get", "dicomweb"] = Field(
+        default="move", description="`move` (it sends to our listener), `get`, or `dicomweb`."
+    )
+    ae_title: str = Field(default="", description="Its AE title.", max_length=16)
+    host: str = Field(default="", description="Host name or address.")
+    port: int = Field(default=104, description="DICOM port.", ge=1, le=65535)
+    url: str = Field(default="", description="Root of its DICOMweb services, with `dicomweb`.")
+    token_file: Path | None = Field(default=None, description="File with a bearer token for DICOMweb.")
+    ca_file: Path | None = Field(default=None, description="Issuer (PEM) of its DICOMweb certificate.")
+    most_priors: int = Field(default=2, description="Earlier studies beside one study.", ge=1, le=20)
+    most_instances: int = Field(default=800, description="A larger study is not fetched.", ge=1)
+    years: int = Field(default=10, description="How far back is looked.", ge=1, le=100)
+    timeout_seconds: float = Field(default=60.0, description="Wait for each answer.", gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _check(self) -> ArchiveSettings:
+        if self.method == "dicomweb" and not self.url:
+            raise ValueError("an archive with the method dicomweb needs its url")
+        if self.method != "dicomweb" and not (self.ae_title and self.host):
+            raise ValueError(f"an archive with the method {self.method} needs ae_title and host")
+        return self
+
+    @property
+    def name(self) -> str:
+        """How it is called in the audit log."""
+        return self.url if self.method == "dicomweb" else f"{self.ae_title}@{self.host}:{self.port}"
+
+
 class AuditCollector(BaseModel):
     """An audit record repository that is told the audit log (PS3.15 A.6)."""
 
@@ -99,6 +132,11 @@ class Settings(BaseSettings):
     )
     destinations: tuple[Destination, ...] = Field(
         default=(), description="Where signed reports go (JSON list of name, ae_title, host, port, formats)."
+    )
+    archive: ArchiveSettings | None = Field(
+        default=None,
+        description="Where earlier studies of a patient are looked for (JSON: method, ae_title, host, port, "
+        "url, token_file, ca_file, most_priors, most_instances, years, timeout_seconds); empty: nowhere.",
     )
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or a torch device such as `cuda:0`.")

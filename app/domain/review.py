@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from app.domain.attestation import Attestation
 from app.domain.delivery import Delivery
 from app.domain.draft import Draft
+from app.domain.prior import Prior
 from app.domain.report import Report, ReportState
 from app.domain.study import Instance, Study
 
@@ -64,6 +65,8 @@ class Review:
         The study's revision when a later image made the shown report an old one; None otherwise.
     others
         The study's other reports, oldest first: a signed one stays visible after a late image.
+    priors
+        Earlier studies of the patient, the most relevant first.
     """
 
     study: Study
@@ -76,6 +79,7 @@ class Review:
     deliveries: tuple[Delivery, ...]
     superseded_by: int | None
     others: tuple[ReportSummary, ...]
+    priors: tuple[Prior, ...] = ()
 
 
 @dataclass(frozen=True)

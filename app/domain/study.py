@@ -156,6 +156,12 @@ class Study:
         state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.DRAFT)
         return replace(self, state=state, reason="", priority=priority.rank, priority_reason=priority.reason)
 
+    def exclude(self, reason: str) -> Study:
+        """Return the study as one that is kept, but neither drafted nor listed for reading."""
+        return replace(
+            self, state=advance(STUDY_TRANSITIONS, self.state, StudyCommand.EXCLUDE), reason=reason
+        )
+
     def decline_draft(self, reason: str) -> Study:
         """Return the study as one that a person writes alone, and why."""
         state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.DECLINE_DRAFT)

@@ -9,8 +9,10 @@ from typing import Any
 
 DRAFT_QUEUE = "draft"
 DELIVER_QUEUE = "deliver"
+HOUSEKEEPING_QUEUE = "housekeeping"
 DRAFT_STUDY = "draft_study"
 DELIVER_REPORT = "deliver_report"
+FETCH_PRIORS = "fetch_priors"
 
 
 @dataclass(frozen=True)

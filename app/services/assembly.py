@@ -9,11 +9,17 @@ from app.domain.audit import AuditEvent
 from app.domain.study import is_due
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
 from app.services.facts import fact_about
+from app.services.priors import order_priors
 from app.store.engine import Store
 
 
 def complete_due_studies(
-    store: Store, *, open_studies: frozenset[str], quiet: timedelta | None, now: datetime
+    store: Store,
+    *,
+    open_studies: frozenset[str],
+    quiet: timedelta | None,
+    now: datetime,
+    with_priors: bool = False,
 ) -> tuple[str, ...]:
     """Complete every study that has been quiet long enough, and put its draft into the queue (L11).
 
@@ -25,6 +31,8 @@ def complete_due_studies(
         StudyInstanceUIDs that an association still open has carried: those are never complete.
     quiet
         Overrides the quiet time of the modality.
+    with_priors
+        Whether there is an archive to look for earlier studies in.
 
     Returns
     -------
@@ -37,12 +45,25 @@ def complete_due_studies(
     return tuple(
         study.study_uid
         for study in due
-        if _complete(store, study.study_uid, open_studies=open_studies, quiet=quiet, now=now)
+        if _complete(
+            store,
+            study.study_uid,
+            open_studies=open_studies,
+            quiet=quiet,
+            now=now,
+            with_priors=with_priors,
+        )
     )
 
 
 def _complete(
-    store: Store, study_uid: str, *, open_studies: frozenset[str], quiet: timedelta | None, now: datetime
+    store: Store,
+    study_uid: str,
+    *,
+    open_studies: frozenset[str],
+    quiet: timedelta | None,
+    now: datetime,
+    with_priors: bool,
 ) -> bool:
     with store.begin() as tx:
         study = tx.studies.lock(study_uid)
@@ -51,6 +72,8 @@ def _complete(
             return False
         instances = tx.studies.instances(study_uid, up_to_revision=study.revision)
         tx.studies.save(study.complete(now=now))
+        if with_priors:
+            order_priors(tx, study)
         tx.work.defer(
             DRAFT_STUDY,
             queue=DRAFT_QUEUE,

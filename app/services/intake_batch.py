@@ -10,6 +10,7 @@ from typing import Any
 from app.domain.access import service_actor
 from app.domain.audit import AuditEvent, AuditFact, Outcome
 from app.domain.intake import IntakeReport, ReceivedInstance, Refusal, clean_value, conflict_reason
+from app.domain.prior import PRIOR_REASON
 from app.domain.report import REPORT_TRANSITIONS, ReportCommand
 from app.domain.study import Study, StudyState
 from app.store.unit_of_work import UnitOfWork
@@ -115,6 +116,8 @@ class IntakeBatch:
             self.studies[uid] = self.tx.studies.lock(uid)
             if is_new:
                 self.new.append(uid)
+                if self.tx.priors.is_wanted_as_prior(uid):
+                    self.studies[uid] = self.studies[uid].exclude(PRIOR_REASON)
                 self._note(AuditEvent.STUDY_RECEIVED, received, revision=1)
             else:
                 # another process was faster by a moment, and may have brought the same instances

@@ -189,7 +189,8 @@ def _review(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, *
     others = tx.reports.summaries(study.study_uid)
     if report is None:
         instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
-        return Review(study, instances, None, None, None, False, (), (), None, others)
+        priors = tx.priors.of_study(study.study_uid)
+        return Review(study, instances, None, None, None, False, (), (), None, others, priors)
     lock = tx.reports.leases.get(report.report_id)
     if lock is not None and not lock.is_held(now=now):
         lock = None
@@ -204,6 +205,7 @@ def _review(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, *
         deliveries=tx.deliveries.of_report(report.report_id),
         superseded_by=study.revision if report.revision < study.revision else None,
         others=tuple(other for other in others if other.report_id != report.report_id),
+        priors=tx.priors.of_study(study.study_uid),
     )
 
 

@@ -14,6 +14,7 @@ from app.store.users import Users
 if TYPE_CHECKING:
     from app.store.deliveries import Deliveries
     from app.store.forwarding import Forwarding
+    from app.store.priors import Priors
     from app.store.reports import Reports
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
@@ -69,6 +70,13 @@ class UnitOfWork:
         from app.store.forwarding import Forwarding
 
         return Forwarding(self.session)
+
+    @cached_property
+    def priors(self) -> Priors:
+        """Earlier studies beside the current ones."""
+        from app.store.priors import Priors
+
+        return Priors(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

@@ -26,6 +26,8 @@ from app.services.drafting import decline_overdue
 from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.attempts import describe
+from app.workers.beside import run_beside
+from app.workers.fetch_priors import FetchPriors, prior_source
 from app.workers.forward_audit import collector_of, forward_audit
 from app.workers.report_document import build_document
 from app.workers.runtime import Worker
@@ -47,15 +49,16 @@ def deliver(settings: Settings) -> None:
         task = DeliverReport(store, actor, settings)
         threading.Thread(target=_keep_house, args=(store, actor), name="housekeeping", daemon=True).start()
         forwarding = _start_forwarding(store, settings)
-        # a receiver that does not answer must not hold up the others
-        Worker(
-            store,
-            settings,
-            actor,
-            [task],
-            concurrency=SENDERS,
-            on_ready=lambda: structlog.get_logger().info("ready"),
-        ).run()
+        with run_beside(_housekeeper(store, settings)):
+            # a receiver that does not answer must not hold up the others
+            Worker(
+                store,
+                settings,
+                actor,
+                [task],
+                concurrency=SENDERS,
+                on_ready=lambda: structlog.get_logger().info("ready"),
+            ).run()
         forwarding()
 
 
@@ -72,6 +75,16 @@ def _start_forwarding(store: Store, settings: Settings) -> Callable[[], None]:
         thread.join(_FORWARDING_STOP_SECONDS)
 
     return finish
+
+
+def _housekeeper(store: Store, settings: Settings) -> Worker | None:
+    """Return the worker of what nobody waits for; None when there is nothing of it."""
+    if settings.archive is None:
+        return None
+    actor = service_actor("housekeeping")
+    source = prior_source(settings.archive, settings)
+    task = FetchPriors(store, actor, settings.archive, source, settings.spool_dir / "objects")
+    return Worker(store, settings, actor, [task])
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ def listen(settings: Settings) -> None:
         connect=lambda: _connect(settings),
         open_studies=listener.open_studies,
         quiet_seconds=settings.quiet_seconds,
+        with_priors=settings.archive is not None,
     )
     try:
         listener.start()
@@ -107,7 +108,11 @@ def peers_of(settings: Settings) -> tuple[Peer, ...]:
         If a title or a network is none.
     """
     short = [Peer.parse(text) for text in settings.allowed_ae_titles]
-    return (*short, *(Peer(**peer.model_dump()) for peer in settings.peers))
+    ours = []
+    if settings.archive is not None and settings.archive.method != "move":
+        # what we fetch over our own association, the delivery worker of this machine hands to us
+        ours = [Peer(settings.ae_title, ("127.0.0.0/8", "::1/128"))]
+    return (*ours, *short, *(Peer(**peer.model_dump()) for peer in settings.peers))
 
 
 def _connect(settings: Settings) -> Store:

@@ -30,6 +30,13 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=20) as answer:
             return bytes(answer.read())
 
+    def store(self, file: bytes) -> None:
+        """Put a file into it over its REST interface."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.http_port}/instances", data=file, method="POST"
+        )
+        urllib.request.urlopen(request, timeout=20).close()
+
     def reports(self) -> list[bytes]:
         """Return the files of all structured reports that it holds."""
         every: list[Any] = [
@@ -40,8 +47,8 @@ class Orthanc:
 
 
 @contextmanager
-def run_orthanc(folder: Path) -> Iterator[Orthanc]:
-    """Run an Orthanc until the block ends."""
+def run_orthanc(folder: Path, **changes: Any) -> Iterator[Orthanc]:
+    """Run an Orthanc until the block ends; `changes` go into its configuration."""
     need(ORTHANC.is_file(), "Orthanc (apt-get install orthanc)")
     orthanc = Orthanc(free_port(), free_port())
     configuration = {
@@ -54,7 +61,7 @@ def run_orthanc(folder: Path) -> Iterator[Orthanc]:
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
         "Plugins": [],
-    }
+    } | changes
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "orthanc.log").open("wb") as log:
         process = subprocess.Popen([ORTHANC, folder / "orthanc.json"], stdout=log, stderr=log)

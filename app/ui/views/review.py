@@ -14,6 +14,7 @@ from app.ui.session import Visit
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
+from app.ui.views.priors import show_priors
 from app.ui.views.sign import sign_dialog
 
 _OPENED = "opened_study"
@@ -30,6 +31,7 @@ def show(visit: Visit) -> None:
         mount("viewer", viewer_data(review), key="viewer")
     with text:
         _choose_report(review)
+        show_priors(review.priors)
         _edit(visit, review)
 
 
