@@ -1,6 +1,6 @@
 """Earlier studies that were looked for beside a current one.
 
-Revision ID: 0011
+Revision ID: 0003
 Revises: 0002
 """
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0011"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
