@@ -17,9 +17,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 
-from pacs_bridge.association import RemoteAE
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import CANNOT_UNDERSTAND, SUCCESS, Rejected, Retriable
+from pacs_bridge.remote_ae import RemoteAE
 
 PROCESSING_FAILURE = 0x0110
 CANCELLED = 0xFE00

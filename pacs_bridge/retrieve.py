@@ -19,10 +19,10 @@ from pacs_bridge.archived_study import (
     query_keys,
     read_archived_study,
 )
-from pacs_bridge.association import RemoteAE
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import OUT_OF_RESOURCES, SUCCESS, BridgeError, Rejected, Retriable
 from pacs_bridge.find import InformationModel, find
+from pacs_bridge.remote_ae import RemoteAE
 from pacs_bridge.store_scu import send_instances
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"

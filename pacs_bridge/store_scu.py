@@ -22,7 +22,6 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 
-from pacs_bridge.association import RemoteAE
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import (
     CANNOT_UNDERSTAND,
@@ -30,6 +29,7 @@ from pacs_bridge.errors import (
     Rejected,
     Retriable,
 )
+from pacs_bridge.remote_ae import RemoteAE
 
 VERIFICATION = "1.2.840.10008.1.1"
 DUPLICATE_INSTANCE = 0x0111
