@@ -84,8 +84,12 @@ class Patient:
 
     @property
     def readable_name(self) -> str:
-        """The name for the screen: ``FAMILY, Given``."""
-        family, _, given = self.name.partition("^")
+        """The name for the screen, ``FAMILY, Given``: the first of its groups that says something.
+
+        A person name has up to three groups, alphabetic, ideographic and phonetic (PS3.5 6.2.1.1).
+        """
+        groups = [group.strip("^ ") for group in self.name.split("=")]
+        family, _, given = next((group for group in groups if group), "").partition("^")
         given = given.replace("^", " ").strip()
         return f"{family}, {given}" if given else family
 
