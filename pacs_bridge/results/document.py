@@ -163,7 +163,8 @@ def check_line(text: str, longest: int = 64) -> str:
     """Return text that fits LO or SH, or raise `Rejected`: a backslash would make two values of it."""
     if _NOT_LINE.search(text) or len(text) > longest:
         raise Rejected(
-            CANNOT_UNDERSTAND, f"a name is longer than {longest} characters, or has a backslash or control codes"
+            CANNOT_UNDERSTAND,
+            f"a name is longer than {longest} characters, or has a backslash or control codes",
         )
     return text
 
@@ -207,7 +208,9 @@ def _require_readable(copied: Dataset) -> None:
         again = read_dataset(DicomBytesIO(buffer.getvalue()), False, True)
         changed = [e.keyword for e in copied if _plain(again[e.tag].value) != _plain(e.value)]
     except (UnicodeError, ValueError, TypeError, KeyError) as error:
-        raise Rejected(CANNOT_UNDERSTAND, f"patient and study cannot be encoded: {type(error).__name__}") from None
+        raise Rejected(
+            CANNOT_UNDERSTAND, f"patient and study cannot be encoded: {type(error).__name__}"
+        ) from None
     if changed:
         raise Rejected(CANNOT_UNDERSTAND, f"{changed[0]} holds characters that a DICOM object cannot keep")
     del copied.SpecificCharacterSet

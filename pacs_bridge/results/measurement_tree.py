@@ -108,7 +108,9 @@ def _rectangle(region: Region) -> ImageRegion:
 
 def _tracking(content: ReportContent, finding: AcceptedFinding, number: int) -> TrackingIdentifier:
     suffix = f" {number + 1}" if len(finding.regions) > 1 else ""
-    return TrackingIdentifier(finding.tracking_uid(content.study.study_uid, number), f"{finding.name}{suffix}")
+    return TrackingIdentifier(
+        finding.tracking_uid(content.study.study_uid, number), f"{finding.name}{suffix}"
+    )
 
 
 def _code(finding: AcceptedFinding) -> Code:

@@ -7,8 +7,12 @@ import re
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 
 _TITLES = frozenset({"dr", "dr.", "prof", "prof.", "pd", "pd.", "mr", "mr.", "mrs", "mrs.", "ms", "ms."})
-_PARTICLES = frozenset({"van", "von", "de", "der", "den", "del", "della", "di", "da", "la", "le", "zu", "ter", "ten"})
-_SUFFIX = re.compile(r"\s*,\s*((?:M\.?D\.?|Ph\.?D\.?|MBBS|FRCR|FACR|Jr\.?|Sr\.?)(?:\s*,?\s*[A-Z][A-Za-z.]*)*)$")
+_PARTICLES = frozenset(
+    {"van", "von", "de", "der", "den", "del", "della", "di", "da", "la", "le", "zu", "ter", "ten"}
+)
+_SUFFIX = re.compile(
+    r"\s*,\s*((?:M\.?D\.?|Ph\.?D\.?|MBBS|FRCR|FACR|Jr\.?|Sr\.?)(?:\s*,?\s*[A-Z][A-Za-z.]*)*)$"
+)
 _FAMILY_FIRST = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LONGEST_GROUP = 64
 
@@ -27,7 +31,9 @@ def person_name(printed: str) -> str:
     """
     name = printed if set(printed) & {"^", "="} else _compose(" ".join(printed.split()))
     if not name.strip("^= ") or re.search(r"[\x00-\x1f\x7f\\]", printed):
-        raise Rejected(CANNOT_UNDERSTAND, "the name of an observer is empty or holds characters that PN cannot")
+        raise Rejected(
+            CANNOT_UNDERSTAND, "the name of an observer is empty or holds characters that PN cannot"
+        )
     if max(map(len, name.split("="))) > _LONGEST_GROUP:
         raise Rejected(CANNOT_UNDERSTAND, "the name of an observer is longer than 64 characters")
     return name

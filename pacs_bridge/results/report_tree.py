@@ -37,6 +37,7 @@ from pacs_bridge.results.report_headings import (
     SOURCE_IMAGE,
 )
 
+
 def content_tree(content: ReportContent) -> Dataset:
     """Root container of TID 2000: language, observers, procedure, sections."""
     root = ContainerContentItem(coded(content.title), is_content_continuous=False, template_id="2000")
