@@ -1,4 +1,4 @@
-"""What every object that leaves has in common: identity, patient and study, equipment, references, text rules."""
+"""What every object that leaves has in common: identity, patient and study, references, rules of text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The accepted findings as Comprehensive 3D SR (PS3.3 A.35.13), content of TID 1500: what software can read."""
+"""The accepted findings as Comprehensive 3D SR (PS3.3 A.35.13), TID 1500: what software can read."""
 
 from __future__ import annotations
 

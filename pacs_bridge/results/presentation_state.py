@@ -1,4 +1,4 @@
-"""The accepted regions as Grayscale Softcopy Presentation State (PS3.3 A.33.1): drawn by the viewer, can be hidden."""
+"""The accepted regions as Grayscale Softcopy Presentation State (PS3.3 A.33.1): a viewer can hide them."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _layer() -> Dataset:
 
 
 def _add_grey_pipeline(state: Dataset, images: tuple[SourceImage, ...]) -> None:
-    """Set the grey value transformations (PS3.4 N.2): the state replaces the images' own, none is inherited."""
+    """Set the grey value transformations (PS3.4 N.2): they replace the images' own, none is inherited."""
     first = images[0]
     if (first.slope, first.intercept) != (1.0, 0.0):
         state.RescaleIntercept = float(f"{first.intercept:.10g}")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
     BaseDocTemplate,
     Flowable,
@@ -24,13 +22,13 @@ from reportlab.platypus import (
     TableStyle,
 )
 
+from pacs_bridge.results.numbered_pages import MARGIN, numbered_canvas
 from pacs_bridge.results.person_names import printed_name
 from pacs_bridge.results.report_content import ReportContent, ReportState, Verification
 from pacs_bridge.results.report_headings import HEADINGS
 from pacs_bridge.results.sr_document import FLAGS
 from pacs_bridge.results.typesetting import Typesetter
 
-_MARGIN = 20 * mm
 _STATUS = {
     ReportState.DRAFTED: "DRAFT - NOT SIGNED",
     ReportState.PRELIMINARY: "PRELIMINARY - NOT FINAL",
@@ -57,10 +55,10 @@ def render_report(content: ReportContent) -> bytes:
         pagesize=A4,
         invariant=1,
         pageCompression=1,
-        leftMargin=_MARGIN,
-        rightMargin=_MARGIN,
-        topMargin=_MARGIN,
-        bottomMargin=_MARGIN,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
+        topMargin=MARGIN,
+        bottomMargin=MARGIN,
         title=content.title.meaning,
         author="",
         subject="",
@@ -68,9 +66,9 @@ def render_report(content: ReportContent) -> bytes:
         producer="janus-med",
         lang=content.language.value,
     )
-    frame = Frame(_MARGIN, _MARGIN, A4[0] - 2 * _MARGIN, A4[1] - 2 * _MARGIN, 0, 0, 0, 0)
+    frame = Frame(MARGIN, MARGIN, A4[0] - 2 * MARGIN, A4[1] - 2 * MARGIN, 0, 0, 0, 0)
     document.addPageTemplates(PageTemplate(frames=[frame]))
-    document.build(story, canvasmaker=_numbered(_page_line(content)))
+    document.build(story, canvasmaker=numbered_canvas(_page_line(content), content.written_at))
     return buffer.getvalue()
 
 
@@ -164,35 +162,11 @@ def _page_line(content: ReportContent) -> str:
     return f"{_STATUS[content.state]}   Document {content.sop_instance_uid}"
 
 
-def _numbered(line: str) -> Callable[..., Canvas]:
-    """Return a canvas class that knows the number of pages when it writes their numbers."""
-
-    class NumberedCanvas(Canvas):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            self._pages: list[dict[str, Any]] = []
-
-        def showPage(self) -> None:
-            self._pages.append(dict(self.__dict__))
-            self._startPage()
-
-        def save(self) -> None:
-            for number, page in enumerate(self._pages, start=1):
-                self.__dict__.update(page)
-                self.setFont("DejaVu", 7)
-                self.drawString(_MARGIN, 12 * mm, line)
-                self.drawRightString(A4[0] - _MARGIN, 12 * mm, f"Page {number} of {len(self._pages)}")
-                super().showPage()
-            super().save()
-
-    return NumberedCanvas
-
-
 def _date(value: str) -> str:
     """Print a DA; whatever is none stays as it is."""
     return f"{value[:4]}-{value[4:6]}-{value[6:]}" if len(value) == 8 and value.isdigit() else value
 
 
 def _time(value: str) -> str:
-    digits = value.split(".")[0]
+    digits = value.partition(".")[0]
     return f"{digits[:2]}:{digits[2:4]}" if len(digits) in {4, 6} and digits.isdigit() else value

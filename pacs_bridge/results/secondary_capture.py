@@ -1,4 +1,4 @@
-"""An image with the regions burned in as Secondary Capture (PS3.3 A.8.1): for viewers that show nothing else."""
+"""An image with the regions burned in as Secondary Capture (PS3.3 A.8.1): every viewer shows it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def build_secondary_capture(
     image
         The image; its window decides how it is shown, else the range of its values.
     pixels
-        (rows, columns) stored values of the image, before modality LUT and window; any integer or float dtype.
+        (rows, columns) stored values of the image, before modality LUT and window, any number type.
     findings
         What the reader accepted; at least one must have a region on the image.
     frame
@@ -122,7 +122,7 @@ def _derivation(content: ReportContent, image: SourceImage) -> str:
         window = "window centre {:.10g} width {:.10g}".format(*image.window)
     model = f" {contribution(content.algorithm)}." if content.algorithm is not None else ""
     text = (
-        f"Shown with {window}, 8 bits, resampled to square pixels of at most {LONGEST_SIDE} on the long side. "
+        f"Shown with {window}, 8 bits, resampled to square pixels, at most {LONGEST_SIDE} on a side. "
         f"AI attention regions and a legend burned in; {NOT_A_MEASUREMENT}.{model}"
     )
     return text[:_LONGEST_DERIVATION]
