@@ -22,12 +22,13 @@ from reportlab.platypus import (
     TableStyle,
 )
 
+from pacs_bridge.results.fonts import REGULAR, font_of
 from pacs_bridge.results.numbered_pages import MARGIN, numbered_canvas
 from pacs_bridge.results.person_names import printed_name
 from pacs_bridge.results.report_content import ReportContent, ReportState, Verification
 from pacs_bridge.results.report_headings import HEADINGS
 from pacs_bridge.results.sr_document import FLAGS
-from pacs_bridge.results.typesetting import Typesetter
+from pacs_bridge.results.typesetting import SUBSTITUTE, Typesetter
 
 _STATUS = {
     ReportState.DRAFTED: "DRAFT - NOT SIGNED",
@@ -42,6 +43,7 @@ _TITLE = ParagraphStyle("title", parent=_NORMAL, fontName="DejaVu-Bold", fontSiz
 _HEADING = ParagraphStyle(
     "heading", parent=_NORMAL, fontName="DejaVu-Bold", fontSize=11, leading=15, spaceBefore=10, spaceAfter=3
 )
+_SIGNER = ParagraphStyle("signer", parent=_HEADING, spaceAfter=0)
 _UNSIGNED = ParagraphStyle("unsigned", parent=_HEADING, textColor=colors.HexColor("#b00020"))
 
 
@@ -144,22 +146,24 @@ def _foot(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowable]:
     if typesetter.substituted:
         yield Paragraph(
             f"{typesetter.substituted} characters of names or descriptions could not be printed and stand as "
-            f"{typesetter.substitute}. The images and the structured report hold them in full.",
+            f"{SUBSTITUTE}. The images and the structured report hold them in full.",
             _SMALL,
         )
 
 
 def _signature(verification: Verification, typesetter: Typesetter) -> list[Flowable]:
     signer = verification.observer
-    lines = [typesetter.show(verification.statement)]
-    if signer.organization:
-        lines.append(typesetter.show(signer.organization))
-    return [Spacer(0, 2 * mm), *(Paragraph(line, _SMALL) for line in lines)]
+    title = Paragraph(typesetter.show(printed_name(signer.name)), _SIGNER)
+    lines = [signer.organization, verification.statement]
+    return [title, *(Paragraph(typesetter.show(line), _SMALL) for line in lines if line)]
 
 
 def _page_line(content: ReportContent) -> str:
-    """Return what stands at the foot of every page, so that a loose page finds its report."""
-    return f"{_STATUS[content.state]}   Document {content.sop_instance_uid}"
+    """Return what stands at the foot of every page, so that a loose page finds its patient and report."""
+    patient = "".join(c if font_of(c) == REGULAR else SUBSTITUTE for c in content.study.patient_id)
+    return (
+        f"{_STATUS[content.state]}   Patient ID {patient[:32] or '-'}   Document {content.sop_instance_uid}"
+    )
 
 
 def _date(value: str) -> str:

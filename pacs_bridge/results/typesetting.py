@@ -15,6 +15,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.fonts import BOLD, EAST_ASIAN, REGULAR, font_of
 
+SUBSTITUTE = "\u25a1"
 _NAMES = {"DejaVu": REGULAR, "DejaVu-Bold": BOLD, "DroidFallback": EAST_ASIAN}
 
 
@@ -25,11 +26,10 @@ class Typesetter:
     Attributes
     ----------
     substituted
-        How many characters of names stand as `substitute` so far.
+        How many characters of names stand as `SUBSTITUTE` so far.
     """
 
     substituted: int = 0
-    substitute: str = "\u25a1"
 
     @classmethod
     def create(cls) -> Typesetter:
@@ -58,7 +58,7 @@ class Typesetter:
         text = unicodedata.normalize("NFC", text)
         missing = {character for character in text if font_of(character) is None}
         self.substituted += sum(character in missing for character in text)
-        return _markup("".join(self.substitute if c in missing else c for c in text))
+        return _markup("".join(SUBSTITUTE if c in missing else c for c in text))
 
 
 def _markup(text: str) -> str:

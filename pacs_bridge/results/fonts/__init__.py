@@ -2,7 +2,8 @@
 
 The fonts are part of this package, with their licences, and are embedded into every page: a font that the
 reader's viewer must have leaves the text blank where it has not. What no font has a glyph for, and what runs
-from right to left or has joined letters, is not set at all: a page that shows a text wrongly is worse than none.
+from right to left or has joined letters, is not set at all: a page that shows a text wrongly is worse than
+none.
 """
 
 from __future__ import annotations
