@@ -57,7 +57,8 @@ def build_presentation_state(
         GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, content, modality="PR", series="AI regions, reviewed"
     )
     _add_identification(state, content)
-    state.Laterality = ""
+    sides = {image.laterality for image in shown}
+    state.Laterality = sides.pop() if len(sides) == 1 else ""
     state.ReferencedSeriesSequence = _references(shown)
     state.DisplayedAreaSelectionSequence = [_displayed_area(image) for image in shown]
     state.GraphicAnnotationSequence = annotations

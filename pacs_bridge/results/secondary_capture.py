@@ -75,6 +75,7 @@ def build_secondary_capture(
     boxes = [region.box for _, region in regions]
     picture = draw_picture(image, pixels, boxes, names, _statements(content), longest=LONGEST_SIDE)
     capture = begin_object(SECONDARY_CAPTURE, content, modality="OT", series="AI regions, reviewed (picture)")
+    capture.Laterality = image.laterality
     _add_image(capture, content, image, frame)
     _add_pixels(capture, picture)
     add_ai_label(capture, content)

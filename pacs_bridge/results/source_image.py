@@ -39,6 +39,7 @@ def read_source_image(dataset: Dataset, *, window: tuple[float, float] | None) -
         aspect=_aspect(dataset),
         frames=int(_number(dataset, "NumberOfFrames", 1)) or 1,
         patient_orientation=tuple(str(value) for value in _values(dataset, "PatientOrientation")),
+        laterality=str(dataset.get("Laterality") or dataset.get("ImageLaterality") or ""),
         lossy=_lossy(dataset),
     )
 

@@ -53,7 +53,7 @@ READERS = ("Rita Reader", "Dr. Jörg van der Müller, MD", "Reader^Rita", "山�
 TEXTS = (
     "The heart is enlarged.",
     "No pneumothorax; lungs 2 × 3 cm, ≥ 5 °C.",
-    "Line one\r\nline two\r\n\tindented",
+    "Line one\r\nline two\r\n  indented",
     "HL7 |^~\\& delimiters \\.br\\ and a backslash \\",
     "<script>alert(1)</script> & \"quotes\" 'single' &amp;",
     "Сердце увеличено. Ελληνικά. Łódź.",
@@ -178,7 +178,9 @@ def _sections(
 
 
 def _findings(chance: random.Random, images: tuple[SourceImage, ...]) -> tuple[AcceptedFinding, ...]:
-    names = chance.sample([*FINDINGS, "Rib notching", "Kerley-B-Linien (unübersichtlich)"], chance.randint(1, 5))
+    names = chance.sample(
+        [*FINDINGS, "Rib notching", "Kerley-B-Linien (unübersichtlich)"], chance.randint(1, 5)
+    )
     found = []
     for number, name in enumerate(names):
         regions = tuple(_region(chance, image) for image in images if number == 0 or chance.random() < 0.4)
@@ -203,4 +205,6 @@ def _region(chance: random.Random, image: SourceImage) -> Region:
 
 
 def _model(chance: random.Random) -> Algorithm:
-    return Algorithm("janus-tiny", "0.1.0", "ab" * 32, "cd" * 32, parameters=(f"seed={chance.randint(0, 9)}",))
+    return Algorithm(
+        "janus-tiny", "0.1.0", "ab" * 32, "cd" * 32, parameters=(f"seed={chance.randint(0, 9)}",)
+    )
