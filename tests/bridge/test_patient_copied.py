@@ -1,7 +1,7 @@
 """Patient and study in every object as in the images, whatever character set and however bent (O4).
 
-Covered: names in the character sets hospitals use, read by our own header reader from encoded images and again
-by pydicom from the objects; values that bend their VR; what cannot be kept is refused.
+Covered: names in the character sets hospitals use, read by our own header reader from encoded images and
+again by pydicom from the objects; values that bend their VR; what cannot be kept is refused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The note that takes objects back (IHE IOCM), and what it may not take back.
 
-Covered: the note as pydicom reads it. Not covered: what an archive does with it; validity (test_results_valid).
+Covered: the note as pydicom reads it. Not covered: what an archive does with it; its validity
+(test_results_valid).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pytest
 
 from pacs_bridge import Rejected
 from pacs_bridge.results import RejectionContent, RejectionReason, SourceInstance, build_rejection_note
-from tests.bridge.test_report_sr import IMAGE, NOW, READER, content, items
+from tests.bridge.test_report_sr import IMAGE, NOW, READER, content
 
 REPORT = SourceInstance("1.2.3", "1.2.3.9", "1.2.840.10008.5.1.4.1.1.88.11", "1.2.3.9.1")
 PICTURE = SourceInstance("1.2.3", "1.2.3.8", "1.2.840.10008.5.1.4.1.1.7", "1.2.3.8.1")

@@ -1,10 +1,10 @@
 """Every object of many generated reports, as independent validators see it (T26).
 
-Covered: Basic Text SR, Comprehensive 3D SR, presentation state, secondary capture, encapsulated PDF and rejection
-note in every state, with names and texts of many scripts: dciodvfy finds no error and no warning but the justified
-ones, dsrdump reads every SR, dsr2xml returns every text as it was written. `JANUS_MED_CASES=500` runs as many
-reports. Not covered: dicom-validator, which needs the standard's DocBook from the network; bent values of the
-images (test_patient_copied).
+Covered: Basic Text SR, Comprehensive 3D SR, presentation state, secondary capture, encapsulated PDF and
+rejection note in every state, with names and texts of many scripts: dciodvfy finds no error and no warning
+but the justified ones, dsrdump reads every SR, dsr2xml returns every text as it was written.
+`JANUS_MED_CASES=500` runs as many reports. Not covered: dicom-validator, which needs the standard's DocBook
+from the network; bent values of the images (test_patient_copied).
 """
 
 from __future__ import annotations
