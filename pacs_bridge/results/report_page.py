@@ -11,6 +11,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.platypus import (
     BaseDocTemplate,
+    CondPageBreak,
     Flowable,
     Frame,
     HRFlowable,
@@ -121,10 +122,10 @@ def _sections(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowab
     for section in content.sections:
         if not section.sentences:
             continue
-        title = Paragraph(HEADINGS[section.heading][0].meaning, _HEADING)
-        texts = [Paragraph(typesetter.set_text(s.text), _NORMAL) for s in section.sentences]
-        yield KeepTogether([title, texts[0]])
-        yield from texts[1:]
+        yield CondPageBreak(25 * mm)  # no heading alone at the foot of a page
+        yield Paragraph(HEADINGS[section.heading][0].meaning, _HEADING)
+        for sentence in section.sentences:
+            yield Paragraph(typesetter.set_text(sentence.text), _NORMAL)
 
 
 def _foot(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowable]:
@@ -134,7 +135,7 @@ def _foot(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowable]:
     for verification in content.verifications:
         yield KeepTogether(_signature(verification, typesetter))
     if not content.verifications:
-        yield Paragraph(f"{_STATUS[content.state]}: nobody has signed this text.", _UNSIGNED)
+        yield Paragraph(f"{_STATUS[content.state]}: no attending has verified this text.", _UNSIGNED)
     model = content.algorithm
     if model is not None:
         by = "reviewed and signed by the person named above" if content.verifications else "not yet signed"
