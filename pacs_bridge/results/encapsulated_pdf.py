@@ -6,6 +6,7 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.results.ai_label import add_ai_label
 from pacs_bridge.results.document import (
+    ENCAPSULATED_PDF,
     begin_object,
     code_item,
     declare_character_set,
@@ -15,8 +16,6 @@ from pacs_bridge.results.document import (
 from pacs_bridge.results.report_content import ReportContent
 from pacs_bridge.results.report_sr import check_report
 from pacs_bridge.results.sr_document import FLAGS
-
-ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 
 
 def build_encapsulated_pdf(content: ReportContent) -> Dataset:

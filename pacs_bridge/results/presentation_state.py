@@ -8,14 +8,18 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.ai_label import add_ai_label
-from pacs_bridge.results.document import begin_object, checked_uid, declare_character_set, reference
+from pacs_bridge.results.document import (
+    GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    begin_object,
+    checked_uid,
+    declare_character_set,
+    reference,
+)
 from pacs_bridge.results.finding_content import AcceptedFinding, SourceImage, check_findings, regions_on
 from pacs_bridge.results.graphic_annotation import LAYER, annotate
 from pacs_bridge.results.person_names import person_name
 from pacs_bridge.results.report_content import ReportContent
 from pacs_bridge.results.sr_document import FLAGS, check_state
-
-GRAYSCALE_SOFTCOPY_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
 
 # PS3.3 C.11.6: the state replaces what Photometric Interpretation says, so MONOCHROME1 must be inverted here
 PRESENTATION_LUT_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}

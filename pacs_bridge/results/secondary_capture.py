@@ -9,7 +9,13 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.ai_label import add_ai_label, contribution
-from pacs_bridge.results.document import begin_object, code_item, declare_character_set, reference
+from pacs_bridge.results.document import (
+    SECONDARY_CAPTURE,
+    begin_object,
+    code_item,
+    declare_character_set,
+    reference,
+)
 from pacs_bridge.results.finding_content import (
     NOT_A_MEASUREMENT,
     AcceptedFinding,
@@ -21,7 +27,6 @@ from pacs_bridge.results.graphic_annotation import describe
 from pacs_bridge.results.report_content import Code, ReportContent
 from pacs_bridge.results.sr_document import FLAGS, check_state
 
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
 LONGEST_SIDE = 2048
 _LONGEST_DERIVATION = 1024
