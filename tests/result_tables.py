@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from pydicom.datadict import dictionary_description
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from pacs_bridge.results import finding_codes
@@ -40,12 +43,16 @@ def example_objects() -> tuple[dict[str, Dataset], ...]:
     return tuple(build_objects(make_case(seed)) for seed in SEEDS)
 
 
+def render_common_attributes() -> str:
+    """Return the attributes that every kind of object has alike."""
+    first, *others = (_rows(kind) for kind in KINDS)
+    return _table(row for row in first if all(row in rows for rows in others))
+
+
 def render_attributes(kind: str) -> str:
-    """Return the attributes of one kind of object at its top level: when present, and with which value."""
-    objects = [built[kind] for built in example_objects() if kind in built]
-    tags = sorted({element.tag for o in objects for element in o})
-    rows = [f"| {_tag(tag)} | {dictionary_description(tag)} | {_presence(tag, objects)} |" for tag in tags]
-    return "\n".join(["| tag | attribute | value |", "|---|---|---|", *rows])
+    """Return the top-level attributes that one kind of object has of its own, and with which value."""
+    common = render_common_attributes()
+    return _table(row for row in _rows(kind) if row not in common)
 
 
 def render_findings() -> str:
@@ -63,16 +70,32 @@ def render_rejection_titles() -> str:
     return "\n".join(["| reason | document title |", "|---|---|", *rows])
 
 
+@cache
+def _rows(kind: str) -> list[str]:
+    objects = [built[kind] for built in example_objects() if kind in built]
+    tags = sorted({element.tag for o in objects for element in o})
+    return [f"| {_tag(tag)} | {dictionary_description(tag)} | {_presence(tag, objects)} |" for tag in tags]
+
+
+def _table(rows: Iterable[str]) -> str:
+    return "\n".join(["| tag | attribute | value |", "|---|---|---|", *rows])
+
+
 def _presence(tag: BaseTag, objects: list[Dataset]) -> str:
     elements = [o[tag] for o in objects if tag in o]
     if elements[0].keyword in _FROM_THE_IMAGES:
         return "as in the images" + ("" if len(elements) == len(objects) else ", when there")
     when = "" if len(elements) == len(objects) else "when it applies: "
-    values = {str(element.value) for element in elements}
-    fixed = elements[0].VR in _FIXED_VRS and len(values) == 1 and "InstanceUID" not in elements[0].keyword
-    if fixed:
-        return f"{when}`{values.pop()}`" if values != {""} else "empty"
+    if all(element.is_empty for element in elements):
+        return "empty"
+    values = {_shown(element.value) for element in elements}
+    if elements[0].VR in _FIXED_VRS and len(values) == 1 and "InstanceUID" not in elements[0].keyword:
+        return f"{when}`{values.pop()}`"
     return f"{when}{'items' if elements[0].VR == 'SQ' else 'of this object'}"
+
+
+def _shown(value: Any) -> str:
+    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value)
 
 
 def _tag(tag: BaseTag) -> str:

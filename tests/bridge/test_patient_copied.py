@@ -60,14 +60,12 @@ def test_name_is_the_same_unicode_whatever_the_images_were_encoded_in(character_
     image = radiograph(PatientName=name, ReferringPhysicianName=name, SpecificCharacterSet=character_set)
     header = read_header(encode(image), EXPLICIT)
     assert header.patient_name == name
-    case = make_case(2)
-    study = replace(SourceStudy.of(header), study_uid=case.content.study.study_uid)
-    for kind, document in build_objects(replace(case, content=replace(case.content, study=study))).items():
-        document.save_as(tmp_path / kind, enforce_file_format=True)
-        again = dcmread(tmp_path / kind)
-        assert str(again.PatientName) == name, kind
-        assert str(again.ReferringPhysicianName) == name, kind
-        assert again.get("SpecificCharacterSet") in {None, "ISO_IR 192"}
+    document = build_report_sr(content(study=SourceStudy.of(header)))
+    document.save_as(tmp_path / "sr", enforce_file_format=True)
+    again = dcmread(tmp_path / "sr")
+    assert str(again.PatientName) == name
+    assert str(again.ReferringPhysicianName) == name
+    assert again.get("SpecificCharacterSet") == (None if name.isascii() else "ISO_IR 192")
 
 
 @pytest.mark.covers("O4")
@@ -84,7 +82,7 @@ def test_simplified_chinese_with_code_extensions_is_read_as_the_standard_shows_i
 
 
 @pytest.mark.covers("O4")
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_every_object_copies_every_attribute(seed, tmp_path):
     case = make_case(seed)
     for kind, document in build_objects(case).items():
