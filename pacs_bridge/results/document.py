@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from pydicom import config
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
+from pydicom.multival import MultiValue
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
@@ -43,6 +44,7 @@ SERIES_NUMBERS = {
 # PS3.5 6.1.3 and 6.2: of the control characters, text of several lines may hold TAB, LF, FF and CR
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 _NOT_LINE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+_CANNOT_BE_KEPT = re.compile(r"[\x00\ud800-\udfff]")
 _TEXT_VRS = frozenset({"PN", "LO", "SH", "ST", "LT", "UT", "UC"})
 
 
@@ -217,23 +219,29 @@ def _copy(document: Dataset, keyword: str, value: str) -> None:
 
 
 def _require_readable(copied: Dataset) -> None:
-    """Encode the copied attributes and read them again: nothing may change on the way to the receiver."""
+    """Encode the copied attributes and look at the bytes: nothing may change on the way to the receiver.
+
+    The bytes are compared, not values that pydicom reads: it would log those that bend their VR.
+    """
     buffer = DicomBytesIO()
     buffer.is_implicit_VR, buffer.is_little_endian = False, True
-    copied.SpecificCharacterSet = UNICODE
-    try:
-        write_dataset(buffer, copied)
-        again = read_dataset(DicomBytesIO(buffer.getvalue()), False, True)
-        changed = [e.keyword for e in copied if _plain(again[e.tag].value) != _plain(e.value)]
-    except (UnicodeError, ValueError, TypeError, KeyError) as error:
+    texts = {element.tag: _text(element) for element in copied}
+    if any(_CANNOT_BE_KEPT.search(text) for text in texts.values()):
         raise Rejected(
-            CANNOT_UNDERSTAND, f"patient and study cannot be encoded: {type(error).__name__}"
-        ) from None
-    if changed:
-        raise Rejected(CANNOT_UNDERSTAND, f"{changed[0]} holds characters that a DICOM object cannot keep")
+            CANNOT_UNDERSTAND, "patient or study hold NUL or half a character: nothing can keep them"
+        )
+    copied.SpecificCharacterSet = UNICODE
+    write_dataset(buffer, copied)
     del copied.SpecificCharacterSet
+    again = read_dataset(DicomBytesIO(buffer.getvalue()), False, True)
+    for tag, text in texts.items():
+        raw = again.get_item(tag)
+        encoded = bytes(raw.value or b"") if raw is not None else b""
+        if encoded.rstrip(b" \0") != text.rstrip(" ").encode():
+            raise Rejected(CANNOT_UNDERSTAND, f"{keyword_for_tag(tag)} cannot be kept as it is in the images")
 
 
-def _plain(value: object) -> str:
-    """Return a value without the trailing spaces that carry no meaning (PS3.5 6.2)."""
-    return str(value).rstrip(" ")
+def _text(element: DataElement) -> str:
+    """Return a value as it stands in the images, several values with their backslashes."""
+    value = element.value
+    return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")

@@ -145,7 +145,7 @@ class SourceImage:
         Raises
         ------
         Rejected
-            If it is not a grey image with rows and columns.
+            If it is not a grey image with rows, columns and UIDs, or its modality LUT is a table.
         """
         from pacs_bridge.results.source_image import read_source_image
 

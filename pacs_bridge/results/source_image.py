@@ -23,10 +23,21 @@ _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 
 def read_source_image(dataset: Dataset, *, window: tuple[float, float] | None) -> SourceImage:
     """Return what `SourceImage.of` promises."""
+    try:
+        return _read(dataset, window)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Rejected(
+            CANNOT_UNDERSTAND, f"the header of an image is unfit: {type(error).__name__}"
+        ) from None
+
+
+def _read(dataset: Dataset, window: tuple[float, float] | None) -> SourceImage:
     photometric = str(dataset.get("PhotometricInterpretation", "")).strip()
     rows, columns = dataset.get("Rows"), dataset.get("Columns")
     if photometric not in _GREY or not rows or not columns:
         raise Rejected(CANNOT_UNDERSTAND, "regions are shown on grey images with rows and columns only")
+    if "ModalityLUTSequence" in dataset:
+        raise Rejected(CANNOT_UNDERSTAND, "an image whose modality LUT is a table is not shown with regions")
     return SourceImage(
         instance=SourceInstance(
             str(dataset.StudyInstanceUID),

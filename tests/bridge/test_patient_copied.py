@@ -117,6 +117,14 @@ def test_values_that_bend_their_vr_are_kept(field, keyword, value, tmp_path):
     assert str(dcmread(tmp_path / "sr")[keyword].value) == value
 
 
+@pytest.mark.filterwarnings("error")
+def test_building_neither_warns_of_nor_logs_values_of_the_patient(caplog):
+    """pydicom names the value in its warnings, and they go to the log."""
+    bent = replace(content().study, patient_id="A" * 70, patient_birth_date="1940.03.05", study_time="25:61")
+    build_report_sr(content(study=bent))
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     ("field", "keyword", "value"),
     [("patient_id", "PatientID", "A\\B"), ("study_description", "StudyDescription", "one\\two\\three")],

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.uid import JPEGBaseline8Bit
 
 from pacs_bridge import Rejected
@@ -125,6 +126,20 @@ def test_loss_is_read_from_the_header_and_from_the_transfer_syntax():
     untold = with_meta(radiograph(), str(JPEGBaseline8Bit))
     assert SourceImage.of(untold).lossy == LossyCompression((), ("ISO_10918_1",))
     assert SourceImage.of(radiograph()).lossy is None
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"PhotometricInterpretation": "RGB"},
+        {"Rows": 0},
+        {"StudyInstanceUID": None, "ModalityLUTSequence": []},
+        {"ModalityLUTSequence": [Dataset()]},
+    ],
+)
+def test_image_that_no_region_can_be_shown_on_is_refused(attributes):
+    with pytest.raises(Rejected):
+        SourceImage.of(radiograph(**attributes))
 
 
 def test_many_regions_in_one_corner_keep_labels_that_hide_no_other(tmp_path):
