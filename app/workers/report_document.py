@@ -63,7 +63,9 @@ def build_document(order: DeliveryOrder, institution: str, source: Path) -> Data
         sop_instance_uid=order.delivery.sop_uid,
         observer=signer,
         algorithm=_algorithm(order),
-        verifications=(Verification(signer, attestation.signed_at),),
+        verifications=(
+            Verification(signer, attestation.signed_at, attestation.meaning.value, attestation.sha256),
+        ),
     )
     return build_report_sr(content)
 

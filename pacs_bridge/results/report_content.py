@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pacs_bridge.header import InstanceHeader
+from pacs_bridge.results.person_names import printed_name
 
 
 class ReportState(enum.StrEnum):
@@ -98,6 +99,9 @@ class Algorithm:
         SHA-256 of the weight files, hexadecimal.
     parameters
         Whatever else identifies the run, ``name=value`` each.
+    qualification
+        Content Qualification of what it made (PS3.3 C.8.13.2.1.1): ``PRODUCT`` for software that the site has
+        approved for its patients, else ``RESEARCH``.
     """
 
     name: str
@@ -106,6 +110,7 @@ class Algorithm:
     adapters_sha256: str = ""
     manufacturer: str = "Janus-Med"
     parameters: tuple[str, ...] = ()
+    qualification: str = "RESEARCH"
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,31 @@ class Observer:
 
 @dataclass(frozen=True)
 class Verification:
-    """The signing act: who, for whom, when (aware)."""
+    """The signing act.
+
+    Parameters
+    ----------
+    observer
+        Who signed, and for whom.
+    verified_at
+        When, aware.
+    meaning
+        What the signature says (21 CFR 11.50); empty when not known.
+    sha256
+        Hexadecimal digest of exactly the text that was signed; empty when not known.
+    """
 
     observer: Observer
     verified_at: datetime
+    meaning: str = ""
+    sha256: str = ""
+
+    @property
+    def statement(self) -> str:
+        """The act in one line: printed name, time in UTC, meaning, digest of the signed text."""
+        time = self.verified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        digest = f"; SHA-256 of the signed text {self.sha256}" if self.sha256 else ""
+        return f"Signed by {printed_name(self.observer.name)} on {time}: {self.meaning or 'verified'}{digest}"
 
 
 @dataclass(frozen=True)
@@ -148,6 +174,8 @@ class ReportContent:
         object.
     verifications
         Needed from SIGNED on.
+    series_number, instance_number
+        Without a series number each kind of object has its own (`document.SERIES_NUMBERS`).
     predecessors
         Documents this one adds to or replaces; needed for ADDENDED and CORRECTED.
     title, language, procedure
@@ -165,7 +193,7 @@ class ReportContent:
     algorithm: Algorithm | None = None
     verifications: tuple[Verification, ...] = ()
     predecessors: tuple[SourceInstance, ...] = ()
-    series_number: int = 9001
+    series_number: int | None = None
     instance_number: int = 1
     title: Code = Code("18748-4", "LN", "Diagnostic imaging report")
     language: Code = Code("en-US", "RFC5646", "English (United States)")

@@ -38,9 +38,23 @@ def test_public_names_of_results_are_these():
     assert set(pacs_bridge.results.__all__) == {
         *("Algorithm", "Code", "Observer", "ReportContent", "ReportState", "Section", "Sentence"),
         *("SourceInstance", "SourceStudy", "Verification", "build_report_sr", "derived_uid"),
+        *("AcceptedFinding", "Laterality", "LossyCompression", "Presence", "Region", "SourceImage"),
+        *("RejectionContent", "RejectionReason", "build_encapsulated_pdf", "build_measurement_sr"),
+        *("build_presentation_state", "build_rejection_note", "build_secondary_capture", "group_images"),
+        *("person_name", "printed_name"),
     }
     for name in pacs_bridge.results.__all__:
         assert getattr(pacs_bridge.results, name).__doc__
+
+
+@pytest.mark.slow
+def test_naming_the_builders_loads_none_of_their_libraries():
+    heavy = ["highdicom", "reportlab", "PIL"]
+    script = f"import pacs_bridge.results, sys; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """The report SR: flags of every state, patient and study copied exactly, text unchanged, algorithm named.
 
 Covered: the document as pydicom and DCMTK's dsrdump read it. Not covered: the way to an archive
-(test_report_delivery); an IOD validator, because dicom-validator needs the standard from the network.
+(test_report_delivery); independent IOD validators (test_results_valid).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pacs_bridge.results import (
     build_report_sr,
     derived_uid,
 )
-from pacs_bridge.results.report_tree import HEADINGS
+from pacs_bridge.results.report_headings import HEADINGS
 from tests.bridge.peers import CR, EXPLICIT, encode, radiograph
 from tests.conftest import need
 
@@ -235,6 +235,15 @@ def test_evidence_lists_every_image_read_or_shown_by_study_and_series():
     referenced = [i.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for i in items(document, kind="IMAGE")]
     assert referenced == ["1.2.3.1.1", "1.2.3.1.2"]
     assert {i.RelationshipType for i in items(document, kind="IMAGE")} == {"INFERRED FROM"}
+
+
+@pytest.mark.covers("T35")
+def test_signature_is_stated_in_words_with_name_time_meaning_and_digest():
+    plain = Observer("Dr. Rita Reader", "General Hospital")
+    signed = Verification(plain, NOW, "final report, reviewed and approved", "ef" * 32)
+    (statement,) = items(build_report_sr(content(verifications=(signed,))), "Signature")
+    for words in ("Dr. Rita Reader", "2026-11-22 12:05:07 UTC", "reviewed and approved", "ef" * 32):
+        assert words in statement.TextValue
 
 
 def test_addendum_points_to_its_predecessor():
