@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     destinations: tuple[Destination, ...] = Field(
         default=(), description="Where signed reports go (JSON list of name, ae_title, host, port, formats)."
     )
+    rules_file: Path | None = Field(
+        default=None, description="Routing rules (TOML); empty is `rules.toml` in the data folder."
+    )
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or a torch device such as `cuda:0`.")
     ui_host: str = Field(default="127.0.0.1", description="Address of the web UI.")
@@ -136,6 +139,11 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """Private folder of received instances."""
         return self.data_dir / "spool"
+
+    @property
+    def rules_path(self) -> Path:
+        """File of the routing rules; without it there are none."""
+        return self.rules_file or self.data_dir / "rules.toml"
 
     @property
     def keys_dir(self) -> Path:

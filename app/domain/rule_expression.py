@@ -94,7 +94,7 @@ class _Evaluator(SimpleEval):
     """simpleeval cut down to the constructs that `rule_check` lets pass: a second wall behind the first."""
 
     def __init__(self, reading: Reading) -> None:
-        operators: dict[type[ast.AST], Any] = {**COMPARISONS, **ARITHMETIC, **UNARY}
+        operators: dict[Any, Any] = {**COMPARISONS, **ARITHMETIC, **UNARY}
         super().__init__(
             operators=operators,
             functions={name: signature.call for name, signature in FUNCTIONS.items()},

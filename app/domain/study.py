@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from app.domain.machine import advance
 from app.domain.priority import Priority
+from app.domain.routing import Routing
 
 
 class StudyState(StrEnum):
@@ -116,6 +117,8 @@ class Study:
         1 for the images of the first completion; each late image opens the next one.
     reason
         Why the study is undrafted, excluded or quarantined; empty otherwise.
+    routing
+        What the routing rules decided when it was completed; None without rules.
     """
 
     study_uid: str
@@ -138,6 +141,7 @@ class Study:
     last_instance_at: datetime
     completed_at: datetime | None
     instance_count: int
+    routing: Routing | None = None
 
     def receive_image(self) -> Study:
         """Return the study after one more image: a late one opens the next revision (L12)."""
@@ -150,6 +154,18 @@ class Study:
         """Return the study as complete."""
         state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.COMPLETE)
         return replace(self, state=state, completed_at=now)
+
+    def route(self, routing: Routing | None) -> Study:
+        """Return the study with what the rules decided; without their word the order's priority stays."""
+        priority = routing.priority if routing is not None else None
+        if priority is None:
+            return replace(self, routing=routing)
+        return replace(self, routing=routing, priority=priority.rank, priority_reason=priority.reason)
+
+    def exclude(self, reason: str, *, now: datetime) -> Study:
+        """Return the study as one that the worklist does not show and no model drafts."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.EXCLUDE)
+        return replace(self, state=state, reason=reason, completed_at=now)
 
     def draft(self, priority: Priority) -> Study:
         """Return the study with a draft and the priority that the draft gave it."""

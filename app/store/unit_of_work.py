@@ -14,6 +14,7 @@ from app.store.users import Users
 if TYPE_CHECKING:
     from app.store.deliveries import Deliveries
     from app.store.reports import Reports
+    from app.store.rule_versions import RuleVersions
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
 
@@ -61,6 +62,13 @@ class UnitOfWork:
         from app.store.deliveries import Deliveries
 
         return Deliveries(self.session)
+
+    @cached_property
+    def rules(self) -> RuleVersions:
+        """Versions of the routing rules."""
+        from app.store.rule_versions import RuleVersions
+
+        return RuleVersions(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:
