@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from app.domain.errors import ConfigurationError
+from app.domain.routing import Targets
 
 
 def default_data_dir() -> Path:
@@ -144,6 +145,17 @@ class Settings(BaseSettings):
     def rules_path(self) -> Path:
         """File of the routing rules; without it there are none."""
         return self.rules_file or self.data_dir / "rules.toml"
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of models that routing rules call by name."""
+        return self.data_dir / "models"
+
+    @property
+    def rule_targets(self) -> Targets:
+        """Destinations and result formats that routing rules may name."""
+        formats = get_args(get_args(Destination.model_fields["formats"].annotation)[0])
+        return Targets(frozenset(to.name for to in self.destinations), frozenset(formats))
 
     @property
     def keys_dir(self) -> Path:

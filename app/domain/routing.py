@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from app.domain.priority import Priority
 
@@ -77,6 +77,14 @@ def routing_of(stored: Mapping[str, Any]) -> Routing:
     )
 
 
+@dataclass(frozen=True)
+class Targets:
+    """What the settings know of destinations: their names, and every result format that there is."""
+
+    names: Collection[str]
+    formats: Collection[str]
+
+
 class Configured(Protocol):
     """A destination of the settings: its name, and the formats it gets when no rule says otherwise."""
 
@@ -91,17 +99,20 @@ class Configured(Protocol):
         ...
 
 
+Destination = TypeVar("Destination", bound=Configured)
+
+
 def destinations_for(
-    study_routing: Routing | None, configured: Sequence[Configured]
-) -> tuple[tuple[str, str], ...]:
-    """Return (name of the destination, result format) of every object that a final report becomes (O5).
+    study_routing: Routing | None, configured: Sequence[Destination]
+) -> tuple[tuple[Destination, str], ...]:
+    """Return (destination, result format) of every object that a final report becomes (O5).
 
     A rule's table is the whole answer: a destination that it leaves out gets nothing. One that it names but
     that is no longer configured cannot be reached, and is left out.
     """
     chosen = None if study_routing is None else study_routing.destinations
     return tuple(
-        (destination.name, kind)
+        (destination, kind)
         for destination in configured
         for kind in dict.fromkeys(destination.formats if chosen is None else chosen.get(destination.name, ()))
     )

@@ -6,11 +6,12 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import RulesBroken
+from app.domain.routing import Targets
 from app.domain.rule_check import BadExpression
 from app.domain.rule_expression import Expression, load_expression
 from app.domain.rules import DEFAULT, Actions, Rule, RuleSet
@@ -20,16 +21,9 @@ MOST_RULES = 200
 LONGEST_TEXT = 200
 _ACTIONS = frozenset({"draft", "reason", "model", "exclude", "priority", "destinations"})
 _KEYS = _ACTIONS | {"name", "when", "for_ae"}
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEAD = re.compile(r"^[ \t]*\[\[[ \t]*rules[ \t]*\]\]", re.MULTILINE)
 _WHEN = re.compile(r"^[ \t]*when[ \t]*=[ \t]*", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the settings know of destinations: their names, and every result format that there is."""
-
-    names: Collection[str]
-    formats: Collection[str]
 
 
 class _Mistake(ValueError):
@@ -138,11 +132,18 @@ def _actions(entry: Mapping[str, Any], targets: Targets | None) -> Actions:
     return Actions(
         draft=draft,
         reason=_text(entry, "reason"),
-        model=_text(entry, "model", required=True) if "model" in entry else None,
+        model=_model(entry) if "model" in entry else None,
         exclude=_exclude(entry) if "exclude" in entry else None,
         priority=priority,
         destinations=_destinations(entry["destinations"], targets) if "destinations" in entry else None,
     )
+
+
+def _model(entry: Mapping[str, Any]) -> str:
+    model = _text(entry, "model", required=True)
+    if not (Path(model).is_absolute() or _MODEL_NAME.fullmatch(model)):
+        raise _Mistake("model is a name (letters, digits, . _ -) or the whole path of a folder")
+    return model
 
 
 def _exclude(entry: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ class StudyCommand(StrEnum):
     DRAFT = "draft"
     DECLINE_DRAFT = "decline draft"
     EXCLUDE = "exclude"
+    INCLUDE = "include"
     QUARANTINE = "quarantine"
 
 
@@ -46,6 +47,8 @@ STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyCommand], StudyState] = {
     # "no AI draft: model unavailable" may become a draft once the model is back
     (StudyState.UNDRAFTED, StudyCommand.DRAFT): StudyState.DRAFTED,
     (StudyState.UNDRAFTED, StudyCommand.DECLINE_DRAFT): StudyState.UNDRAFTED,
+    # a person takes it back in: the rule was wrong about it
+    (StudyState.EXCLUDED, StudyCommand.INCLUDE): StudyState.COMPLETE,
     # a late image opens revision n + 1
     (StudyState.COMPLETE, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
     (StudyState.DRAFTED, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
@@ -156,7 +159,13 @@ class Study:
         return replace(self, state=state, completed_at=now)
 
     def route(self, routing: Routing | None) -> Study:
-        """Return the study with what the rules decided; without their word the order's priority stays."""
+        """Return the study with what the rules decided; without their word the order's priority stays.
+
+        A study that has been in the worklist stays there: late images, revisions after the first, exclude
+        nothing.
+        """
+        if routing is not None and routing.excluded and self.revision > 1:
+            routing = replace(routing, excluded="")
         priority = routing.priority if routing is not None else None
         if priority is None:
             return replace(self, routing=routing)
@@ -166,6 +175,11 @@ class Study:
         """Return the study as one that the worklist does not show and no model drafts."""
         state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.EXCLUDE)
         return replace(self, state=state, reason=reason, completed_at=now)
+
+    def include(self, *, now: datetime) -> Study:
+        """Return an excluded study as one that the worklist shows after all."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.INCLUDE)
+        return replace(self, state=state, reason="", completed_at=now)
 
     def draft(self, priority: Priority) -> Study:
         """Return the study with a draft and the priority that the draft gave it."""

@@ -18,6 +18,7 @@ from app.services.assembly import complete_due_studies
 from app.services.intake import ReceivedInstance, index_instances, record_quarantine
 from app.store.engine import Store
 from app.workers.listener_audit import ListenerAudit
+from app.workers.study_rules import StudyRules
 from pacs_bridge.spool import Spool
 from pacs_bridge.spool_types import SpooledInstance
 
@@ -37,6 +38,8 @@ class IntakeLoop:
         Studies that associations carry which are still open.
     quiet_seconds
         Overrides the quiet time of the modality.
+    rules
+        Decides about each study when it is complete; None without rules.
 
     Attributes
     ----------
@@ -52,12 +55,14 @@ class IntakeLoop:
         connect: Callable[[], Store],
         open_studies: Callable[[], frozenset[str]],
         quiet_seconds: float | None,
+        rules: StudyRules | None = None,
     ) -> None:
         self._spool = spool
         self._audit = audit
         self._connect = connect
         self._open_studies = open_studies
         self._quiet = None if quiet_seconds is None else timedelta(seconds=quiet_seconds)
+        self._rules = rules
         self._store: Store | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -109,7 +114,13 @@ class IntakeLoop:
         if not self._drain(self._store, received_before=began):
             return
         open_studies = carried | self._open_studies()
-        done = complete_due_studies(self._store, open_studies=open_studies, quiet=self._quiet, now=began)
+        done = complete_due_studies(
+            self._store,
+            open_studies=open_studies,
+            quiet=self._quiet,
+            now=began,
+            route=None if self._rules is None else self._rules.refresh(self._store, now=began),
+        )
         for study_uid in done:
             structlog.get_logger().info("study complete", study_uid=study_uid)
 
