@@ -77,9 +77,7 @@ def test_mistake_is_told_and_cannot_be_saved(page_of: Callable[[str], Page], fil
     assert not file.exists()
 
 
-def test_file_changed_by_hand_meanwhile_is_not_overwritten(
-    page_of: Callable[[str], Page], file: Path
-) -> None:
+def test_file_changed_by_hand_is_not_overwritten(page_of: Callable[[str], Page], file: Path) -> None:
     page = edit(page_of("adam").open(view="rules"), RULES)
     file.write_text(NO_CR)
     page.press("Save")

@@ -1,6 +1,6 @@
 """Routing rules in the processes: the command line's tester, the listener, the models that rules name.
 
-Covered: `rules test` and `rules check` as an administrator runs them, `doctor`, a listener whose file changes.
+Covered: `rules test` and `rules check` by subprocess, `doctor`, a listener whose file changes.
 Not covered: several called AE titles on one listener, where one process answers to one title.
 """
 

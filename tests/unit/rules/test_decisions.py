@@ -260,3 +260,9 @@ def test_ruling_is_told_in_words() -> None:
     assert words[1] == ("for OTHER",)
     assert "age = 12" in words[2]
     assert "no AI draft: rule: a" in decision_lines(found.routing)
+
+
+def test_operations_manual_lists_the_names_and_functions_as_they_are() -> None:
+    from tests import rule_names
+
+    assert rule_names.main(["--check"]) == 0, "run `make docs`"
