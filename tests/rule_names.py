@@ -1,4 +1,4 @@
-"""Writes the names and functions of routing rules in `docs/operations.md`: `-m tests.rule_names [--check]`."""
+"""Writes the names and functions of routing rules in `docs/operations.md`: `python -m tests.rule_names`."""
 
 from __future__ import annotations
 
