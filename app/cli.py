@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli_errors import run
+from app.cli_rules import rules
 from app.cli_store import audit, db, users, work
 from app.workers.lifeline import hold_lifeline
 
@@ -26,6 +27,7 @@ cli = typer.Typer(
 )
 cli.add_typer(audit, name="audit", help="Export and verify the audit log.")
 cli.add_typer(db, name="db", help="The database.")
+cli.add_typer(rules, name="rules", help="Check the routing rules, and try them on a DICOM file.")
 cli.add_typer(users, name="users", help="Local accounts.")
 cli.add_typer(work, name="work", help="Run the drafting worker; see and retry work that was given up.")
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -45,6 +45,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     """Return the checks in the order in which a failure explains the next."""
     yield Check("spool folder", _check_spool)
     yield Check("database", _check_database)
+    yield Check("routing rules", _check_rules)
     yield Check("model", _check_model)
     yield Check("listener", _check_listener)
     yield Check("web UI", _check_ui)
@@ -76,6 +77,20 @@ def _check_database(settings: Settings) -> str:
         entries, _ = unit.audit.head()
     kind = "server" if settings.database_url else f"embedded in {settings.database_dir}"
     return f"{kind}, migrated; {users} accounts, {entries} audit entries, {letters} dead letters"
+
+
+def _check_rules(settings: Settings) -> str:
+    from app.domain.errors import RulesBroken
+    from app.domain.rules_toml import read_rules
+    from app.services.rules_file import read_file
+
+    path = settings.rules_path
+    try:
+        rules = read_rules(read_file(path), targets=settings.rule_targets)
+    except RulesBroken as error:
+        mistakes = "; ".join(str(error).splitlines())
+        raise RulesBroken(f"{path} is broken, the last good rules stay in force: {mistakes}") from None
+    return f"{path}, {len(rules.rules)} rules" if path.exists() else f"none: no file {path}"
 
 
 def _check_model(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from app.domain.errors import ConfigurationError
+from app.domain.routing import Targets
 
 
 def default_data_dir() -> Path:
@@ -138,6 +139,9 @@ class Settings(BaseSettings):
         description="Where earlier studies of a patient are looked for (JSON: method, ae_title, host, port, "
         "url, token_file, ca_file, most_priors, most_instances, years, timeout_seconds); empty: nowhere.",
     )
+    rules_file: Path | None = Field(
+        default=None, description="Routing rules (TOML); empty is `rules.toml` in the data folder."
+    )
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or a torch device such as `cuda:0`.")
     ui_host: str = Field(default="127.0.0.1", description="Address of the web UI.")
@@ -192,6 +196,22 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """Private folder of received instances."""
         return self.data_dir / "spool"
+
+    @property
+    def rules_path(self) -> Path:
+        """File of the routing rules; without it there are none."""
+        return self.rules_file or self.data_dir / "rules.toml"
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of models that routing rules call by name."""
+        return self.data_dir / "models"
+
+    @property
+    def rule_targets(self) -> Targets:
+        """Destinations and result formats that routing rules may name."""
+        formats = get_args(get_args(Destination.model_fields["formats"].annotation)[0])
+        return Targets(frozenset(to.name for to in self.destinations), frozenset(formats))
 
     @property
     def keys_dir(self) -> Path:

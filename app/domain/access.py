@@ -34,6 +34,7 @@ class Action(StrEnum):
     MANAGE_USERS = "manage users"
     VIEW_OPERATIONS = "view operations"
     RETRY_WORK = "retry work"
+    MANAGE_RULES = "manage rules"
 
 
 _READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
@@ -43,7 +44,13 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.RESIDENT: frozenset(_READ | _WRITE),
     Role.ATTENDING: frozenset(_READ | _WRITE | {Action.SIGN_FINAL}),
     Role.ADMIN: frozenset(
-        {Action.LIST_STUDIES, Action.MANAGE_USERS, Action.VIEW_OPERATIONS, Action.RETRY_WORK}
+        {
+            Action.LIST_STUDIES,
+            Action.MANAGE_USERS,
+            Action.VIEW_OPERATIONS,
+            Action.RETRY_WORK,
+            Action.MANAGE_RULES,
+        }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),
     Role.SERVICE: frozenset({Action.RETRY_WORK, Action.EXPORT_AUDIT, Action.VIEW_AUDIT, Action.MANAGE_USERS}),

@@ -36,6 +36,8 @@ class AuditEvent(StrEnum):
     REPORT_SUPERSEDED = "report superseded"
     STUDY_RECEIVED = "study received"
     STUDY_COMPLETED = "study completed"
+    STUDY_EXCLUDED = "study excluded"
+    STUDY_INCLUDED = "study included"
     STUDY_DRAFTED = "study drafted"
     STUDY_UNDRAFTED = "study undrafted"
     PRIORS_FOUND = "priors looked for"
@@ -53,6 +55,8 @@ class AuditEvent(StrEnum):
     USER_ADDED = "user added"
     USER_CHANGED = "user changed"
     ACCESS_DENIED = "access denied"
+    RULES_CHANGED = "rules changed"
+    RULES_TESTED = "rules tested"
     SERVICE_STARTED = "service started"
     SERVICE_STOPPED = "service stopped"
 

@@ -13,6 +13,7 @@
     |   +-- Conflict             same identity, other content
     |   +-- ReportIncomplete     a hard stop before signing
     |   +-- ConfigurationError   a setting is missing or unsafe
+    |   +-- RulesBroken          the routing rules cannot be read
     +-- Retriable            the same call may succeed later
     |   +-- DatabaseUnavailable
     |   +-- PeerUnavailable      PACS, RIS or another system does not answer
@@ -65,6 +66,10 @@ class ReportIncomplete(Rejected):
 
 class ConfigurationError(Rejected):
     """A setting is missing, contradictory or unsafe; the message names it."""
+
+
+class RulesBroken(Rejected):
+    """The routing rules cannot be used; the message names every mistake, one a line."""
 
 
 class Retriable(JanusMedError):

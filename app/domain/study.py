@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from app.domain.machine import advance
 from app.domain.priority import Priority
+from app.domain.routing import Routing
 
 
 class StudyState(StrEnum):
@@ -30,6 +31,7 @@ class StudyCommand(StrEnum):
     DRAFT = "draft"
     DECLINE_DRAFT = "decline draft"
     EXCLUDE = "exclude"
+    INCLUDE = "include"
     QUARANTINE = "quarantine"
 
 
@@ -45,6 +47,8 @@ STUDY_TRANSITIONS: Mapping[tuple[StudyState, StudyCommand], StudyState] = {
     # "no AI draft: model unavailable" may become a draft once the model is back
     (StudyState.UNDRAFTED, StudyCommand.DRAFT): StudyState.DRAFTED,
     (StudyState.UNDRAFTED, StudyCommand.DECLINE_DRAFT): StudyState.UNDRAFTED,
+    # a person takes it back in: the rule was wrong about it
+    (StudyState.EXCLUDED, StudyCommand.INCLUDE): StudyState.COMPLETE,
     # a late image opens revision n + 1
     (StudyState.COMPLETE, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
     (StudyState.DRAFTED, StudyCommand.RECEIVE_IMAGE): StudyState.RECEIVING,
@@ -120,6 +124,8 @@ class Study:
         1 for the images of the first completion; each late image opens the next one.
     reason
         Why the study is undrafted, excluded or quarantined; empty otherwise.
+    routing
+        What the routing rules decided when it was completed; None without rules.
     """
 
     study_uid: str
@@ -142,6 +148,7 @@ class Study:
     last_instance_at: datetime
     completed_at: datetime | None
     instance_count: int
+    routing: Routing | None = None
 
     def receive_image(self) -> Study:
         """Return the study after one more image: a late one opens the next revision (L12)."""
@@ -155,16 +162,33 @@ class Study:
         state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.COMPLETE)
         return replace(self, state=state, completed_at=now)
 
+    def route(self, routing: Routing | None) -> Study:
+        """Return the study with what the rules decided; without their word the order's priority stays.
+
+        A study that has been in the worklist stays there: late images, revisions after the first, exclude
+        nothing.
+        """
+        if routing is not None and routing.excluded and self.revision > 1:
+            routing = replace(routing, excluded="")
+        priority = routing.priority if routing is not None else None
+        if priority is None:
+            return replace(self, routing=routing)
+        return replace(self, routing=routing, priority=priority.rank, priority_reason=priority.reason)
+
+    def exclude(self, reason: str, *, now: datetime) -> Study:
+        """Return the study as one that the worklist does not show and no model drafts."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.EXCLUDE)
+        return replace(self, state=state, reason=reason, completed_at=now)
+
+    def include(self, *, now: datetime) -> Study:
+        """Return an excluded study as one that the worklist shows after all."""
+        state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.INCLUDE)
+        return replace(self, state=state, reason="", completed_at=now)
+
     def draft(self, priority: Priority) -> Study:
         """Return the study with a draft and the priority that the draft gave it."""
         state = advance(STUDY_TRANSITIONS, self.state, StudyCommand.DRAFT)
         return replace(self, state=state, reason="", priority=priority.rank, priority_reason=priority.reason)
-
-    def exclude(self, reason: str) -> Study:
-        """Return the study as one that is kept, but neither drafted nor listed for reading."""
-        return replace(
-            self, state=advance(STUDY_TRANSITIONS, self.state, StudyCommand.EXCLUDE), reason=reason
-        )
 
     def decline_draft(self, reason: str) -> Study:
         """Return the study as one that a person writes alone, and why."""

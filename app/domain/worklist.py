@@ -38,7 +38,7 @@ class WorklistQuery:
     text
         Part of a patient's name or PatientID, of an accession number or a description; any case.
     states, report_states
-        Show only these; empty shows all.
+        Show only these; empty shows all but the excluded studies.
     limit, offset
         The page: at most `limit` rows (1 to 1,000) after the first `offset`.
     """

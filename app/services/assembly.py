@@ -1,16 +1,21 @@
-"""Decide which studies are complete, once, and order a draft for each."""
+"""Decide which studies are complete, once, ask the routing rules, and order a draft for each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from app.domain.access import service_actor
 from app.domain.audit import AuditEvent
-from app.domain.study import is_due
-from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
+from app.domain.routing import Routing
+from app.domain.study import Instance, Study, is_due
+from app.services.drafting import order_draft
 from app.services.facts import fact_about
 from app.services.priors import order_priors
 from app.store.engine import Store
+
+Route = Callable[[Study, tuple[Instance, ...]], Routing | None]
 
 
 def complete_due_studies(
@@ -20,6 +25,7 @@ def complete_due_studies(
     quiet: timedelta | None,
     now: datetime,
     with_priors: bool = False,
+    route: Route | None = None,
 ) -> tuple[str, ...]:
     """Complete every study that has been quiet long enough, and put its draft into the queue (L11).
 
@@ -33,6 +39,9 @@ def complete_due_studies(
         Overrides the quiet time of the modality.
     with_priors
         Whether there is an archive to look for earlier studies in.
+    route
+        What the routing rules say to a study and its instances; None without rules. It is asked inside the
+        study's transaction and must not raise.
 
     Returns
     -------
@@ -52,8 +61,13 @@ def complete_due_studies(
             quiet=quiet,
             now=now,
             with_priors=with_priors,
+            route=route or _no_rules,
         )
     )
+
+
+def _no_rules(study: Study, instances: tuple[Instance, ...]) -> None:
+    return None
 
 
 def _complete(
@@ -64,6 +78,7 @@ def _complete(
     quiet: timedelta | None,
     now: datetime,
     with_priors: bool,
+    route: Route,
 ) -> bool:
     with store.begin() as tx:
         study = tx.studies.lock(study_uid)
@@ -71,20 +86,26 @@ def _complete(
         if not is_due(study, now=now, open_studies=open_studies, quiet=quiet):
             return False
         instances = tx.studies.instances(study_uid, up_to_revision=study.revision)
-        tx.studies.save(study.complete(now=now))
-        if with_priors:
-            order_priors(tx, study)
-        tx.work.defer(
-            DRAFT_STUDY,
-            queue=DRAFT_QUEUE,
-            priority=study.priority,
-            queueing_lock=f"draft:{study_uid}:{study.revision}",
-            arguments={"study_uid": study_uid, "revision": study.revision},
-        )
-        detail = {"revision": study.revision, "instances": len(instances)}
-        tx.audit.append(
-            fact_about(
-                tx, study, AuditEvent.STUDY_COMPLETED, service_actor("listener"), now=now, detail=detail
-            )
-        )
+        routed = study.route(route(study, instances))
+        reason = "" if routed.routing is None else routed.routing.excluded
+        after = routed.exclude(reason, now=now) if reason else routed.complete(now=now)
+        tx.studies.save(after)
+        event = AuditEvent.STUDY_EXCLUDED if reason else AuditEvent.STUDY_COMPLETED
+        detail = {"revision": study.revision, "instances": len(instances), **_rules(after.routing)}
+        tx.audit.append(fact_about(tx, study, event, service_actor("listener"), now=now, detail=detail))
+        if not reason:
+            order_draft(tx, after, now=now)
+            if with_priors:
+                order_priors(tx, after)
         return True
+
+
+def _rules(routing: Routing | None) -> dict[str, Any]:
+    """Return what the audit log says of the rules: their names and digest, no values."""
+    if routing is None:
+        return {}
+    return {
+        "rules": list(routing.fired),
+        "rules_failed": list(routing.failed),
+        "rules_sha256": routing.rules_sha256,
+    }

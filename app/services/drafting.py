@@ -6,18 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain.access import Actor
+from app.domain.access import Actor, service_actor
 from app.domain.audit import AuditEvent
 from app.domain.draft import DraftContent, DraftingOrder, require_plain_json, sentences_of, undrafted
 from app.domain.errors import Rejected
 from app.domain.priority import Priority, with_findings
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.study import Study, StudyState
+from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
 from app.services.facts import fact_about
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
-__all__ = ["DraftingOrder", "decline_overdue", "record_draft", "take_order"]
+__all__ = ["DraftingOrder", "decline_overdue", "order_draft", "record_draft", "take_order"]
 
 _OPEN_STATES = frozenset({StudyState.COMPLETE, StudyState.UNDRAFTED})
 
@@ -31,6 +32,24 @@ class _Kept:
     sentences: tuple[Sentence, ...]
 
 
+def order_draft(tx: UnitOfWork, study: Study, *, now: datetime) -> None:
+    """Put the draft of a complete study into the queue, unless a rule says that it gets none.
+
+    A study that gets none is open to its readers at once, with the rule's reason: no worker has to be there.
+    """
+    if study.routing is not None and not study.routing.draft:
+        content = undrafted(study.routing.draft_reason)
+        _put(tx, service_actor("listener"), study, None, content, now)
+        return
+    tx.work.defer(
+        DRAFT_STUDY,
+        queue=DRAFT_QUEUE,
+        priority=study.priority,
+        queueing_lock=f"draft:{study.study_uid}:{study.revision}",
+        arguments={"study_uid": study.study_uid, "revision": study.revision},
+    )
+
+
 def take_order(store: Store, study_uid: str, revision: int) -> DraftingOrder | None:
     """Return what is to be drafted.
 
@@ -38,7 +57,7 @@ def take_order(store: Store, study_uid: str, revision: int) -> DraftingOrder | N
     -------
     DraftingOrder or None
         None when there is nothing left to do: a later image opened the next revision, the draft is there,
-        or a person has begun to write the report by hand.
+        a rule says that no model drafts it, or a person has begun to write the report by hand.
 
     Raises
     ------
@@ -71,16 +90,7 @@ def record_draft(
         report = tx.reports.lock_revision(study_uid, revision)
         if not _wants_draft(study, revision, report):
             return False
-        content, sentences = _checked(tx, study, content)
-        if not content.is_drafted and study.state is StudyState.UNDRAFTED and study.reason == content.reason:
-            return False
-        draft_id = tx.reports.drafts.put(study_uid, revision, content, now=now)
-        after = _outcome(study, content)
-        tx.studies.save(after)
-        ai_model = content.model_name if content.is_drafted else ""
-        _begin_report(tx, study, report, _Kept(draft_id, ai_model, sentences), now)
-        _record(tx, actor, after, content, draft_id, now)
-        return True
+        return _put(tx, actor, study, report, content, now)
 
 
 def decline_overdue(store: Store, actor: Actor, *, waiting: timedelta, now: datetime) -> tuple[str, ...]:
@@ -107,8 +117,25 @@ def _decline(store: Store, actor: Actor, study_uid: str, now: datetime) -> bool:
     return record_draft(store, actor, study_uid=study_uid, revision=study.revision, content=content, now=now)
 
 
+def _put(
+    tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, content: DraftContent, now: datetime
+) -> bool:
+    content, sentences = _checked(tx, study, content)
+    if not content.is_drafted and study.state is StudyState.UNDRAFTED and study.reason == content.reason:
+        return False
+    draft_id = tx.reports.drafts.put(study.study_uid, study.revision, content, now=now)
+    after = _outcome(study, content)
+    tx.studies.save(after)
+    ai_model = content.model_name if content.is_drafted else ""
+    _begin_report(tx, study, report, _Kept(draft_id, ai_model, sentences), now)
+    _record(tx, actor, after, content, draft_id, now)
+    return True
+
+
 def _wants_draft(study: Study, revision: int, report: Report | None) -> bool:
     if study.revision != revision or study.state not in _OPEN_STATES:
+        return False
+    if study.routing is not None and not study.routing.draft:
         return False
     return report is None or report.state is ReportState.DRAFTED
 

@@ -117,7 +117,7 @@ class IntakeBatch:
             if is_new:
                 self.new.append(uid)
                 if self.tx.priors.is_wanted_as_prior(uid):
-                    self.studies[uid] = self.studies[uid].exclude(PRIOR_REASON)
+                    self.studies[uid] = self.studies[uid].exclude(PRIOR_REASON, now=self.now)
                 self._note(AuditEvent.STUDY_RECEIVED, received, revision=1)
             else:
                 # another process was faster by a moment, and may have brought the same instances

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.store import tables_forwarding, tables_priors
+from app.store import tables_forwarding, tables_priors, tables_rules
 from app.store.tables import Base
 
-__all__ = ["Base", "tables_forwarding", "tables_priors"]
+__all__ = ["Base", "tables_forwarding", "tables_priors", "tables_rules"]

@@ -6,6 +6,7 @@ from typing import TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from app.domain.routing import routing_of
 from app.domain.study import Instance, Patient, Study, StudyState
 from app.store.tables import InstanceRow, PatientRow, StudyRow
 
@@ -63,6 +64,7 @@ def as_study(row: StudyRow, patient: PatientRow, instance_count: int) -> Study:
         last_instance_at=row.last_instance_at,
         completed_at=row.completed_at,
         instance_count=instance_count,
+        routing=None if row.routing is None else routing_of(row.routing),
     )
 
 

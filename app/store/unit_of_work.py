@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.store.forwarding import Forwarding
     from app.store.priors import Priors
     from app.store.reports import Reports
+    from app.store.rule_versions import RuleVersions
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
 
@@ -77,6 +78,13 @@ class UnitOfWork:
         from app.store.priors import Priors
 
         return Priors(self.session)
+
+    @cached_property
+    def rules(self) -> RuleVersions:
+        """Versions of the routing rules."""
+        from app.store.rule_versions import RuleVersions
+
+        return RuleVersions(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

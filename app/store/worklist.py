@@ -22,6 +22,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from app.domain.delivery import DeliveryState
 from app.domain.report import ReportState
+from app.domain.study import StudyState
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
 from app.store.study_rows import as_study, count_instances
 from app.store.tables import DeliveryRow, LockRow, PatientRow, ReportRow, StudyRow, UserRow
@@ -133,6 +134,8 @@ def _conditions(query: WorklistQuery, standing: _Standing) -> list[ColumnElement
         conditions.append(or_(*(place.icontains(query.text, autoescape=True) for place in places)))
     if query.states:
         conditions.append(StudyRow.state.in_([state.value for state in query.states]))
+    else:
+        conditions.append(StudyRow.state != StudyState.EXCLUDED.value)
     if query.report_states:
         conditions.append(standing.report.c.state.in_([state.value for state in query.report_states]))
     if query.modality:

@@ -49,7 +49,8 @@ def work(settings: Settings) -> None:
         model = ModelOnDemand(settings.model, settings.device)
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
-        task = DraftStudy(store, actor, model, decoder, settings.spool_dir / "objects")
+        named = NamedModels(settings.models_dir, settings.device)
+        task = DraftStudy(store, actor, model, decoder, settings.spool_dir / "objects", named)
         Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
 
 
@@ -124,6 +125,31 @@ class ModelOnDemand:
         return None
 
 
+@dataclass
+class NamedModels:
+    """The models that routing rules name, each loaded when the first study asks for it, and kept.
+
+    Attributes
+    ----------
+    folder
+        Where a name is looked up, before the bundled models.
+    """
+
+    folder: Path
+    device: str
+    _models: dict[Path, ModelOnDemand] = field(default_factory=dict, init=False)
+
+    def find(self, name: str) -> ModelOnDemand:
+        """Return the model of a name, or of the whole path of a folder; it may turn out to be missing."""
+        from janus_med.checkpoint import bundled_folder
+
+        own = self.folder / name
+        chosen = own if own.is_dir() or Path(name).is_absolute() else bundled_folder().parent / name
+        if chosen not in self._models:
+            self._models[chosen] = ModelOnDemand(chosen, self.device)
+        return self._models[chosen]
+
+
 @dataclass(frozen=True)
 class DraftStudy:
     """The task of the queue ``draft``.
@@ -132,6 +158,8 @@ class DraftStudy:
     ----------
     objects
         Folder of the spool that holds the instances by digest.
+    named
+        The models that rules may name; None knows only the one of the settings.
     """
 
     store: Store
@@ -139,6 +167,7 @@ class DraftStudy:
     model: ModelOnDemand
     decoder: Decoder
     objects: Path
+    named: NamedModels | None = None
     name: str = DRAFT_STUDY
     queue: str = DRAFT_QUEUE
 
@@ -150,9 +179,10 @@ class DraftStudy:
         if order is None:
             log.info("nothing to draft")
             return
-        model = self.model.load()
+        chosen = self._model_for(order)
+        model = chosen.load()
         if model is None:
-            raise Rejected(f"model unavailable: {self.model.problem}")
+            raise Rejected(f"model unavailable: {chosen.problem}")
         draft = self._draft(order, model)
         recorded = self._record(order, draft if isinstance(draft, DraftContent) else as_content(draft))
         log.info("draft recorded" if recorded else "draft came too late", status=draft.status)
@@ -170,6 +200,14 @@ class DraftStudy:
             content=undrafted(reason),
             now=datetime.now(UTC),
         )
+
+    def _model_for(self, order: DraftingOrder) -> ModelOnDemand:
+        name = order.study.routing.model if order.study.routing is not None else ""
+        if not name:
+            return self.model
+        if self.named is None:
+            raise Rejected(f"model unavailable: no model {name} here")
+        return self.named.find(name)
 
     def _draft(self, order: DraftingOrder, model: JanusMed) -> Draft | DraftContent:
         from janus_med.drafting import draft_study

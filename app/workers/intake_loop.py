@@ -18,6 +18,7 @@ from app.services.assembly import complete_due_studies
 from app.services.intake import ReceivedInstance, index_instances, record_quarantine
 from app.store.engine import Store
 from app.workers.listener_audit import ListenerAudit
+from app.workers.study_rules import StudyRules
 from pacs_bridge.spool import Spool
 from pacs_bridge.spool_types import SpooledInstance
 
@@ -39,6 +40,8 @@ class IntakeLoop:
         Overrides the quiet time of the modality.
     with_priors
         Whether there is an archive to look for earlier studies in.
+    rules
+        Decides about each study when it is complete; None without rules.
 
     Attributes
     ----------
@@ -55,6 +58,7 @@ class IntakeLoop:
         open_studies: Callable[[], frozenset[str]],
         quiet_seconds: float | None,
         with_priors: bool = False,
+        rules: StudyRules | None = None,
     ) -> None:
         self._spool = spool
         self._audit = audit
@@ -62,6 +66,7 @@ class IntakeLoop:
         self._open_studies = open_studies
         self._quiet = None if quiet_seconds is None else timedelta(seconds=quiet_seconds)
         self._with_priors = with_priors
+        self._rules = rules
         self._store: Store | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -119,6 +124,7 @@ class IntakeLoop:
             quiet=self._quiet,
             now=began,
             with_priors=self._with_priors,
+            route=None if self._rules is None else self._rules.refresh(self._store, now=began),
         )
         for study_uid in done:
             structlog.get_logger().info("study complete", study_uid=study_uid)

@@ -18,6 +18,7 @@ from app.store.engine import Store, open_store
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
 from app.workers.ports import is_loopback, require_free
+from app.workers.study_rules import StudyRules
 from pacs_bridge.admission import Peer
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.listener import Listener
@@ -55,6 +56,7 @@ def listen(settings: Settings) -> None:
         open_studies=listener.open_studies,
         quiet_seconds=settings.quiet_seconds,
         with_priors=settings.archive is not None,
+        rules=StudyRules(settings.rules_path, settings.rule_targets, spool.open_object),
     )
     try:
         listener.start()

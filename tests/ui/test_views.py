@@ -107,7 +107,7 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
         ("vera", ["Worklist"]),
         ("rana", ["Worklist"]),
         ("ada", ["Worklist"]),
-        ("adam", ["Worklist", "Operations", "Users"]),
+        ("adam", ["Worklist", "Operations", "Rules", "Users"]),
         ("aud", ["Audit"]),
     ],
 )

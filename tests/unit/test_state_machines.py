@@ -34,7 +34,7 @@ ARROWS = {
         COMPLETE: exclude -> EXCLUDED, quarantine -> QUARANTINED
         DRAFTED: receive image -> RECEIVING
         UNDRAFTED: draft -> DRAFTED, decline draft -> UNDRAFTED, receive image -> RECEIVING
-        EXCLUDED: receive image -> EXCLUDED
+        EXCLUDED: receive image -> EXCLUDED, include -> COMPLETE
         QUARANTINED: receive image -> QUARANTINED
     """,
     "report": """
@@ -130,14 +130,14 @@ def test_delivery_is_sent_only_by_an_acknowledgement(commands: list[DeliveryComm
 @pytest.mark.covers("L12")
 @given(st.lists(st.sampled_from(list(StudyCommand)), max_size=40))
 def test_study_is_drafted_only_after_it_was_complete(commands: list[StudyCommand]) -> None:
-    """A late image asks for a new completion before anything is drafted again."""
+    """A late image asks for a new completion, or for a person's word, before anything is drafted again."""
     state, complete = StudyState.RECEIVING, False
     for command in commands:
         try:
             state = advance(STUDY_TRANSITIONS, state, command)
         except InvalidTransition:
             continue
-        if command is StudyCommand.COMPLETE:
+        if command in {StudyCommand.COMPLETE, StudyCommand.INCLUDE}:
             complete = True
         elif command is StudyCommand.RECEIVE_IMAGE:
             complete = False

@@ -41,7 +41,7 @@ def mount(
     Parameters
     ----------
     name
-        ``header``, ``worklist``, ``viewer`` or ``editor``.
+        ``header``, ``worklist``, ``viewer``, ``editor`` or another script of ours.
     triggers
         Events that make the script run; each is in the result, None unless it is the reason for this run.
     """

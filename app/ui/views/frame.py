@@ -32,13 +32,14 @@ class Place:
 
 def places() -> Mapping[str, Place]:
     """Return every view by its name in the address."""
-    from app.ui.views import audit, operations, review, users, worklist
+    from app.ui.views import audit, operations, review, rules, users, worklist
 
     return {
         "worklist": Place("Worklist", Action.LIST_STUDIES, worklist.show),
         "review": Place("Review", Action.OPEN_STUDY, review.show, is_listed=False),
         "audit": Place("Audit", Action.VIEW_AUDIT, audit.show),
         "operations": Place("Operations", Action.VIEW_OPERATIONS, operations.show),
+        "rules": Place("Rules", Action.MANAGE_RULES, rules.show),
         "users": Place("Users", Action.MANAGE_USERS, users.show),
     }
 

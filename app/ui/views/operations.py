@@ -10,16 +10,19 @@ from app.domain.access import Action, may
 from app.domain.delivery import DeliveryState
 from app.domain.errors import Rejected
 from app.domain.work import DeadLetter, OperationsOverview
-from app.services import work
+from app.services import rules, work
 from app.ui.session import Visit
 from app.ui.views.frame import show_head
 from app.ui.views.plain import plain
+from app.ui.views.rules import warn_of
 
 
 def show(visit: Visit) -> None:
     """Show queues, deliveries, quarantine and dead letters."""
     show_head(visit, "operations")
     overview = work.operations_overview(visit.room.store, visit.actor, now=visit.now)
+    settings = visit.room.settings
+    warn_of(rules.rules_problem(settings.rules_path, settings.rule_targets))
     _numbers(visit, overview)
     st.subheader("Dead letters", anchor=False)
     if not overview.dead_letters:

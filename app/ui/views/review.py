@@ -7,6 +7,7 @@ import streamlit as st
 from app.domain.access import Action, may
 from app.domain.identifiers import require_uid
 from app.domain.review import Review
+from app.domain.study import StudyState
 from app.services import reading
 from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
@@ -65,6 +66,9 @@ def _forget() -> None:
 
 def _edit(visit: Visit, review: Review) -> None:
     """Show the report, or why there is none yet."""
+    if review.study.state is StudyState.EXCLUDED:
+        st.info(f"A routing rule excludes this study: {plain(review.study.reason)}")
+        return
     if review.report is None:
         st.info("This study waits for its draft. The report can be written as soon as drafting has ended.")
         if st.button("Look again"):

@@ -23,6 +23,7 @@ _STUDY_STATES = {
     "no AI draft": StudyState.UNDRAFTED,
     "drafting": StudyState.COMPLETE,
     "receiving": StudyState.RECEIVING,
+    "excluded": StudyState.EXCLUDED,
 }
 _REPORT_STATES = {
     "not opened": ReportState.DRAFTED,
