@@ -48,7 +48,7 @@ class Typesetter:
         Raises
         ------
         Rejected
-            If it is too long, or a character cannot be set: a report that reads differently on paper must not exist.
+            If it is too long, or a character cannot be set: a report must not read differently on paper.
         """
         if len(text) > LONGEST_TEXT:
             raise Rejected(
