@@ -15,6 +15,8 @@ from reportlab.pdfbase.ttfonts import TTFont
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.fonts import BOLD, EAST_ASIAN, REGULAR, font_of
 
+# breaking a paragraph over pages takes time in the square of its length
+LONGEST_TEXT = 20_000
 SUBSTITUTE = "\u25a1"
 _NAMES = {"DejaVu": REGULAR, "DejaVu-Bold": BOLD, "DroidFallback": EAST_ASIAN}
 
@@ -46,8 +48,12 @@ class Typesetter:
         Raises
         ------
         Rejected
-            If a character cannot be set: a report that reads differently on paper must not exist.
+            If it is too long, or a character cannot be set: a report must not read differently on paper.
         """
+        if len(text) > LONGEST_TEXT:
+            raise Rejected(
+                CANNOT_UNDERSTAND, f"a sentence of more than {LONGEST_TEXT} characters fits no page"
+            )
         text = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
         if any(font_of(character) is None for character in set(text)):
             raise Rejected(CANNOT_UNDERSTAND, "the report has characters or a script that the PDF cannot set")

@@ -166,6 +166,7 @@ def test_long_report_runs_over_pages_with_patient_and_number_on_each(tmp_path):
         "หัวใจโต",
         "\U0001fac1",
         "bell \x07",
+        "x" * 20_001,
     ],
 )
 def test_report_that_the_page_cannot_show_as_it_is_is_refused(words):
