@@ -11,9 +11,7 @@ What decides a retry stands here, in one place:
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,36 +20,22 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, build_context, evt
+from pynetdicom import build_context
 
+from pacs_bridge.association import RemoteAE
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import (
     CANNOT_UNDERSTAND,
     SUCCESS,
-    AssociationRejected,
-    BridgeError,
     Rejected,
     Retriable,
 )
-from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from pacs_bridge.transport import keep_identifiers_out_of_logs
 
 VERIFICATION = "1.2.840.10008.1.1"
 DUPLICATE_INSTANCE = 0x0111
 PROCESSING_FAILURE = 0x0110
 UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 MOST_CONTEXTS = 128
-
-REJECTION_REASONS = {
-    (1, 1): "no reason given",
-    (1, 2): "application context not supported",
-    (1, 3): "calling AE title not recognised: the peer must know us",
-    (1, 7): "called AE title not recognised",
-    (2, 1): "no reason given",
-    (2, 2): "protocol version not supported",
-    (3, 1): "temporary congestion",
-    (3, 2): "local limit exceeded",
-}
 
 
 @dataclass(frozen=True)
@@ -112,7 +96,7 @@ def send_instances(
     Retriable
         Try all of it later: sending an instance again is harmless.
     """
-    peer = _Peer(destination, calling_ae, timeouts or Timeouts())
+    peer = RemoteAE(destination, calling_ae, timeouts or Timeouts())
     items = [_Item.of(thing) for thing in files_or_datasets]
     outcomes: list[SendOutcome] = []
     tries = 0
@@ -133,58 +117,13 @@ def echo(destination: Destination, *, calling_ae: str, timeouts: Timeouts | None
     Rejected, Retriable
         It does not, and which of the two is worth another try.
     """
-    peer = _Peer(destination, calling_ae, timeouts or Timeouts())
+    peer = RemoteAE(destination, calling_ae, timeouts or Timeouts())
     with peer.association([build_context(VERIFICATION)]) as assoc:
         status = assoc.send_c_echo()
     if "Status" not in status:
         raise Retriable(f"{destination} did not answer C-ECHO")
     if status.Status != SUCCESS:
         raise Rejected(int(status.Status), f"{destination} refused C-ECHO")
-
-
-@dataclass(frozen=True)
-class _Peer:
-    """What every association with a destination needs."""
-
-    destination: Destination
-    calling_ae: str
-    timeouts: Timeouts
-
-    @contextmanager
-    def association(self, contexts: list[Any]) -> Iterator[Any]:
-        """Open an association, release it, or abort it when something went wrong."""
-        keep_identifiers_out_of_logs()
-        to = self.destination
-        try:
-            assoc = self._ae().associate(
-                to.host,
-                to.port,
-                contexts=contexts,
-                ae_title=to.ae_title,
-                tls_args=None if to.tls is None else (to.tls, to.host),
-                evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
-            )
-        except OSError as error:
-            raise Retriable(f"{to} cannot be reached: {error.strerror}") from error
-        if not assoc.is_established:
-            raise _no_association(assoc, self.destination)
-        try:
-            yield assoc
-        except BaseException:
-            assoc.abort()
-            raise
-        if assoc.is_established:
-            assoc.release()
-
-    def _ae(self) -> AE:
-        ae = AE(self.calling_ae)
-        ae.connection_timeout = self.timeouts.connection
-        ae.acse_timeout = self.timeouts.acse
-        ae.dimse_timeout = self.timeouts.dimse
-        ae.network_timeout = self.timeouts.network
-        ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        return ae
 
 
 @dataclass(frozen=True)
@@ -226,7 +165,7 @@ class _Item:
 
 
 def _send_over_one_association(
-    peer: _Peer, items: list[_Item], tries: int, *, sent_before: bool
+    peer: RemoteAE, items: list[_Item], tries: int, *, sent_before: bool
 ) -> list[SendOutcome]:
     """Send until everything is sent or an answer is missing; return what is surely there."""
     wanted: dict[tuple[str, tuple[str, ...]], None] = {}
@@ -270,24 +209,3 @@ def _check(status: int, item: _Item, destination: Destination, *, resent: bool) 
     if status == PROCESSING_FAILURE or 0xA700 <= status <= 0xA7FF:
         raise Retriable(f"{destination} cannot take it now (status 0x{status:04X})")
     raise Rejected(status, f"{destination} refuses the {UID(item.sop_class_uid).name}")
-
-
-def _no_association(assoc: Any, destination: Destination) -> BridgeError:
-    """Say why there is no association, in the tree's terms."""
-    answer = assoc.acceptor.primitive
-    if assoc.is_rejected and answer is not None:
-        source, diagnostic = int(answer.result_source), int(answer.diagnostic)
-        reason = REJECTION_REASONS.get((source, diagnostic), f"reason {source}/{diagnostic}")
-        if int(answer.result) == 1:
-            return AssociationRejected(
-                1, source, diagnostic, f"{destination} rejected the association: {reason}"
-            )
-        return Retriable(f"{destination} rejected the association for now: {reason}")
-    if answer is not None and not assoc.accepted_contexts:
-        return Rejected(0x0122, f"{destination} accepts none of the object types that were offered")
-    return Retriable(f"{destination} cannot be reached or did not answer the association request")
-
-
-def _send_at_once(event: Any) -> None:
-    """Turn Nagle's algorithm off: it costs 40 ms for every instance."""
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

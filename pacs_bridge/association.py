@@ -1,0 +1,126 @@
+"""An association with a peer that we call: the same waits, TLS, log rules and errors for every SCU of ours.
+
+A refusal that lasts (A-ASSOCIATE-RJ permanent, no presentation context accepted) is `Rejected`; a peer that
+is not there, does not answer or rejects for now is `Retriable`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.uid import UID
+from pynetdicom import AE, evt
+
+from pacs_bridge.destination import Destination, Timeouts
+from pacs_bridge.errors import AssociationRejected, BridgeError, Rejected, Retriable
+from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs_bridge.transport import keep_identifiers_out_of_logs
+
+REJECTION_REASONS = {
+    (1, 1): "no reason given",
+    (1, 2): "application context not supported",
+    (1, 3): "calling AE title not recognised: the peer must know us",
+    (1, 7): "called AE title not recognised",
+    (2, 1): "no reason given",
+    (2, 2): "protocol version not supported",
+    (3, 1): "temporary congestion",
+    (3, 2): "local limit exceeded",
+}
+
+
+@dataclass(frozen=True)
+class RemoteAE:
+    """A peer as one of our SCUs calls it.
+
+    Parameters
+    ----------
+    destination
+        Where it is.
+    calling_ae
+        Our AE title.
+    timeouts
+        Explicit for every wait.
+    """
+
+    destination: Destination
+    calling_ae: str
+    timeouts: Timeouts
+
+    @contextmanager
+    def association(
+        self, contexts: list[Any], *, roles: Sequence[Any] = (), handlers: Sequence[tuple[Any, Any]] = ()
+    ) -> Iterator[Any]:
+        """Open an association, release it, or abort it when something went wrong.
+
+        Parameters
+        ----------
+        contexts
+            Presentation contexts to propose.
+        roles
+            SCP/SCU role selections to propose (PS3.7 D.3.3.4).
+        handlers
+            For requests of the peer on this association: pynetdicom event and function.
+
+        Raises
+        ------
+        Rejected, Retriable
+            There is none, and which of the two is worth another try.
+        """
+        keep_identifiers_out_of_logs()
+        to = self.destination
+        try:
+            assoc = self._ae().associate(
+                to.host,
+                to.port,
+                contexts=contexts,
+                ae_title=to.ae_title,
+                tls_args=None if to.tls is None else (to.tls, to.host),
+                ext_neg=list(roles),
+                evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once), *handlers],
+            )
+        except OSError as error:
+            raise Retriable(f"{to} cannot be reached: {error.strerror}") from error
+        if not assoc.is_established:
+            raise _no_association(assoc, self.destination)
+        try:
+            yield assoc
+        except BaseException:
+            assoc.abort()
+            raise
+        if assoc.is_established:
+            assoc.release()
+
+    def _ae(self) -> AE:
+        ae = AE(self.calling_ae)
+        ae.connection_timeout = self.timeouts.connection
+        ae.acse_timeout = self.timeouts.acse
+        ae.dimse_timeout = self.timeouts.dimse
+        ae.network_timeout = self.timeouts.network
+        ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        return ae
+
+
+def _no_association(assoc: Any, destination: Destination) -> BridgeError:
+    """Say why there is no association, in the tree's terms."""
+    answer = assoc.acceptor.primitive
+    if assoc.is_rejected and answer is not None:
+        source, diagnostic = int(answer.result_source), int(answer.diagnostic)
+        reason = REJECTION_REASONS.get((source, diagnostic), f"reason {source}/{diagnostic}")
+        if int(answer.result) == 1:
+            return AssociationRejected(
+                1, source, diagnostic, f"{destination} rejected the association: {reason}"
+            )
+        return Retriable(f"{destination} rejected the association for now: {reason}")
+    if answer is not None and not assoc.accepted_contexts:
+        return Rejected(0x0122, f"{destination} accepts none of the object types that were offered")
+    return Retriable(f"{destination} cannot be reached or did not answer the association request")
+
+
+def _send_at_once(event: Any) -> None:
+    """Turn Nagle's algorithm off: it costs 40 ms for every instance."""
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
