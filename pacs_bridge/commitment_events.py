@@ -51,8 +51,8 @@ class LoggedCommitments:
 
     def commitment_reported(self, ae_title: str, report: CommitmentReport) -> None:
         """Log at level info."""
-        counts = {"committed": len(report.committed), "failed": len(report.failed)}
-        LOGGER.info("commitment_reported", extra={"peer": ae_title} | counts)
+        facts = {"peer": ae_title, "committed": len(report.committed), "failed": len(report.failed)}
+        LOGGER.info("commitment_reported", extra=facts)
 
     def commitment_report_failed(self, ae_title: str, attempts: int, reason: str) -> None:
         """Log at level warning."""

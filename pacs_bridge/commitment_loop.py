@@ -11,7 +11,6 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,7 +73,6 @@ class CommitmentLoop:
         self._clock = clock
         self._stop = threading.Event()
         self._busy: set[str] = set()
-        self._senders = ThreadPoolExecutor(PEERS_AT_A_TIME, thread_name_prefix="commitment")
         self._thread = threading.Thread(target=self._run, name="commitment-reports", daemon=True)
 
     def start(self) -> None:
@@ -85,8 +83,8 @@ class CommitmentLoop:
     def stop(self, timeout: float = 5.0) -> None:
         """End after the reports that are under way; the rest stays in the spool for the next start."""
         self._stop.set()
-        self._thread.join(timeout)
-        self._senders.shutdown(wait=False, cancel_futures=True)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._stop.wait(_POLL_SECONDS):
@@ -100,8 +98,12 @@ class CommitmentLoop:
         for path, pending in self._due(self._tray.paths()):
             due[pending.ae_title].append(path)
         for ae_title in due.keys() - self._busy:
+            if len(self._busy) >= PEERS_AT_A_TIME:
+                return
             self._busy.add(ae_title)
-            self._senders.submit(self._report_all, ae_title, due[ae_title])
+            # a daemon: a peer that does not answer must not hold up the end of the process
+            arguments = ae_title, due[ae_title]
+            threading.Thread(target=self._report_all, args=arguments, daemon=True).start()
 
     def _due(self, paths: Iterable[Path]) -> list[Entry]:
         read = [(path, self._read(path)) for path in paths]

@@ -11,6 +11,7 @@ DRAFT_QUEUE = "draft"
 DELIVER_QUEUE = "deliver"
 DRAFT_STUDY = "draft_study"
 DELIVER_REPORT = "deliver_report"
+ASK_COMMITMENT = "ask_commitment"
 
 
 @dataclass(frozen=True)

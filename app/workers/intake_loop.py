@@ -17,6 +17,7 @@ from app.domain.errors import DatabaseUnavailable, JanusMedError
 from app.services.assembly import complete_due_studies
 from app.services.intake import ReceivedInstance, index_instances, record_quarantine
 from app.store.engine import Store
+from app.workers.commitment_intake import CommitmentIntake
 from app.workers.listener_audit import ListenerAudit
 from pacs_bridge.spool import Spool
 from pacs_bridge.spool_types import SpooledInstance
@@ -54,6 +55,7 @@ class IntakeLoop:
         quiet_seconds: float | None,
     ) -> None:
         self._spool = spool
+        self._commitments = CommitmentIntake(spool.layout)
         self._audit = audit
         self._connect = connect
         self._open_studies = open_studies
@@ -106,6 +108,7 @@ class IntakeLoop:
             self._store = self._connect()
         began, carried = datetime.now(UTC), self._open_studies()
         self._audit.write(self._store)
+        self._commitments.step(self._store)
         if not self._drain(self._store, received_before=began):
             return
         open_studies = carried | self._open_studies()

@@ -81,7 +81,7 @@ def test_server_by_url_is_migrated_and_opened(debian_server: Server, tmp_path: P
     debian_server.execute("CREATE DATABASE by_url")
     try:
         settings = Settings(data_dir=tmp_path, database_url=url_of(debian_server.owner_of("by_url")))
-        assert upgrade(settings) == "0001"
+        assert upgrade(settings) == "0004"
         with open_store(settings) as store, store.begin() as tx:
             who = tx.session.execute(text("SELECT current_user")).scalar_one()
             tx.session.execute(text("RESET ROLE"))
