@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pacs_bridge.admission import Peer
 from pacs_bridge.commitment_events import CommitmentEvents
@@ -30,7 +32,9 @@ DEFAULT_WAITS = (10.0, 60.0, 300.0, 1200.0, 3600.0)
 PEERS_AT_A_TIME = 4
 _POLL_SECONDS = 0.5
 _DISK_SECONDS = 30.0
-_TIMEOUTS = Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0)
+_STOP_POLL_SECONDS = 0.05
+# short before there is an association: until then an end of the process waits for them
+_TIMEOUTS = Timeouts(connection=3.0, acse=5.0, dimse=30.0, network=45.0)
 
 Entry = tuple[Path, PendingReport]
 
@@ -73,6 +77,7 @@ class CommitmentLoop:
         self._clock = clock
         self._stop = threading.Event()
         self._busy: set[str] = set()
+        self._open: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="commitment-reports", daemon=True)
 
     def start(self) -> None:
@@ -81,10 +86,18 @@ class CommitmentLoop:
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End after the reports that are under way; the rest stays in the spool for the next start."""
+        """End after the reports that are under way, or abort them after `timeout` seconds.
+
+        What was not reported stays in the spool for the next start.
+        """
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
+        deadline = time.monotonic() + timeout
+        while self._busy and time.monotonic() < deadline:
+            time.sleep(_STOP_POLL_SECONDS)
+        for assoc in list(self._open.values()):
+            threading.Thread(target=assoc.abort, daemon=True).start()
 
     def _run(self) -> None:
         while not self._stop.wait(_POLL_SECONDS):
@@ -137,11 +150,13 @@ class CommitmentLoop:
             LOGGER.exception("commitment_report_failed")
             self._fail(waiting, f"unexpected {type(error).__name__}")
         finally:
+            self._open.pop(ae_title, None)
             self._busy.discard(ae_title)
 
     def _report_over_one_association(self, to: Destination, waiting: list[Entry]) -> None:
         """Report and take from the list what was taken; what is left when it ends was not."""
         with reporting_association(to, calling_ae=self._calling_ae, timeouts=_TIMEOUTS) as assoc:
+            self._open[to.ae_title] = assoc
             while waiting and assoc.is_established and not self._stop.is_set():
                 path, pending = waiting[0]
                 report = report_custody(self._layout, pending.request)

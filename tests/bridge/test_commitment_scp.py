@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +22,10 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
+from pynetdicom import evt
 
 from pacs_bridge import CommitmentLoop, CommitmentService, Peer
-from tests.bridge.commitment_peer import ReportTaker, action_information, ask, report, report_scp
+from tests.bridge.commitment_peer import ReportTaker, action_information, ask, report, report_scp, serve
 from tests.bridge.conftest import RecordedEvents, put
 from tests.bridge.peers import CR, CT, radiograph, store_dataset, wait_until
 from tests.conftest import ROOT
@@ -306,6 +308,26 @@ def test_report_survives_kill_between_answer_and_report(fast_folder):
     with report_scp(taker, port=port), committing_process(folder, port):
         assert wait_until(lambda: taker.reports)
     assert [said.committed for said in taker.reports] == [{(CR, dataset.SOPInstanceUID)}]
+
+
+@pytest.mark.slow
+def test_peer_that_never_answers_does_not_hold_up_the_end_of_the_process(fast_folder):
+    released, asked = threading.Event(), threading.Event()
+
+    def hang(_: Any) -> tuple[int, None]:
+        asked.set()
+        released.wait(60)
+        return 0x0000, None
+
+    with serve("MODALITY1", [(evt.EVT_N_EVENT_REPORT, hang)]) as port:
+        with committing_process(fast_folder / "hung", port) as (process, listening):
+            assert ask(listening, action_information([(CR, generate_uid())])) == 0x0000
+            assert asked.wait(20)
+            process.terminate()
+            # pynetdicom would wait 30 s for the answer
+            assert process.wait(20) == 0
+        released.set()
+    assert len(list((fast_folder / "hung" / "commitments").glob("*.json"))) == 1
 
 
 @contextmanager
