@@ -30,6 +30,14 @@ class Orthanc:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=20) as answer:
             return bytes(answer.read())
 
+    def post(self, path: str, content: Any) -> Any:
+        """Tell its REST interface something and return what it answers."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.http_port}{path}", data=json.dumps(content).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read())
+
     def reports(self) -> list[bytes]:
         """Return the files of all structured reports that it holds."""
         every: list[Any] = [
@@ -40,8 +48,8 @@ class Orthanc:
 
 
 @contextmanager
-def run_orthanc(folder: Path) -> Iterator[Orthanc]:
-    """Run an Orthanc until the block ends."""
+def run_orthanc(folder: Path, modalities: dict[str, Any] | None = None) -> Iterator[Orthanc]:
+    """Run an Orthanc until the block ends; `modalities` are those that it knows."""
     need(ORTHANC.is_file(), "Orthanc (apt-get install orthanc)")
     orthanc = Orthanc(free_port(), free_port())
     configuration = {
@@ -53,6 +61,7 @@ def run_orthanc(folder: Path) -> Iterator[Orthanc]:
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
+        "DicomModalities": modalities or {},
         "Plugins": [],
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))

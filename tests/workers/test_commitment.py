@@ -21,7 +21,7 @@ from app.domain.audit import AuditEvent, AuditFilter
 from app.domain.commitment import Commitment, CommitmentState
 from app.domain.delivery import Delivery, DeliveryState
 from app.services.commitment import MOST_LOSSES, ask_again
-from app.services.work import dead_letters, operations_overview, retry_dead_letter
+from app.services.work import dead_letters, retry_dead_letter
 from app.settings import Destination, Settings
 from app.store.engine import Store
 from app.workers.commit import AskCommitment
@@ -233,7 +233,7 @@ def test_archive_that_never_commits_is_asked_again_and_then_shown_to_a_person(te
             wait_until(lambda: story.states()[1:] == [CommitmentState.ASKED])
             assert story.time_out() == [story.delivery.delivery_id]
             wait_until(lambda: bool(dead_letters(story.store, ACTOR, now=now())))
-            [letter] = operations_overview(story.store, ACTOR, now=now()).dead_letters
+            [letter] = dead_letters(story.store, ACTOR, now=now())
             assert letter.task == "ask_commitment"
             assert "has not said that it keeps it" in letter.reason
             assert story.now_is().state is DeliveryState.SENT
