@@ -92,6 +92,7 @@ class AskCommitment:
         request = CommitmentRequest(commitment.transaction_uid, (reference,))
         layout = SpoolLayout(self.settings.spool_dir)
         asked = Tray(layout.commitments_asked)
+        asked.expire(before=datetime.now(UTC) - KEPT_TRANSACTIONS)
         # before it is sent: the report may come to the listener while we still wait for the answer
         asked.put(asked.path_of(commitment.transaction_uid), request.as_document())
         scu = CommitmentSCU(
@@ -118,11 +119,8 @@ def wants_commitment(settings: Settings, delivery: Delivery) -> bool:
 
 
 def ask_overdue_again(store: Store, settings: Settings, *, now: datetime) -> None:
-    """Ask receivers again that did not answer in time, and forget transactions that are long over."""
+    """Ask receivers again that did not answer in time."""
     for delivery_id in ask_again(
         store, waiting=timedelta(seconds=settings.commitment_answer_seconds), now=now
     ):
         structlog.get_logger().warning("no commitment in time", delivery=delivery_id)
-    asked = SpoolLayout(settings.spool_dir).commitments_asked
-    if asked.is_dir():
-        Tray(asked).expire(before=now - KEPT_TRANSACTIONS)
