@@ -53,6 +53,9 @@ class Destination(BaseModel):
     formats: tuple[Literal["report_sr"], ...] = Field(
         default=("report_sr",), description="Result formats that it gets."
     )
+    commitment: bool = Field(
+        default=False, description="Ask it for storage commitment of every DICOM object that it acknowledged."
+    )
 
 
 class ArchiveSettings(BaseModel):
@@ -132,7 +135,8 @@ class Settings(BaseSettings):
         default=None, description="Overrides the quiet time after which a study is complete.", ge=0
     )
     destinations: tuple[Destination, ...] = Field(
-        default=(), description="Where signed reports go (JSON list of name, ae_title, host, port, formats)."
+        default=(),
+        description="Where signed reports go (JSON list of name, ae_title, host, port, formats, commitment).",
     )
     archive: ArchiveSettings | None = Field(
         default=None,
@@ -163,6 +167,19 @@ class Settings(BaseSettings):
     retry_seconds: tuple[int, ...] = Field(
         default=(10, 60),
         description="Waits between the attempts of a job (JSON list); then it is a dead letter.",
+    )
+    commitment_retry_seconds: tuple[int, ...] = Field(
+        default=(10, 60, 300, 1200, 3600),
+        description="Waits between the attempts to report storage commitment to a peer (JSON list).",
+    )
+    commitment_wait_seconds: float = Field(
+        default=5.0, description="Time that a receiver has to commit on the association that asks it.", ge=0
+    )
+    commitment_answer_seconds: int = Field(
+        default=3600, description="Time after which a receiver that has not committed is asked again.", ge=1
+    )
+    commitment_requests: int = Field(
+        default=3, description="Requests to a receiver that says nothing; then a dead letter.", ge=1
     )
     stalled_seconds: int = Field(
         default=30, description="Silence after which a killed worker's job is given to another.", ge=2

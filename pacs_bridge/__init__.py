@@ -6,6 +6,11 @@ The names below are the package's public interface; everything else may change.
 from __future__ import annotations
 
 from pacs_bridge.admission import Peer, Rejection
+from pacs_bridge.commitment import CommitmentReport, CommitmentRequest
+from pacs_bridge.commitment_events import CommitmentEvents, LoggedCommitments
+from pacs_bridge.commitment_loop import CommitmentLoop
+from pacs_bridge.commitment_scu import CommitmentSCU
+from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.dimse_service import NormalizedCommand, NormalizedRequest, NormalizedService
 from pacs_bridge.durable import FreeSpaceFloor
@@ -27,6 +32,12 @@ __all__ = [
     "AssociationFacts",
     "AssociationRejected",
     "BridgeError",
+    "CommitmentEvents",
+    "CommitmentLoop",
+    "CommitmentReport",
+    "CommitmentRequest",
+    "CommitmentSCU",
+    "CommitmentService",
     "Destination",
     "Disposition",
     "Fatal",
@@ -38,6 +49,7 @@ __all__ = [
     "Listener",
     "ListenerConfig",
     "ListenerEvents",
+    "LoggedCommitments",
     "LoggedEvents",
     "NormalizedCommand",
     "NormalizedRequest",

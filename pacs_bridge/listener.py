@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +12,12 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from pacs_bridge.admission import MAXIMUM_ASSOCIATIONS, Admission, WaitingRoom
+from pacs_bridge.dimse_service import NormalizedCommand, NormalizedService
 from pacs_bridge.errors import OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import check_command, read_header
-from pacs_bridge.listener_config import ListenerConfig, supported_contexts
+from pacs_bridge.listener_config import ListenerConfig, service_context, supported_contexts
 from pacs_bridge.listener_events import ListenerEvents, SafeEvents
+from pacs_bridge.normalized_event import answer_event
 from pacs_bridge.open_studies import OpenStudies
 from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, ReceivedInstance
 from pacs_bridge.sink import InstanceSink
@@ -41,6 +43,8 @@ class Listener:
         Where instances go.
     events
         Who is told.
+    services
+        Answer normalized requests, each for one SOP class that is offered in both roles.
     clock
         Gives the time of receipt, aware, UTC.
     """
@@ -51,9 +55,11 @@ class Listener:
         sink: InstanceSink,
         events: ListenerEvents,
         *,
+        services: Sequence[NormalizedService] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._config = config
+        self._services = {service.sop_class_uid: service for service in services}
         self._sink = sink
         self._events = SafeEvents(events)
         self._clock = clock
@@ -154,8 +160,14 @@ class Listener:
             (evt.EVT_ESTABLISHED, self._on_established),
             (evt.EVT_ABORTED, self._on_aborted),
             (evt.EVT_C_STORE, self._on_store),
+            (evt.EVT_N_ACTION, lambda event: self._on_normalized(event, NormalizedCommand.ACTION)),
+            (
+                evt.EVT_N_EVENT_REPORT,
+                lambda event: self._on_normalized(event, NormalizedCommand.EVENT_REPORT),
+            ),
         ]
-        return GuardedServer(ae, (config.address, config.port), supported_contexts(), guard, handlers)
+        contexts = [*supported_contexts(), *(service_context(uid) for uid in self._services)]
+        return GuardedServer(ae, (config.address, config.port), contexts, guard, handlers)
 
     def _on_requested(self, event: Any) -> None:
         """Admit or reject; runs in the thread of the association, before negotiation."""
@@ -214,6 +226,11 @@ class Listener:
             assoc.dul._idle_timer.restart()
         self._tell_outcome(instance, outcome)
         return outcome.status
+
+    def _on_normalized(self, event: Any, command: NormalizedCommand) -> tuple[int, None]:
+        """Answer one N-ACTION or N-EVENT-REPORT; an error of the service becomes 0x0110."""
+        service = self._services[str(event.context.abstract_syntax)]
+        return answer_event(event, event.assoc.facts, service, command), None
 
     def _receive(self, instance: ReceivedInstance) -> StoreOutcome:
         try:

@@ -78,3 +78,10 @@ def supported_contexts() -> list[Any]:
     contexts = [build_context(VERIFICATION, list(FIRST_CHOICE))]
     contexts += [build_context(str(cx.abstract_syntax), syntaxes) for cx in AllStoragePresentationContexts]
     return contexts
+
+
+def service_context(sop_class_uid: str) -> Any:
+    """Return the presentation context of a normalized service: either side may be its SCP (PS3.7 D.3.3.4)."""
+    context = build_context(sop_class_uid, list(FIRST_CHOICE))
+    context.scu_role = context.scp_role = True
+    return context

@@ -52,7 +52,7 @@ class RemoteAE:
 
     @contextmanager
     def association(
-        self, contexts: list[Any], *, roles: Sequence[Any] = (), handlers: Sequence[Any] = ()
+        self, contexts: list[Any], *, roles: Sequence[Any] = (), handlers: Sequence[tuple[Any, Any]] = ()
     ) -> Iterator[Any]:
         """Open an association, release it, or abort it when something went wrong.
 

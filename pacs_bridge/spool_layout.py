@@ -7,6 +7,9 @@
     incoming/<received, us>-<SHA-256 of SOP UID>.json hard links to records: what intake has not indexed yet
     quarantine/<2 hex>/<SHA-256 of the data set>.{dcm,json}
     temp/                                             unfinished files
+    commitments/<SHA-256>.json                        storage commitment asked of us and not yet answered
+    commitments_asked/<SHA-256>.json                  storage commitment that we asked for
+    commitment_reports/<SHA-256>.json                 answers to that, which intake has not taken yet
 
 No value of a peer is ever part of a name. The mode bits are the durable marks of progress: an object is
 0600 until its record is durable, then 0400; a record is 0600 until intake has indexed it, then 0400. So the
@@ -51,6 +54,9 @@ class SpoolLayout:
         self.quarantine = root / "quarantine"
         self.incoming = root / "incoming"
         self.temp = root / "temp"
+        self.commitments = root / "commitments"
+        self.commitments_asked = root / "commitments_asked"
+        self.commitment_reports = root / "commitment_reports"
 
     def make(self) -> None:
         """Make every folder, private, once."""

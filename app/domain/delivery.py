@@ -32,6 +32,7 @@ class DeliveryCommand(StrEnum):
     FAIL = "fail"
     GIVE_UP = "give up"
     RETRY = "retry"
+    LOSE = "lose"
 
 
 _S, _C = DeliveryState, DeliveryCommand
@@ -39,6 +40,8 @@ DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryCommand], DeliverySta
     (_S.PENDING, _C.ACKNOWLEDGE): _S.SENT,
     (_S.FAILED, _C.ACKNOWLEDGE): _S.SENT,
     (_S.SENT, _C.COMMIT): _S.COMMITTED,
+    # the receiver says that it does not have what it acknowledged
+    (_S.SENT, _C.LOSE): _S.FAILED,
     (_S.PENDING, _C.FAIL): _S.FAILED,
     (_S.FAILED, _C.FAIL): _S.FAILED,
     (_S.PENDING, _C.GIVE_UP): _S.DEAD,
@@ -90,6 +93,15 @@ class Delivery:
         command = DeliveryCommand.GIVE_UP if final else DeliveryCommand.FAIL
         state = advance(DELIVERY_TRANSITIONS, self.state, command)
         return replace(self, state=state, attempts=self.attempts + 1, reason=reason)
+
+    def commit(self) -> Delivery:
+        """Return the delivery as kept by the receiver (storage commitment)."""
+        return replace(self, state=advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.COMMIT))
+
+    def lose(self, reason: str) -> Delivery:
+        """Return the delivery as lost by the receiver, after it had acknowledged it."""
+        state = advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.LOSE)
+        return replace(self, state=state, reason=reason)
 
     def retry(self) -> Delivery:
         """Return the delivery as waiting once more; why it failed stays readable until it is sent."""

@@ -13,6 +13,7 @@ HOUSEKEEPING_QUEUE = "housekeeping"
 DRAFT_STUDY = "draft_study"
 DELIVER_REPORT = "deliver_report"
 FETCH_PRIORS = "fetch_priors"
+ASK_COMMITMENT = "ask_commitment"
 
 
 @dataclass(frozen=True)

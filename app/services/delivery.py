@@ -13,6 +13,7 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.intake import clean_value
 from app.domain.report import Origin, releasable
 from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
+from app.services.commitment import defer_asking
 from app.services.facts import fact_about
 from app.services.permission import permit
 from app.store.engine import Store
@@ -43,8 +44,15 @@ def load_order(store: Store, delivery_id: int) -> DeliveryOrder | None:
         return _order(tx, delivery)
 
 
-def record_sent(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -> None:
+def record_sent(
+    store: Store, actor: Actor, delivery_id: int, *, commitment_of: str = "", now: datetime
+) -> None:
     """Note that the receiver has acknowledged the object; a second time changes nothing.
+
+    Parameters
+    ----------
+    commitment_of
+        SOP class of the object when its receiver shall be asked for storage commitment.
 
     Raises
     ------
@@ -54,6 +62,8 @@ def record_sent(store: Store, actor: Actor, delivery_id: int, *, now: datetime) 
         delivery = tx.deliveries.lock(delivery_id)
         if delivery.is_sent:
             return
+        if commitment_of:
+            defer_asking(tx, delivery, commitment_of)
         _save(tx, actor, delivery.acknowledge(now=now), AuditEvent.DELIVERY_SENT, Outcome.SUCCESS, now)
 
 

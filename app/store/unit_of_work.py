@@ -12,6 +12,7 @@ from app.store.keys import Keys
 from app.store.users import Users
 
 if TYPE_CHECKING:
+    from app.store.commitments import Commitments
     from app.store.deliveries import Deliveries
     from app.store.forwarding import Forwarding
     from app.store.priors import Priors
@@ -85,6 +86,13 @@ class UnitOfWork:
         from app.store.rule_versions import RuleVersions
 
         return RuleVersions(self.session)
+
+    @cached_property
+    def commitments(self) -> Commitments:
+        """Storage commitment requests of deliveries."""
+        from app.store.commitments import Commitments
+
+        return Commitments(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

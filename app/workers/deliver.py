@@ -21,12 +21,14 @@ from app.domain.access import Actor, service_actor
 from app.domain.delivery import DeliveryOrder
 from app.domain.errors import DatabaseUnavailable, InvalidTransition, NotFound, PeerUnavailable, Rejected
 from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
+from app.services.commitment import forget_losses, require_trust
 from app.services.delivery import load_order, record_failed, record_sent
 from app.services.drafting import decline_overdue
 from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.attempts import describe
 from app.workers.beside import run_beside
+from app.workers.commit import AskCommitment, ask_overdue_again, wants_commitment
 from app.workers.fetch_priors import FetchPriors, prior_source
 from app.workers.forward_audit import collector_of, forward_audit
 from app.workers.report_document import build_document
@@ -47,7 +49,9 @@ def deliver(settings: Settings) -> None:
     actor = service_actor("delivery")
     with open_store(settings) as store:
         task = DeliverReport(store, actor, settings)
-        threading.Thread(target=_keep_house, args=(store, actor), name="housekeeping", daemon=True).start()
+        threading.Thread(
+            target=_keep_house, args=(store, actor, settings), name="housekeeping", daemon=True
+        ).start()
         forwarding = _start_forwarding(store, settings)
         with run_beside(_housekeeper(store, settings)):
             # a receiver that does not answer must not hold up the others
@@ -55,7 +59,7 @@ def deliver(settings: Settings) -> None:
                 store,
                 settings,
                 actor,
-                [task],
+                [task, AskCommitment(store, actor, settings)],
                 concurrency=SENDERS,
                 on_ready=lambda: structlog.get_logger().info("ready"),
             ).run()
@@ -112,8 +116,15 @@ class DeliverReport:
         if order is None:
             structlog.get_logger().info("nothing to deliver", delivery=delivery_id)
             return
-        self._send(order)
-        record_sent(self.store, self.actor, delivery_id, now=datetime.now(UTC))
+        require_trust(self.store, delivery_id)
+        sop_class_uid = self._send(order)
+        record_sent(
+            self.store,
+            self.actor,
+            delivery_id,
+            commitment_of=sop_class_uid if wants_commitment(self.settings, order.delivery) else "",
+            now=datetime.now(UTC),
+        )
         structlog.get_logger().info("sent", delivery=delivery_id, destination=order.delivery.destination)
 
     def note_failure(self, reason: str, **arguments: Any) -> None:
@@ -123,13 +134,15 @@ class DeliverReport:
     def give_up(self, reason: str, **arguments: Any) -> None:
         """Show the delivery as dead, with the reason."""
         self._record(int(arguments["delivery_id"]), reason, final=True)
+        forget_losses(self.store, int(arguments["delivery_id"]))
 
     def _record(self, delivery_id: int, reason: str, *, final: bool) -> None:
         # sent, given up or gone in the meantime: then that stands, and this attempt says nothing new
         with contextlib.suppress(InvalidTransition, NotFound):
             record_failed(self.store, self.actor, delivery_id, reason, final=final, now=datetime.now(UTC))
 
-    def _send(self, order: DeliveryOrder) -> None:
+    def _send(self, order: DeliveryOrder) -> str:
+        """Store the document at its destination and return its SOP class."""
         try:
             document = build_document(order, self.settings.institution, self._object(order.source.sha256))
             send_instances(
@@ -145,17 +158,19 @@ class DeliverReport:
         except (BridgeError, ValueError) as error:
             reason = str(error) if isinstance(error, BridgeError) else describe(error)
             raise Rejected(reason) from error
+        return str(document.SOPClassUID)
 
     def _object(self, sha256: str) -> Path:
         return self.settings.spool_dir / "objects" / sha256[:2] / f"{sha256}.dcm"
 
 
-def _keep_house(store: Store, actor: Actor) -> None:
-    """Open studies whose draft does not come to their readers (P5); ends with the process."""
+def _keep_house(store: Store, actor: Actor, settings: Settings) -> None:
+    """Open studies whose draft does not come (P5), ask silent receivers again; ends with the process."""
     pause = threading.Event()
     while not pause.wait(_HOUSEKEEPING_SECONDS):
         try:
             declined = decline_overdue(store, actor, waiting=DRAFT_WAIT, now=datetime.now(UTC))
+            ask_overdue_again(store, settings, now=datetime.now(UTC))
         except DatabaseUnavailable:
             continue
         for study_uid in declined:

@@ -17,6 +17,7 @@ from app.domain.errors import DatabaseUnavailable, JanusMedError
 from app.services.assembly import complete_due_studies
 from app.services.intake import ReceivedInstance, index_instances, record_quarantine
 from app.store.engine import Store
+from app.workers.commitment_intake import CommitmentIntake
 from app.workers.listener_audit import ListenerAudit
 from app.workers.study_rules import StudyRules
 from pacs_bridge.spool import Spool
@@ -61,6 +62,7 @@ class IntakeLoop:
         rules: StudyRules | None = None,
     ) -> None:
         self._spool = spool
+        self._commitments = CommitmentIntake(spool.layout)
         self._audit = audit
         self._connect = connect
         self._open_studies = open_studies
@@ -115,6 +117,7 @@ class IntakeLoop:
             self._store = self._connect()
         began, carried = datetime.now(UTC), self._open_studies()
         self._audit.write(self._store)
+        self._commitments.step(self._store)
         if not self._drain(self._store, received_before=began):
             return
         open_studies = carried | self._open_studies()

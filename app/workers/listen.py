@@ -15,11 +15,14 @@ import structlog
 from app.domain.errors import ConfigurationError
 from app.settings import Settings
 from app.store.engine import Store, open_store
+from app.workers.commitment_log import CommitmentLog
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
 from app.workers.ports import is_loopback, require_free
 from app.workers.study_rules import StudyRules
 from pacs_bridge.admission import Peer
+from pacs_bridge.commitment_loop import CommitmentLoop
+from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.listener import Listener
 from pacs_bridge.listener_config import ListenerConfig
@@ -28,6 +31,7 @@ from pacs_bridge.spool import Spool
 
 ASSOCIATION_STOP_SECONDS = 3.0
 INTAKE_STOP_SECONDS = 4.0
+REPORTS_STOP_SECONDS = 1.0
 
 
 def listen(settings: Settings) -> None:
@@ -48,7 +52,15 @@ def listen(settings: Settings) -> None:
     _recover(spool)
     audit = ListenerAudit()
     audit.add_quarantined(spool.quarantined())
-    listener = Listener(config, SpoolSink(spool), audit)
+    commitment = CommitmentService(spool.layout, config.peers, CommitmentLog())
+    listener = Listener(config, SpoolSink(spool), audit, services=(commitment,))
+    reports = CommitmentLoop(
+        spool.layout,
+        config.peers,
+        calling_ae=config.ae_title,
+        events=CommitmentLog(),
+        waits=settings.commitment_retry_seconds,
+    )
     intake = IntakeLoop(
         spool=spool,
         audit=audit,
@@ -62,10 +74,12 @@ def listen(settings: Settings) -> None:
         listener.start()
         structlog.get_logger().info("ready", port=listener.port, address=config.address)
         intake.start()
+        reports.start()
         while not stop.wait(0.2) and intake.failure is None:
             pass
     finally:
         listener.stop(timeout=ASSOCIATION_STOP_SECONDS)
+        reports.stop(timeout=REPORTS_STOP_SECONDS)
         intake.stop(timeout=INTAKE_STOP_SECONDS)
         spool.close()
     if intake.failure is not None:

@@ -82,13 +82,13 @@ def spool(fast_folder: Path) -> Iterator[Spool]:
 
 @pytest.fixture
 def start_site(spool: Spool) -> Iterator[Callable[..., Site]]:
-    """Start a listener, on another spool or with other events if asked; the rest is its configuration."""
+    """Start a listener, on another spool, with other events or services; the rest is its configuration."""
     running: list[Listener] = []
 
-    def start(*, on: Spool = spool, events: Any = None, **settings: Any) -> Site:
+    def start(*, on: Spool = spool, events: Any = None, services: Any = (), **settings: Any) -> Site:
         told = RecordedEvents() if events is None else events
         config = replace(ListenerConfig(ae_title=CALLED, peers=(Peer(CALLING),), port=0), **settings)
-        listener = Listener(config, SpoolSink(on), told)
+        listener = Listener(config, SpoolSink(on), told, services=services)
         listener.start()
         running.append(listener)
         return Site(listener, on, told)

@@ -16,6 +16,8 @@ def test_public_names_are_these():
     assert pacs_bridge.__all__ == sorted(pacs_bridge.__all__)
     assert set(pacs_bridge.__all__) == {
         *("AssociationFacts", "AssociationRejected", "BridgeError", "Destination", "Disposition", "Fatal"),
+        *("CommitmentEvents", "CommitmentLoop", "CommitmentReport", "CommitmentRequest", "CommitmentSCU"),
+        *("CommitmentService", "LoggedCommitments"),
         *("FreeSpaceFloor", "InstanceHeader", "InstanceSink", "JanitorReport", "Limits", "Listener"),
         *(
             "ListenerConfig",

@@ -37,6 +37,14 @@ class Orthanc:
         )
         urllib.request.urlopen(request, timeout=20).close()
 
+    def post(self, path: str, content: Any) -> Any:
+        """Tell its REST interface something and return what it answers."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.http_port}{path}", data=json.dumps(content).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read())
+
     def reports(self) -> list[bytes]:
         """Return the files of all structured reports that it holds."""
         every: list[Any] = [
@@ -47,8 +55,8 @@ class Orthanc:
 
 
 @contextmanager
-def run_orthanc(folder: Path, **changes: Any) -> Iterator[Orthanc]:
-    """Run an Orthanc until the block ends; `changes` go into its configuration."""
+def run_orthanc(folder: Path, modalities: dict[str, Any] | None = None, **changes: Any) -> Iterator[Orthanc]:
+    """Run an Orthanc until the block ends; it knows `modalities`, `changes` go into its configuration."""
     need(ORTHANC.is_file(), "Orthanc (apt-get install orthanc)")
     orthanc = Orthanc(free_port(), free_port())
     configuration = {
@@ -60,6 +68,7 @@ def run_orthanc(folder: Path, **changes: Any) -> Iterator[Orthanc]:
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
+        "DicomModalities": modalities or {},
         "Plugins": [],
     } | changes
     (folder / "orthanc.json").write_text(json.dumps(configuration))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.commitment import COMMITMENT_TRANSITIONS, CommitmentCommand, CommitmentState
 from app.domain.delivery import DELIVERY_TRANSITIONS, DeliveryCommand, DeliveryState
 from app.domain.errors import InvalidTransition
 from app.domain.machine import advance
@@ -22,6 +23,7 @@ MACHINES: dict[str, tuple[Table, type[StrEnum], type[StrEnum]]] = {
     "study": (STUDY_TRANSITIONS, StudyState, StudyCommand),
     "report": (REPORT_TRANSITIONS, ReportState, ReportCommand),
     "delivery": (DELIVERY_TRANSITIONS, DeliveryState, DeliveryCommand),
+    "commitment": (COMMITMENT_TRANSITIONS, CommitmentState, CommitmentCommand),
 }
 
 # Written out once more, by hand: state, then "command -> state" of each arrow.
@@ -52,8 +54,16 @@ ARROWS = {
     "delivery": """
         PENDING: acknowledge -> SENT, fail -> FAILED, give up -> DEAD
         FAILED: acknowledge -> SENT, fail -> FAILED, give up -> DEAD, retry -> PENDING
-        SENT: commit -> COMMITTED
+        SENT: commit -> COMMITTED, lose -> FAILED
         DEAD: retry -> PENDING
+        COMMITTED:
+    """,
+    "commitment": """
+        PENDING: accept -> ASKED, confirm -> COMMITTED, deny -> LOST, abandon -> ABANDONED
+        ASKED: confirm -> COMMITTED, deny -> LOST, time out -> UNANSWERED
+        UNANSWERED: confirm -> COMMITTED, deny -> LOST, abandon -> ABANDONED
+        LOST: abandon -> ABANDONED
+        ABANDONED: confirm -> COMMITTED, deny -> LOST
         COMMITTED:
     """,
 }
@@ -123,7 +133,10 @@ def test_delivery_is_sent_only_by_an_acknowledgement(commands: list[DeliveryComm
             state = advance(DELIVERY_TRANSITIONS, state, command)
         except InvalidTransition:
             continue
-        acknowledged = acknowledged or command is DeliveryCommand.ACKNOWLEDGE
+        # a receiver that says it has lost the object takes its acknowledgement back
+        acknowledged = command is DeliveryCommand.ACKNOWLEDGE or (
+            acknowledged and command is not DeliveryCommand.LOSE
+        )
         assert (state in {DeliveryState.SENT, DeliveryState.COMMITTED}) is acknowledged
 
 
