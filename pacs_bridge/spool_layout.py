@@ -6,7 +6,7 @@
     records/<2 hex>/<SHA-256 of the SOP UID>.json     one per instance; made exclusively with link(2)
     incoming/<received, us>-<SHA-256 of SOP UID>.json hard links to records: what intake has not indexed yet
     quarantine/<2 hex>/<SHA-256 of the data set>.{dcm,json}
-    temp/                                             unfinished files
+    temp/                                             unfinished files, each joined process its own folder
 
 No value of a peer is ever part of a name. The mode bits are the durable marks of progress: an object is
 0600 until its record is durable, then 0400; a record is 0600 until intake has indexed it, then 0400. So the

@@ -34,16 +34,23 @@ class Action(StrEnum):
     MANAGE_USERS = "manage users"
     VIEW_OPERATIONS = "view operations"
     RETRY_WORK = "retry work"
+    STORE_INSTANCES = "store instances"
 
 
 _READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
-_WRITE = {Action.EDIT_REPORT, Action.SIGN_PRELIMINARY, Action.TAKE_OVER}
+_WRITE = {Action.EDIT_REPORT, Action.SIGN_PRELIMINARY, Action.TAKE_OVER, Action.STORE_INSTANCES}
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),
     Role.ATTENDING: frozenset(_READ | _WRITE | {Action.SIGN_FINAL}),
     Role.ADMIN: frozenset(
-        {Action.LIST_STUDIES, Action.MANAGE_USERS, Action.VIEW_OPERATIONS, Action.RETRY_WORK}
+        {
+            Action.LIST_STUDIES,
+            Action.MANAGE_USERS,
+            Action.VIEW_OPERATIONS,
+            Action.RETRY_WORK,
+            Action.STORE_INSTANCES,
+        }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),
     Role.SERVICE: frozenset({Action.RETRY_WORK, Action.EXPORT_AUDIT, Action.VIEW_AUDIT, Action.MANAGE_USERS}),

@@ -39,6 +39,7 @@ class AuditEvent(StrEnum):
     STUDY_DRAFTED = "study drafted"
     STUDY_UNDRAFTED = "study undrafted"
     INSTANCE_QUARANTINED = "instance quarantined"
+    INSTANCES_RETRIEVED = "instances retrieved"
     ASSOCIATION_REJECTED = "association rejected"
     DELIVERY_SENT = "delivery sent"
     DELIVERY_FAILED = "delivery failed"

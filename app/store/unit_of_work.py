@@ -13,6 +13,7 @@ from app.store.users import Users
 
 if TYPE_CHECKING:
     from app.store.deliveries import Deliveries
+    from app.store.dicomweb import DicomwebIndex
     from app.store.reports import Reports
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
@@ -47,6 +48,13 @@ class UnitOfWork:
         from app.store.studies import Studies
 
         return Studies(self.session)
+
+    @cached_property
+    def dicomweb(self) -> DicomwebIndex:
+        """Studies, series and instances as DICOMweb lists them."""
+        from app.store.dicomweb import DicomwebIndex
+
+        return DicomwebIndex(self.session)
 
     @cached_property
     def reports(self) -> Reports:

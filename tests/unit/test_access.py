@@ -22,6 +22,7 @@ export audit      . . . . x x
 manage users      . . . x . x
 view operations   . . . x . .
 retry work        . . . x . x
+store instances   . x x x . .
 """
 
 
