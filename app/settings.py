@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     )
     ui_tls: bool = Field(default=False, description="The UI is behind TLS: cookies are marked Secure.")
     dicomweb: bool = Field(
-        default=False, description="DICOMweb below `/dicomweb` on the web UI's address, for accounts and clients."
+        default=False,
+        description="DICOMweb below `/dicomweb` on the web UI's address, for accounts and clients.",
     )
     dicomweb_clients: tuple[DicomwebClient, ...] = Field(
         default=(),

@@ -1,4 +1,4 @@
-"""What a client takes: media ranges of the Accept header and of the `accept` parameter (PS3.18 8.3.3, 8.7)."""
+"""What a client takes: media ranges of the header Accept and of the parameter `accept` (PS3.18 8.3.3)."""
 
 from __future__ import annotations
 

@@ -91,7 +91,11 @@ class Callers:
     def challenge(self) -> str:
         """Return the WWW-Authenticate of a 401 (RFC 9110 11.6.1)."""
         realm = 'realm="janus-med dicomweb"'
-        return f'Bearer {realm}, Basic {realm}, charset="UTF-8"' if self._takes_credentials else f"Cookie {realm}"
+        return (
+            f'Bearer {realm}, Basic {realm}, charset="UTF-8"'
+            if self._takes_credentials
+            else f"Cookie {realm}"
+        )
 
     def _machine(self, token: str, *, source: str, now: datetime) -> Caller:
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
@@ -160,7 +164,9 @@ class _BasicSessions:
     def actor_of(self, credentials: str, *, source: str, now: datetime) -> Actor:
         """Return whose credentials these are."""
         username, password = _decode(credentials)
-        name = hmac.digest(self._key, f"{source}\0{username}\0{password}".encode("utf-8", "replace"), "sha256")
+        name = hmac.digest(
+            self._key, f"{source}\0{username}\0{password}".encode("utf-8", "replace"), "sha256"
+        )
         with self._lock:
             token = self._tokens.get(name, "")
         if token:
@@ -197,4 +203,3 @@ def _decode(credentials: str) -> tuple[str, str]:
     if not separator:
         raise AuthenticationFailed("the Basic credentials cannot be read")
     return username, password
-

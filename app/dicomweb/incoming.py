@@ -111,7 +111,9 @@ class IncomingInstance:
                 # a mistake of the request, not of the instance: nothing is worth keeping
                 self.discard()
                 reason = "the instance belongs to another study than the one in the address"
-                return self._named(StoreOutcome(DOES_NOT_MATCH_SOP_CLASS, Disposition.REFUSED, reason), header)
+                return self._named(
+                    StoreOutcome(DOES_NOT_MATCH_SOP_CLASS, Disposition.REFUSED, reason), header
+                )
             outcome = self._sink.accept(instance, header)
         except Rejected as refusal:
             outcome = self._sink.refuse(instance, refusal)
@@ -170,7 +172,15 @@ class IncomingInstance:
                 calling_ae=self._facts.calling_ae,
                 called_ae=self._facts.called_ae,
             )
-        except (InvalidDicomError, ValueError, TypeError, KeyError, NotImplementedError, EOFError, struct.error):
+        except (
+            InvalidDicomError,
+            ValueError,
+            TypeError,
+            KeyError,
+            NotImplementedError,
+            EOFError,
+            struct.error,
+        ):
             raise Rejected(CANNOT_UNDERSTAND, "the file meta information cannot be read") from None
 
 

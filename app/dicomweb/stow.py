@@ -147,9 +147,7 @@ class _Taker:
             self.outcomes.append(current.finish())
         else:
             reason = "the part is not application/dicom"
-            self.outcomes.append(
-                PartOutcome(StoreOutcome(CANNOT_UNDERSTAND, Disposition.REFUSED, reason))
-            )
+            self.outcomes.append(PartOutcome(StoreOutcome(CANNOT_UNDERSTAND, Disposition.REFUSED, reason)))
 
     def close(self) -> None:
         """Forget a part that has not ended."""
@@ -180,5 +178,3 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
 
 def _is_stored(part: PartOutcome) -> bool:
     return part.outcome.disposition in {Disposition.STORED, Disposition.DUPLICATE}
-
-

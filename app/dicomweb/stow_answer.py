@@ -39,7 +39,10 @@ def answer_to(outcomes: Sequence[PartOutcome], *, base: str) -> DicomJson:
     if named:
         answer["00081198"] = {"vr": "SQ", "Value": [_reference(part) | _reason(part) for part in named]}
     if stored:
-        answer["00081199"] = {"vr": "SQ", "Value": [_reference(part) | _address(part, base) for part in stored]}
+        answer["00081199"] = {
+            "vr": "SQ",
+            "Value": [_reference(part) | _address(part, base) for part in stored],
+        }
     if len(named) < len(failed):
         unnamed = [part for part in failed if not part.sop_instance_uid]
         answer["0008119A"] = {"vr": "SQ", "Value": [_reason(part) for part in unnamed]}
