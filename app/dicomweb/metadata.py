@@ -1,4 +1,4 @@
-"""WADO-RS: all attributes of instances as DICOM JSON, large values by address (PS3.18 10.4.1.1.2, annex F)."""
+"""WADO-RS: all attributes of instances as DICOM JSON, large values by address (PS3.18 annex F)."""
 
 from __future__ import annotations
 

@@ -125,18 +125,12 @@ def _chosen(search: Search) -> Select[Any]:
     total = func.count().over().label("total")
     newest = (StudyRow.study_date.desc(), StudyRow.study_time.desc(), StudyRow.study_uid)
     if search.level is Level.STUDY:
-        wanted: Select[Any] = select(StudyRow.study_uid, total).join(
-            PatientRow, PatientRow.id == StudyRow.patient_row_id
-        )
-        wanted = wanted.order_by(*newest)
+        wanted = _beside_patient(select(StudyRow.study_uid, total)).order_by(*newest)
     else:
         columns = (InstanceRow.study_uid, InstanceRow.series_uid)
         named = columns if search.level is Level.SERIES else (*columns, InstanceRow.sop_uid)
-        wanted = (
-            select(*named, total)
-            .join(StudyRow, StudyRow.study_uid == InstanceRow.study_uid)
-            .join(PatientRow, PatientRow.id == StudyRow.patient_row_id)
-        )
+        joined = select(*named, total).join(StudyRow, StudyRow.study_uid == InstanceRow.study_uid)
+        wanted = _beside_patient(joined)
         if search.level is Level.SERIES:
             grouped = (*columns, StudyRow.study_uid)
             wanted = wanted.group_by(*grouped).order_by(*newest, InstanceRow.series_uid)
@@ -145,3 +139,7 @@ def _chosen(search: Search) -> Select[Any]:
                 *newest, InstanceRow.series_uid, InstanceRow.instance_number, InstanceRow.sop_uid
             )
     return wanted.where(*conditions_of(search.matches)).limit(search.limit).offset(search.offset)
+
+
+def _beside_patient(wanted: Select[Any]) -> Select[Any]:
+    return wanted.join(PatientRow, PatientRow.id == StudyRow.patient_row_id)
