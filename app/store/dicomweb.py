@@ -141,5 +141,6 @@ def _chosen(search: Search) -> Select[Any]:
     return wanted.where(*conditions_of(search.matches)).limit(search.limit).offset(search.offset)
 
 
-def _beside_patient(wanted: Select[Any]) -> Select[Any]:
-    return wanted.join(PatientRow, PatientRow.id == StudyRow.patient_row_id)
+def _beside_patient(wanted: Any) -> Select[Any]:
+    joined: Select[Any] = wanted.join(PatientRow, PatientRow.id == StudyRow.patient_row_id)
+    return joined

@@ -171,7 +171,8 @@ class Gate:
         path: str = scope["path"]
         if path.startswith(_CLOSED):
             return PlainTextResponse("not found\n", status_code=404)
-        if path in _OPEN_EXACTLY or path.startswith(_OPEN) or path.startswith(_CHECKED):
+        checked = (*_CHECKED, _DICOMWEB) if self._room.settings.dicomweb else _CHECKED
+        if path in _OPEN_EXACTLY or path.startswith((*_OPEN, *checked)):
             return None  # open to all, or a route of ours that checks the session itself
         request = HTTPConnection(scope)
         try:
