@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import read_dataset
 
 from pacs_bridge.elements import Limits
 from pacs_bridge.errors import CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS, OUT_OF_RESOURCES, Rejected
@@ -164,7 +164,7 @@ class IncomingInstance:
 
     def _read_head(self, start: bytes) -> FileHead:
         try:
-            meta = read_file_meta_info(io.BytesIO(start))
+            meta = read_dataset(io.BytesIO(start[_META_START:]), is_implicit_VR=False, is_little_endian=True)
             return FileHead(
                 sop_class_uid=str(meta.get("MediaStorageSOPClassUID", "")),
                 sop_instance_uid=str(meta.get("MediaStorageSOPInstanceUID", "")),
