@@ -143,7 +143,7 @@ def site(store: Store, decoder: DecoderProcess, settings: Settings) -> Iterator[
     spool.close()
 
 
-class serving:  # noqa: N801 - reads as a statement
+class serving:
     """Serves an application on a free port of this machine until the block ends."""
 
     def __init__(self, app: Starlette) -> None:
