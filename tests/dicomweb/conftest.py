@@ -1,4 +1,4 @@
-"""A server on loopback with DICOMweb, over a real database and a real spool, and the intake that indexes it."""
+"""A server on loopback with DICOMweb, over a real database and spool, and the intake that indexes it."""
 
 from __future__ import annotations
 

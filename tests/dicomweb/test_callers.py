@@ -113,8 +113,15 @@ def test_basic_opens_one_session_and_wrong_passwords_lock_the_account(site: Site
 
 @pytest.mark.parametrize(
     ("host", "tls", "expected"),
-    [("127.0.0.1", False, True), ("localhost", False, True), ("::1", False, True)]
-    + [("0.0.0.0", False, False), ("10.0.0.1", False, False), ("10.0.0.1", True, True), ("ui", False, False)],
+    [
+        ("127.0.0.1", False, True),
+        ("localhost", False, True),
+        ("::1", False, True),
+        ("0.0.0.0", False, False),
+        ("10.0.0.1", False, False),
+        ("10.0.0.1", True, True),
+        ("ui", False, False),
+    ],
 )
 def test_credentials_are_taken_over_tls_or_on_this_machine(host: str, tls: bool, expected: bool) -> None:
     assert is_private_path(Settings(ui_host=host, ui_tls=tls)) is expected

@@ -36,7 +36,7 @@ def test_stored_instance_is_in_the_spool_as_it_came_when_the_answer_says_so(
     answer = site.stow(ct_slice)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/dicom+json"
-    [held] = [path for path in (site.room.settings.spool_dir / "objects").rglob("*.dcm")]
+    [held] = list((site.room.settings.spool_dir / "objects").rglob("*.dcm"))
     assert data_set_of(held.read_bytes()) == data_set_of(ct_slice.read_bytes())
     assert held.read_bytes()[:128] == bytes(128)
     header = dcmread(ct_slice, stop_before_pixels=True)
@@ -124,7 +124,7 @@ def test_path_like_uid_names_nothing(site: Site, ct_slice: Path, uid: str) -> No
     assert answer.status_code == 409
     assert reasons(answer.json(), OTHER if OTHER in answer.json() else FAILED) == [0xC000]
     root = site.room.settings.data_dir
-    assert [path for path in root.rglob("*evil*")] == []
+    assert list(root.rglob("*evil*")) == []
     assert left_in_temp(site) == []
 
 
