@@ -108,6 +108,7 @@ class Site:
             quiet_seconds=0.0,
         )
         loop.step()
+        loop.step()  # what the first one indexed is quiet now
 
     def events(self) -> list[AuditEntry]:
         """The audit log."""
