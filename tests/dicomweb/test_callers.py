@@ -63,7 +63,7 @@ def test_machine_does_what_its_entry_allows_and_refusals_are_recorded(site: Site
 
 @pytest.mark.covers("C2", "A1")
 @pytest.mark.parametrize(
-    ("username", "search", "retrieve", "store"),
+    ("username", "search", "retrieve", "stow"),
     [
         ("vera", 200, 200, 403),
         ("rana", 200, 200, 200),
@@ -73,7 +73,7 @@ def test_machine_does_what_its_entry_allows_and_refusals_are_recorded(site: Site
     ],
 )
 def test_roles_hold_for_people_with_a_session(
-    site: Site, ct_slice: Path, username: str, search: int, retrieve: int, store: int
+    site: Site, ct_slice: Path, username: str, search: int, retrieve: int, stow: int
 ) -> None:
     site.have(ct_slice)
     client = site.client("", **session_of(site, username))
@@ -82,7 +82,7 @@ def test_roles_hold_for_people_with_a_session(
     assert client.get("/studies").status_code == search
     assert client.get(f"/studies/{study}").status_code == retrieve
     assert (
-        client.post("/studies", content=content, headers={"Content-Type": content_type}).status_code == store
+        client.post("/studies", content=content, headers={"Content-Type": content_type}).status_code == stow
     )
 
 

@@ -20,7 +20,8 @@ ANY = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*
 
 def path_of(file: Path) -> str:
     header = dcmread(file, stop_before_pixels=True)
-    return f"/studies/{header.StudyInstanceUID}/series/{header.SeriesInstanceUID}/instances/{header.SOPInstanceUID}"
+    study, series = header.StudyInstanceUID, header.SeriesInstanceUID
+    return f"/studies/{study}/series/{series}/instances/{header.SOPInstanceUID}"
 
 
 def test_independent_client_stores_finds_and_retrieves(site: Site, ct_slice: Path) -> None:
