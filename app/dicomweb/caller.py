@@ -74,9 +74,10 @@ class Callers:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         changes = request.method not in {"GET", "HEAD"}
         if not scheme:
+            actor = resume(self._room, request)
             if changes:
                 require_own_page(request)
-            return _person(resume(self._room, request))
+            return _person(actor)
         if not self._takes_credentials:
             raise AuthenticationFailed("passwords and tokens are taken over TLS only")
         match scheme.lower():

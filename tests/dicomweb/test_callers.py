@@ -149,4 +149,4 @@ def test_retrieval_is_recorded_once_a_quarter_of_an_hour_and_search_without_valu
 def test_address_that_names_no_service_is_not_found(site: Site) -> None:
     client = site.client("viewer")
     assert [client.get(path).status_code for path in ("/", "/patients", "/studies/1.2/nothing")] == [404] * 3
-    assert client.delete("/studies/1.2.3").status_code == 405
+    assert client.delete("/studies/1.2.3").status_code == 404
