@@ -89,7 +89,14 @@ def ui() -> None:
 
     # uvicorn stops, restores this handler and raises the signal once more: the store must still be closed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    serve(_settings("ui"))
+    settings = _settings("ui")
+    if settings.dicomweb:
+        # only then: the reading room starts without the protocols
+        from app.dicomweb.routes import dicomweb_routes
+
+        serve(settings, dicomweb_routes)
+    else:
+        serve(settings)
 
 
 @cli.command(context_settings=_PASS_ON, add_help_option=False)

@@ -18,6 +18,22 @@ from app.domain.errors import ConfigurationError
 from app.domain.routing import Targets
 
 
+class DicomwebClient(BaseModel):
+    """A machine that calls DICOMweb with a bearer token."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        description="Its name in audit log and spool.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,15}$"
+    )
+    token_sha256: str = Field(
+        description="SHA-256 of its token, in hexadecimal; we do not hold the token.",
+        pattern=r"^[0-9a-f]{64}$",
+    )
+    may_store: bool = Field(default=False, description="It may store instances (STOW-RS).")
+    may_read: bool = Field(default=False, description="It may search and retrieve (QIDO-RS, WADO-RS).")
+
+
 def default_data_dir() -> Path:
     """Return the data folder of this account: `/var/lib/janus-med` for root, else below the home folder."""
     if os.geteuid() == 0:
@@ -155,6 +171,17 @@ class Settings(BaseSettings):
         description="Host names under which the UI may be reached (JSON list).",
     )
     ui_tls: bool = Field(default=False, description="The UI is behind TLS: cookies are marked Secure.")
+    dicomweb: bool = Field(
+        default=False,
+        description="DICOMweb below `/dicomweb` on the web UI's address, for accounts and clients.",
+    )
+    dicomweb_clients: tuple[DicomwebClient, ...] = Field(
+        default=(),
+        description="Machines that may call DICOMweb (JSON list of name, token_sha256, may_store, may_read).",
+    )
+    dicomweb_largest_request_mb: int = Field(
+        default=4096, description="Largest STOW-RS request in MB (10^6 bytes).", ge=1
+    )
     idle_minutes: int = Field(default=15, description="Idle time after which a session or lock ends.", ge=1)
     free_space_floor_gb: float = Field(
         default=5.0,

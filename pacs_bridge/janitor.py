@@ -13,6 +13,7 @@ from pacs_bridge.header import read_header
 from pacs_bridge.received import AssociationFacts, read_head
 from pacs_bridge.spool_layout import SpoolLayout, files_below, mark_finished
 from pacs_bridge.spool_record import Record
+from pacs_bridge.workplace import clear_workplace
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class JanitorReport:
 def clean_up(layout: SpoolLayout) -> JanitorReport:
     """Bring a spool that no process receives into back to a consistent state.
 
-    Reads names and modes of everything, and the content only of what is unfinished or amiss.
+    Reads names and modes of everything, and the content only of what is unfinished or amiss. Processes that
+    joined the spool may be storing meanwhile: what one of them has just placed is recorded for it, and it
+    finds the record as if another sender had been faster.
     """
     temporary = _delete_temporary(layout)
     requeued, quarantined = _record_objects(layout)
@@ -57,20 +60,29 @@ def clean_up(layout: SpoolLayout) -> JanitorReport:
 
 
 def _delete_temporary(layout: SpoolLayout) -> int:
-    names = os.listdir(layout.temp)
-    for name in names:
-        (layout.temp / name).unlink()
-    return len(names)
+    count = 0
+    with os.scandir(layout.temp) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                count += clear_workplace(Path(entry.path))
+            else:
+                os.unlink(entry.path)
+                count += 1
+    return count
 
 
 def _record_objects(layout: SpoolLayout) -> tuple[list[str], list[str]]:
     """Give every object without the mark of a record its record, or set it aside."""
     requeued, quarantined = [], []
     for entry in list(files_below(layout.objects, ".dcm")):
-        if not entry.stat().st_mode & 0o200:
-            continue
         path = Path(entry.path)
-        record = _record_of(path)
+        try:
+            if not entry.stat().st_mode & 0o200:
+                continue
+            record = _record_of(path)
+        except FileNotFoundError:
+            # another process has just set it aside itself
+            continue
         if _take(layout, path, record):
             mark_finished(path)
             requeued.append(record.digest)
@@ -131,5 +143,7 @@ def _missing_objects(layout: SpoolLayout) -> Iterator[str]:
         return
     for path in records:
         record = Record.decode(path.read_bytes())
-        if f"{record.digest}.dcm" not in objects and record.header is not None:
+        if f"{record.digest}.dcm" in objects or layout.object_path(record.digest).is_file():
+            continue  # the second: another process has stored it since the objects were listed
+        if record.header is not None:
             yield record.header.sop_instance_uid

@@ -29,6 +29,7 @@ from pacs_bridge.spool_layout import (
 )
 from pacs_bridge.spool_record import Record
 from pacs_bridge.spool_types import Disposition, QuarantinedInstance, SpooledInstance, StoreOutcome
+from pacs_bridge.workplace import take_workplace
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ LOGGER = logging.getLogger(__name__)
 class Spool:
     """A folder of instances with the acknowledgement contract.
 
-    Any number of threads and processes may read and index; one process receives: it calls `recover` first.
+    Any number of threads and processes may read and index. One process receives: it calls `recover` first.
+    Others may store beside it: each calls `join` first.
 
     Parameters
     ----------
@@ -51,6 +53,7 @@ class Spool:
         self.floor = floor or FreeSpaceFloor()
         self.layout.make()
         self._owner: int | None = None
+        self._workplace: int | None = None
 
     def recover(self) -> JanitorReport:
         """Take the spool for this process and finish what a crash left half done.
@@ -77,11 +80,17 @@ class Spool:
         self._owner = owner
         return clean_up(self.layout)
 
+    def join(self) -> None:
+        """Store beside the process that receives, with unfinished files that its janitor leaves alone."""
+        if self._workplace is None:
+            self.layout.temp, self._workplace = take_workplace(self.layout.temp)
+
     def close(self) -> None:
-        """Give the spool free for another receiving process."""
-        owner, self._owner = self._owner, None
-        if owner is not None:
-            os.close(owner)
+        """Give the spool free for another receiving process, or leave it."""
+        for descriptor in (self._owner, self._workplace):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._owner = self._workplace = None
 
     def check_space(self, incoming: int = 0) -> None:
         """Raise `Rejected` (0xA700) when `incoming` bytes would bring the disk below its low-water mark."""

@@ -6,7 +6,7 @@
     records/<2 hex>/<SHA-256 of the SOP UID>.json     one per instance; made exclusively with link(2)
     incoming/<received, us>-<SHA-256 of SOP UID>.json hard links to records: what intake has not indexed yet
     quarantine/<2 hex>/<SHA-256 of the data set>.{dcm,json}
-    temp/                                             unfinished files
+    temp/                                             unfinished files, each joined process its own folder
     commitments/<SHA-256>.json                        storage commitment asked of us and not yet answered
     commitments_asked/<SHA-256>.json                  storage commitment that we asked for
     commitment_reports/<SHA-256>.json                 answers to that, which intake has not taken yet

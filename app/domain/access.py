@@ -35,10 +35,11 @@ class Action(StrEnum):
     VIEW_OPERATIONS = "view operations"
     RETRY_WORK = "retry work"
     MANAGE_RULES = "manage rules"
+    STORE_INSTANCES = "store instances"
 
 
 _READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
-_WRITE = {Action.EDIT_REPORT, Action.SIGN_PRELIMINARY, Action.TAKE_OVER}
+_WRITE = {Action.EDIT_REPORT, Action.SIGN_PRELIMINARY, Action.TAKE_OVER, Action.STORE_INSTANCES}
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),
@@ -50,6 +51,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.VIEW_OPERATIONS,
             Action.RETRY_WORK,
             Action.MANAGE_RULES,
+            Action.STORE_INSTANCES,
         }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),

@@ -44,6 +44,7 @@ class AuditEvent(StrEnum):
     PRIOR_ATTACHED = "prior attached"
     PRIORS_FAILED = "priors not to be had"
     INSTANCE_QUARANTINED = "instance quarantined"
+    INSTANCES_RETRIEVED = "instances retrieved"
     ASSOCIATION_REJECTED = "association rejected"
     DELIVERY_SENT = "delivery sent"
     DELIVERY_FAILED = "delivery failed"

@@ -14,6 +14,7 @@ from app.store.users import Users
 if TYPE_CHECKING:
     from app.store.commitments import Commitments
     from app.store.deliveries import Deliveries
+    from app.store.dicomweb import DicomwebIndex
     from app.store.forwarding import Forwarding
     from app.store.priors import Priors
     from app.store.reports import Reports
@@ -51,6 +52,13 @@ class UnitOfWork:
         from app.store.studies import Studies
 
         return Studies(self.session)
+
+    @cached_property
+    def dicomweb(self) -> DicomwebIndex:
+        """Studies, series and instances as DICOMweb lists them."""
+        from app.store.dicomweb import DicomwebIndex
+
+        return DicomwebIndex(self.session)
 
     @cached_property
     def reports(self) -> Reports:

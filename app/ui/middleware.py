@@ -38,7 +38,9 @@ _OPEN_EXACTLY = frozenset(
     }
 )
 # routes of ours that check the session themselves, and tell a script what is wrong
-_CHECKED = ("/api/", "/pixels/", "/audit/", "/logout")
+_CHECKED = ("/api/", "/pixels/", "/logout")
+# the same, where DICOMweb is switched on; it counts the bytes of a request itself, and takes whole studies
+_DICOMWEB = "/dicomweb/"
 _CLOSED = ("/_stcore/metrics", "/_stcore/upload_file", "/_stcore/agent", "/_stcore/script-health-check")
 
 
@@ -47,7 +49,7 @@ def room_middleware(room: Room) -> list[Middleware]:
     return [
         Middleware(SecurityHeaders, is_tls=room.settings.ui_tls),
         Middleware(TrustedHostMiddleware, allowed_hosts=list(room.settings.ui_allowed_hosts)),
-        Middleware(BodyLimit, limit=MAX_BODY_BYTES),
+        Middleware(BodyLimit, limit=MAX_BODY_BYTES, except_below=_DICOMWEB if room.settings.dicomweb else ""),
         Middleware(Gate, room=room),
     ]
 
@@ -116,12 +118,14 @@ def _inline_scripts() -> tuple[str, ...]:
 class BodyLimit:
     """Refuses a request whose body is larger than anything that this application takes."""
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, except_below: str = "") -> None:
         self._app = app
         self._limit = limit
+        self._except_below = except_below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
-        if scope["type"] != "http":
+        is_excepted = bool(self._except_below) and scope["path"].startswith(self._except_below)
+        if scope["type"] != "http" or is_excepted:
             await self._app(scope, receive, send)
             return
         declared = HTTPConnection(scope).headers.get("content-length", "0")
@@ -167,11 +171,8 @@ class Gate:
         path: str = scope["path"]
         if path.startswith(_CLOSED):
             return PlainTextResponse("not found\n", status_code=404)
-        if (
-            path in _OPEN_EXACTLY
-            or path.startswith(_OPEN)
-            or path.startswith(("/api/", "/pixels/", "/logout"))
-        ):
+        checked = (*_CHECKED, _DICOMWEB) if self._room.settings.dicomweb else _CHECKED
+        if path in _OPEN_EXACTLY or path.startswith((*_OPEN, *checked)):
             return None  # open to all, or a route of ours that checks the session itself
         request = HTTPConnection(scope)
         try:

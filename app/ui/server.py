@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,17 +31,22 @@ if TYPE_CHECKING:
 
     from app.store.engine import Store
 
+    # routes that another package adds; the room is theirs too
+    MoreRoutes = Callable[[Room], Sequence[BaseRoute]]
+
 log = structlog.get_logger()
 _LARGEST_SOCKET_MESSAGE = 8 * 2**20
 
 
-def build_app(store: Store, settings: Settings) -> App:
+def build_app(store: Store, settings: Settings, more_routes: MoreRoutes | None = None) -> App:
     """Return the ASGI application of the reading room; one a process.
 
     Parameters
     ----------
     store
         Stays the caller's: it is not closed with the application.
+    more_routes
+        Makes routes of other packages, which this one must not know.
     """
     from streamlit.web.server.starlette import App
 
@@ -57,7 +62,7 @@ def build_app(store: Store, settings: Settings) -> App:
 
     return App(
         Path(__file__).with_name("main.py"),
-        routes=room_routes(room),
+        routes=[*room_routes(room), *(more_routes(room) if more_routes else ())],
         middleware=room_middleware(room),
         lifespan=lifespan,
         on_script_error=report_script_error,
@@ -96,8 +101,8 @@ def report_script_error(error: Exception) -> bool:
     return True
 
 
-def serve(settings: Settings) -> None:
-    """Serve until the process is asked to stop (SIGTERM, SIGINT).
+def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
+    """Serve until the process is asked to stop (SIGTERM, SIGINT); see `build_app` for `more_routes`.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def serve(settings: Settings) -> None:
     listening = bind(settings)
     with listening, open_store(settings) as store:
         config = uvicorn.Config(
-            build_app(store, settings),
+            build_app(store, settings, more_routes),
             log_config=None,
             log_level="warning",
             access_log=False,

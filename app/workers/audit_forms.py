@@ -58,6 +58,7 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.LOGOUT: EventForm(_AUTHENTICATION, _E, _LOGOUT),
     AuditEvent.LIST_STUDIES: EventForm(_QUERY, _E),
     AuditEvent.STUDY_OPENED: EventForm(_ACCESSED, _R),
+    AuditEvent.INSTANCES_RETRIEVED: EventForm(_ACCESSED, _R),
     AuditEvent.DRAFT_VIEWED: EventForm(_ACCESSED, _R),
     AuditEvent.SENTENCE_EDITED: EventForm(_PROCEDURE, _U),
     AuditEvent.SENTENCE_ACCEPTED: EventForm(_PROCEDURE, _U),

@@ -23,6 +23,7 @@ manage users      . . . x . x
 view operations   . . . x . .
 retry work        . . . x . x
 manage rules      . . . x . .
+store instances   . x x x . .
 """
 
 
