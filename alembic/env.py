@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from alembic import context
-from app.store.tables import Base
+from app.store.tables_all import Base
 
 # Two processes that upgrade at once take turns.
 _TURN = 0x6A616E75

@@ -13,6 +13,8 @@ from app.store.users import Users
 
 if TYPE_CHECKING:
     from app.store.deliveries import Deliveries
+    from app.store.orders import Orders
+    from app.store.patients import Patients
     from app.store.reports import Reports
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
@@ -61,6 +63,20 @@ class UnitOfWork:
         from app.store.deliveries import Deliveries
 
         return Deliveries(self.session)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """Orders of the RIS and the messages that brought them."""
+        from app.store.orders import Orders
+
+        return Orders(self.session)
+
+    @cached_property
+    def patients(self) -> Patients:
+        """Corrected and merged patients."""
+        from app.store.patients import Patients
+
+        return Patients(self.session, self.audit.patient_ref)
 
     @cached_property
     def work(self) -> WorkQueue:
