@@ -170,6 +170,7 @@ class ClinicalContext:
         return {"source": self.source, "indication": self.indication, "procedure": self.procedure}
 
 
+NO_CONTEXT = ClinicalContext()
 OTHER_PATIENT = "An order with this accession number names another patient. It is not used: check the study."
 CANCELLED = "The order of this study was cancelled."
 

@@ -9,8 +9,10 @@ from typing import Any
 
 DRAFT_QUEUE = "draft"
 DELIVER_QUEUE = "deliver"
+HOUSEKEEPING_QUEUE = "housekeeping"
 DRAFT_STUDY = "draft_study"
 DELIVER_REPORT = "deliver_report"
+ASK_WORKLIST = "ask_worklist"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ class QueueDepth:
     waiting: int
     running: int
     waiting_since: datetime | None
+
+
+def draft_lock(study_uid: str, revision: int) -> str:
+    """Return the queueing lock of the draft of a study revision."""
+    return f"draft:{study_uid}:{revision}"
+
+
+def worklist_lock(study_uid: str, revision: int) -> str:
+    """Return the queueing lock of the question to the worklist about a study revision."""
+    return f"worklist:{study_uid}:{revision}"
 
 
 def wait_before_retry(attempts: int, waits: Sequence[int]) -> timedelta | None:

@@ -13,7 +13,9 @@ from app.domain.errors import Rejected
 from app.domain.priority import Priority, with_findings
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.study import Study, StudyState
+from app.domain.work import worklist_lock
 from app.services.facts import fact_about
+from app.services.orders import clinical_context
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -49,7 +51,12 @@ def take_order(store: Store, study_uid: str, revision: int) -> DraftingOrder | N
         study = tx.studies.get(study_uid)
         if not _wants_draft(study, revision, tx.reports.of_revision(study_uid, revision)):
             return None
-        return DraftingOrder(study, tx.studies.instances(study_uid, up_to_revision=revision))
+        return DraftingOrder(
+            study,
+            tx.studies.instances(study_uid, up_to_revision=revision),
+            context=clinical_context(tx, study),
+            awaits_worklist=tx.work.is_awaited(worklist_lock(study_uid, revision)),
+        )
 
 
 def record_draft(

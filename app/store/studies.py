@@ -45,6 +45,11 @@ class Studies:
         rows = self._session.execute(locked(wanted)).all()
         return {row[0].study_uid: as_study(*row) for row in rows}
 
+    def of_accession(self, accession_number: str) -> tuple[str, ...]:
+        """Return the UIDs of the studies that bear an accession number, in order."""
+        wanted = select(StudyRow.study_uid).where(StudyRow.accession_number == accession_number)
+        return tuple(self._session.scalars(wanted.order_by(StudyRow.study_uid)))
+
     def receiving(self) -> tuple[Study, ...]:
         """Return the studies that images still arrive for, the one that waits longest first."""
         wanted = select_study().where(StudyRow.state == StudyState.RECEIVING.value)

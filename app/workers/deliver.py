@@ -24,7 +24,8 @@ from app.services.delivery import load_order, record_failed, record_sent
 from app.services.drafting import decline_overdue
 from app.settings import Settings
 from app.store.engine import Store, open_store
-from app.workers.attempts import describe
+from app.workers.ask_worklist import AskWorklist
+from app.workers.attempts import Task, describe
 from app.workers.report_document import build_document
 from app.workers.runtime import Worker
 from pacs_bridge.destination import Destination, Timeouts
@@ -33,6 +34,7 @@ from pacs_bridge.store_scu import send_instances
 
 DRAFT_WAIT = timedelta(seconds=45)
 SENDERS = 4
+QUESTIONS = 2
 _HOUSEKEEPING_SECONDS = 5.0
 _TIMEOUTS = Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0)
 
@@ -41,15 +43,18 @@ def deliver(settings: Settings) -> None:
     """Deliver reports, and keep house, until SIGTERM or SIGINT; then end within 10 s."""
     actor = service_actor("delivery")
     with open_store(settings) as store:
-        task = DeliverReport(store, actor, settings)
+        tasks: list[Task] = [
+            DeliverReport(store, actor, settings),
+            AskWorklist(store, service_actor("worklist"), settings),
+        ]
         threading.Thread(target=_keep_house, args=(store, actor), name="housekeeping", daemon=True).start()
         # a receiver that does not answer must not hold up the others
         Worker(
             store,
             settings,
             actor,
-            [task],
-            concurrency=SENDERS,
+            tasks,
+            concurrency=SENDERS + QUESTIONS,
             on_ready=lambda: structlog.get_logger().info("ready"),
         ).run()
 

@@ -37,6 +37,8 @@ class IntakeLoop:
         Studies that associations carry which are still open.
     quiet_seconds
         Overrides the quiet time of the modality.
+    ask_worklist
+        Whether a complete study's order is asked for.
 
     Attributes
     ----------
@@ -52,12 +54,14 @@ class IntakeLoop:
         connect: Callable[[], Store],
         open_studies: Callable[[], frozenset[str]],
         quiet_seconds: float | None,
+        ask_worklist: bool = False,
     ) -> None:
         self._spool = spool
         self._audit = audit
         self._connect = connect
         self._open_studies = open_studies
         self._quiet = None if quiet_seconds is None else timedelta(seconds=quiet_seconds)
+        self._ask_worklist = ask_worklist
         self._store: Store | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -109,7 +113,13 @@ class IntakeLoop:
         if not self._drain(self._store, received_before=began):
             return
         open_studies = carried | self._open_studies()
-        done = complete_due_studies(self._store, open_studies=open_studies, quiet=self._quiet, now=began)
+        done = complete_due_studies(
+            self._store,
+            open_studies=open_studies,
+            quiet=self._quiet,
+            ask_worklist=self._ask_worklist,
+            now=began,
+        )
         for study_uid in done:
             structlog.get_logger().info("study complete", study_uid=study_uid)
 

@@ -55,6 +55,7 @@ def listen(settings: Settings) -> None:
         connect=lambda: _connect(settings),
         open_studies=listener.open_studies,
         quiet_seconds=settings.quiet_seconds,
+        ask_worklist=settings.worklist_scp is not None,
     )
     try:
         listener.start()
