@@ -47,7 +47,7 @@ def await_worklist(
 
 
 def context_of_images(file: Path) -> ClinicalContext:
-    """Return what the request attributes of an image say (PS3.3 C.7.2.2, 10.6), empty where there are none."""
+    """Return what the request attributes of an image say (PS3.3 C.7.2.2, 10.6), else nothing."""
     try:
         dataset = dcmread(file, specific_tags=_TAGS, stop_before_pixels=True)
         attributes = dataset.get("RequestAttributesSequence") or [Dataset()]
