@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.delivery import DELIVERY_TRANSITIONS
+from app.domain.order import ORDER_TRANSITIONS
 from app.domain.report import REPORT_TRANSITIONS
 from app.domain.study import STUDY_TRANSITIONS
 
@@ -30,7 +31,12 @@ def draw(name: str, table: Mapping[tuple[Any, Any], StrEnum]) -> str:
 
 def render() -> str:
     """Return the whole document."""
-    machines = {"Study": STUDY_TRANSITIONS, "Report": REPORT_TRANSITIONS, "Delivery": DELIVERY_TRANSITIONS}
+    machines = {
+        "Study": STUDY_TRANSITIONS,
+        "Report": REPORT_TRANSITIONS,
+        "Delivery": DELIVERY_TRANSITIONS,
+        "Order": ORDER_TRANSITIONS,
+    }
     return "\n".join([HEAD, *(draw(name, table) for name, table in machines.items())])
 
 

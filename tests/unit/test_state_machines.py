@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.domain.delivery import DELIVERY_TRANSITIONS, DeliveryCommand, DeliveryState
 from app.domain.errors import InvalidTransition
 from app.domain.machine import advance
+from app.domain.order import ORDER_TRANSITIONS, OrderCommand, OrderState
 from app.domain.report import EDITABLE, FINAL, REPORT_TRANSITIONS, ReportCommand, ReportState
 from app.domain.study import STUDY_TRANSITIONS, StudyCommand, StudyState
 
@@ -22,6 +23,7 @@ MACHINES: dict[str, tuple[Table, type[StrEnum], type[StrEnum]]] = {
     "study": (STUDY_TRANSITIONS, StudyState, StudyCommand),
     "report": (REPORT_TRANSITIONS, ReportState, ReportCommand),
     "delivery": (DELIVERY_TRANSITIONS, DeliveryState, DeliveryCommand),
+    "order": (ORDER_TRANSITIONS, OrderState, OrderCommand),
 }
 
 # Written out once more, by hand: state, then "command -> state" of each arrow.
@@ -55,6 +57,16 @@ ARROWS = {
         SENT: commit -> COMMITTED
         DEAD: retry -> PENDING
         COMMITTED:
+    """,
+    "order": """
+        REQUESTED: place -> REQUESTED, change -> REQUESTED, start -> IN_PROGRESS
+        REQUESTED: complete -> COMPLETED, cancel -> CANCELLED
+        IN_PROGRESS: place -> IN_PROGRESS, change -> IN_PROGRESS, start -> IN_PROGRESS
+        IN_PROGRESS: complete -> COMPLETED, cancel -> CANCELLED
+        COMPLETED: place -> COMPLETED, change -> COMPLETED, start -> COMPLETED
+        COMPLETED: complete -> COMPLETED, cancel -> CANCELLED
+        CANCELLED: place -> REQUESTED, change -> CANCELLED, start -> CANCELLED
+        CANCELLED: complete -> CANCELLED, cancel -> CANCELLED
     """,
 }
 

@@ -27,7 +27,8 @@ from app.domain.study import Patient, Study
 from app.services.drafting import take_order
 from app.services.orders import Receipt, clinical_context, take_orders
 from app.services.reading import open_study
-from tests.unit.services.conftest import NOW, QUIET, House, image, uid
+from app.ui.present_order import context_data
+from tests.unit.services.conftest import NOW, QUIET, House, draft_of, image, uid
 
 RIS = service_actor("hl7")
 OWNER = Patient("id-of-s1", "HOSPITAL", "Name^S1", "19500101", "F")
@@ -250,3 +251,34 @@ def test_a_reader_sees_the_order_beside_the_draft(house: House) -> None:
     review = open_study(house.store, house["attending"], uid("s1"), now=NOW + QUIET)
 
     assert review.context.indication == "Cough, rule out pneumothorax"
+
+
+@pytest.mark.parametrize(
+    ("told", "is_warned"), [("", True), ("Fever", True), ("Cough, rule out pneumothorax", False)]
+)
+def test_a_draft_that_was_made_without_the_indication_says_so(
+    house: House, told: str, is_warned: bool
+) -> None:
+    known = ClinicalContext(source="order", indication=told).as_provenance()
+    drafted = draft_of()
+    house.receive(image())
+    house.complete()
+    house.draft(content=replace(drafted, provenance={**drafted.provenance, "clinical_context": known}))
+    send(house)
+
+    review = open_study(house.store, house["attending"], uid("s1"), now=NOW + QUIET)
+
+    assert bool(context_data(review)["warnings"]) == is_warned
+    assert ("Indication", "Cough, rule out pneumothorax") in context_data(review)["lines"]
+
+
+def test_without_an_order_the_reader_sees_what_the_draft_was_told(house: House) -> None:
+    known = ClinicalContext(source="images", indication="Fever").as_provenance()
+    drafted = draft_of()
+    house.receive(image())
+    house.complete()
+    house.draft(content=replace(drafted, provenance={**drafted.provenance, "clinical_context": known}))
+
+    review = open_study(house.store, house["attending"], uid("s1"), now=NOW + QUIET)
+
+    assert context_data(review) == {"lines": [("Indication", "Fever")], "warnings": []}
