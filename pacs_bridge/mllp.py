@@ -114,21 +114,23 @@ class MllpServer:
             self._admit(sock, str(address[0]).removeprefix("::ffff:"))
 
     def _admit(self, sock: socket.socket, source: str) -> None:
-        if not any(peer.may_call_from(source) for peer in self._config.peers):
-            sock.close()
-            self._tell_refused(source, "no system may send HL7 from this address")
-        elif not self._places.acquire(blocking=False):
+        if not self._places.acquire(blocking=False):
             sock.close()
             LOGGER.warning("mllp_full")
-        else:
-            thread = threading.Thread(target=self._serve, args=(sock, source), name="mllp-peer", daemon=True)
-            with self._lock:
-                self._open[thread] = sock
-            thread.start()
+            return
+        # the address is judged in the thread: telling of a refusal may take as long as a database does
+        thread = threading.Thread(target=self._serve, args=(sock, source), name="mllp-peer", daemon=True)
+        with self._lock:
+            self._open[thread] = sock
+        thread.start()
 
     def _serve(self, sock: socket.socket, source: str) -> None:
         me = threading.current_thread()
         try:
+            if not any(peer.may_call_from(source) for peer in self._config.peers):
+                sock.close()
+                self._tell_refused(source, "no system may send HL7 from this address")
+                return
             with self._secured(sock) as secured:
                 self._talk(secured, source, me)
         except (OSError, ssl.SSLError):

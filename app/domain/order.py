@@ -109,6 +109,10 @@ class OrderUpdate:
     command: OrderCommand
     content: OrderContent
 
+    def cleaned(self) -> OrderUpdate:
+        """Return the update as the database can hold it."""
+        return replace(self, content=self.content.cleaned())
+
 
 @dataclass(frozen=True)
 class Order:
@@ -185,7 +189,7 @@ def context_of(own: Iterable[Order], strangers: Iterable[Order]) -> ClinicalCont
     strangers
         Orders of another patient: never used, only warned of.
     """
-    given, warning = list(own), OTHER_PATIENT if any(True for _ in strangers) else ""
+    given, warning = list(own), OTHER_PATIENT if list(strangers) else ""
     used = [order for order in given if not order.is_cancelled]
     if not used:
         cancelled = CANCELLED if given else ""

@@ -81,7 +81,7 @@ def take_orders(
     with store.begin() as tx:
         if not begin_message(tx, source, receipt, now):
             return False
-        taken = [tx.orders.put(source, replace_clean(update), now=now) for update in updates]
+        taken = [tx.orders.put(source, update.cleaned(), now=now) for update in updates]
         studies = _lock_studies(tx, taken)
         facts = [
             _received(tx, actor, order, update, now) for order, update in zip(taken, updates, strict=True)
@@ -97,11 +97,6 @@ def begin_message(tx: UnitOfWork, source: str, receipt: Receipt | None, now: dat
     """Wait for the sender's turn and note the message; False when it had its effect before."""
     tx.orders.take_turn(source)
     return receipt is None or tx.orders.note_message(**vars(receipt), now=now)
-
-
-def replace_clean(update: OrderUpdate) -> OrderUpdate:
-    """Return the update as the database can hold it."""
-    return replace(update, content=update.content.cleaned())
 
 
 def settle_study(

@@ -7,8 +7,6 @@ from typing import Any
 from app.domain.draft import Draft
 from app.domain.review import Review
 
-_SOURCES = {"order": "order", "worklist": "worklist", "images": "images"}
-
 
 def context_data(review: Review) -> dict[str, Any]:
     """Return lines (name, text) and warnings about why the study was made.
@@ -27,7 +25,7 @@ def context_data(review: Review) -> dict[str, Any]:
             ("Allergies", context.allergies),
             ("Pregnancy", context.pregnancy),
         ]
-    elif told.get("source") in _SOURCES:
+    elif told.get("source"):
         lines = [
             ("Indication", told.get("indication", "")),
             ("Requested procedure", told.get("procedure", "")),

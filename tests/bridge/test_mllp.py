@@ -187,6 +187,7 @@ def test_addresses_that_are_not_allowed_are_not_served(serve, desk) -> None:
     server = serve(peers=(Hl7Peer(APPLICATION, networks=("10.1.2.0/24",)),))
     with Sender(server.port) as sender:
         assert sender.is_closed()
+    server.stop()
 
     assert desk.refusals == [("127.0.0.1", "no system may send HL7 from this address")]
 
