@@ -9,7 +9,8 @@ from typing import Any
 
 DRAFT_QUEUE = "draft"
 DELIVER_QUEUE = "deliver"
-HOUSEKEEPING_QUEUE = "housekeeping"
+# a draft waits for the answer: the question never stands behind long work such as fetching priors
+WORKLIST_QUEUE = "worklist"
 DRAFT_STUDY = "draft_study"
 DELIVER_REPORT = "deliver_report"
 ASK_WORKLIST = "ask_worklist"

@@ -11,7 +11,7 @@ from app.domain.work import (
     ASK_WORKLIST,
     DRAFT_QUEUE,
     DRAFT_STUDY,
-    HOUSEKEEPING_QUEUE,
+    WORKLIST_QUEUE,
     draft_lock,
     worklist_lock,
 )
@@ -99,7 +99,7 @@ def _order_work(tx: UnitOfWork, study: Study, *, ask_worklist: bool) -> None:
     if ask_worklist and study.accession_number:
         tx.work.defer(
             ASK_WORKLIST,
-            queue=HOUSEKEEPING_QUEUE,
+            queue=WORKLIST_QUEUE,
             priority=study.priority,
             queueing_lock=worklist_lock(study.study_uid, study.revision),
             arguments=arguments,

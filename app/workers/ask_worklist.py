@@ -16,7 +16,7 @@ from app.domain.access import Actor
 from app.domain.errors import PeerUnavailable, Rejected
 from app.domain.order import OrderCommand, OrderContent, OrderUpdate
 from app.domain.study import Patient
-from app.domain.work import ASK_WORKLIST, HOUSEKEEPING_QUEUE
+from app.domain.work import ASK_WORKLIST, WORKLIST_QUEUE
 from app.services.orders import accession_to_ask, take_orders
 from app.settings import Settings, WorklistScp
 from app.store.engine import Store
@@ -30,13 +30,13 @@ _TIMEOUTS = Timeouts(connection=2.0, acse=3.0, dimse=5.0, network=10.0)
 
 @dataclass(frozen=True)
 class AskWorklist:
-    """The task that asks; part of the queue ``housekeeping``."""
+    """The task of the queue ``worklist``."""
 
     store: Store
     actor: Actor
     settings: Settings
     name: str = ASK_WORKLIST
-    queue: str = HOUSEKEEPING_QUEUE
+    queue: str = WORKLIST_QUEUE
 
     def run(self, **arguments: Any) -> None:
         """Ask once; nothing happens without a worklist or an accession number.
