@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli_errors import run
+from app.cli_hl7 import hl7
 from app.cli_rules import rules
 from app.cli_store import audit, db, users, work
 from app.workers.lifeline import hold_lifeline
@@ -80,6 +81,9 @@ def deliver() -> None:
     from app.workers.deliver import deliver as run_delivery
 
     run_delivery(_settings("delivery"))
+
+
+cli.command("hl7")(hl7)
 
 
 @cli.command()

@@ -120,6 +120,39 @@ class AuditCollector(BaseModel):
     plain: bool = Field(default=False, description="Without TLS; for a collector on this machine alone.")
 
 
+class TlsFiles(BaseModel):
+    """Certificates of one connection, as PEM files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ca: Path = Field(description="Authorities that the other side's certificate must come from.")
+    certificate: Path | None = Field(default=None, description="Our certificate chain.")
+    key: Path | None = Field(default=None, description="The key of our certificate.")
+
+
+class WorklistScp(BaseModel):
+    """The modality worklist of the RIS, asked for the order behind an accession number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ae_title: str = Field(description="Its AE title.", min_length=1, max_length=16)
+    host: str = Field(description="Host name or address.")
+    port: int = Field(description="DICOM port.", ge=1, le=65535)
+    tls: TlsFiles | None = Field(default=None, description="Certificates; without them plain DICOM.")
+
+
+class Hl7PeerSettings(BaseModel):
+    """A system that may send HL7 messages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    application: str = Field(description="Its sending application (MSH-3).", min_length=1)
+    facility: str = Field(default="", description="Its sending facility (MSH-4); empty takes any.")
+    networks: tuple[str, ...] = Field(
+        default=(), description="Networks it may send from (CIDR); empty means anywhere."
+    )
+
+
 class Settings(BaseSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
@@ -161,6 +194,28 @@ class Settings(BaseSettings):
     )
     rules_file: Path | None = Field(
         default=None, description="Routing rules (TOML); empty is `rules.toml` in the data folder."
+    )
+    worklist_scp: WorklistScp | None = Field(
+        default=None,
+        description="Modality worklist that is asked for orders (JSON object of ae_title, host, port, tls).",
+    )
+    order_wait_seconds: float = Field(
+        default=2.0,
+        description="How long a draft waits for the worklist's first answer; then it is made without.",
+        ge=0,
+        le=30,
+    )
+    hl7_host: str = Field(default="127.0.0.1", description="Address that takes HL7 messages (MLLP).")
+    hl7_port: int = Field(
+        default=0, description="Port that takes HL7 messages; 0 takes none.", ge=0, le=65535
+    )
+    hl7_peers: tuple[Hl7PeerSettings, ...] = Field(
+        default=(),
+        description="Who may send HL7 (JSON list of application, facility, networks); empty means nobody.",
+    )
+    hl7_tls: TlsFiles | None = Field(
+        default=None,
+        description="Certificates of HL7 over TLS (JSON object of ca, certificate, key); senders need one.",
     )
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or a torch device such as `cuda:0`.")

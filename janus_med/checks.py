@@ -1,7 +1,8 @@
 """What a draft gets wrong by its own standards, found before a reader sees it.
 
 Kinds: ``text_contradicts_classifier``, ``finding_not_in_text``, ``side_contradicts_region``,
-``comparison_without_prior``, ``impression_contradicts_findings``, ``duplicate_sentence``, ``deferred``.
+``comparison_without_prior``, ``impression_contradicts_findings``, ``duplicate_sentence``,
+``question_not_answered``, ``deferred``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ _COMPARISON = re.compile(
 
 
 def check_draft(
-    findings: Sequence[DraftFinding], sentences: Sequence[DraftSentence], *, has_prior: bool = False
+    findings: Sequence[DraftFinding],
+    sentences: Sequence[DraftSentence],
+    *,
+    has_prior: bool = False,
+    indication: str = "",
 ) -> tuple[Issue, ...]:
     """Run every check.
 
@@ -39,6 +44,8 @@ def check_draft(
         The text, in order.
     has_prior
         Whether a prior image was given to the model; without one, words of comparison are invented.
+    indication
+        Why the study was made: each finding that it names wants a word in the text.
 
     Returns
     -------
@@ -54,6 +61,7 @@ def check_draft(
         *_check_sides(sentences, labels),
         *_check_sections(sentences, labels),
         *_check_duplicates(sentences),
+        *_check_question(indication, findings, labels),
         *([] if has_prior else _check_comparisons(sentences)),
         *_report_deferred(findings),
     ]
@@ -136,6 +144,23 @@ def _check_comparisons(sentences: Sequence[DraftSentence]) -> Iterator[Issue]:
         if found:
             message = f"“{found.group()}” compares with an earlier image, and none was read"
             yield Issue("comparison_without_prior", "warning", message, index)
+
+
+def _check_question(
+    indication: str, findings: Sequence[DraftFinding], labels: Sequence[dict[str, Fact]]
+) -> Iterator[Issue]:
+    from janus_med.facts import label_sentence
+
+    asked = {name for part in re.split(r"[.;?\n]", indication) for name in label_sentence(part)}
+    mentioned = {name for facts in labels for name in facts}
+    for finding in findings:
+        if finding.name != "No Finding" and finding.name in asked - mentioned:
+            said = {"present": "present", "absent": "absent", "defer": "open"}[finding.decision]
+            message = (
+                f"the indication asks about {finding.name}, the text does not mention it "
+                f"(the classifier: {said}, {finding.probability:.0%})"
+            )
+            yield Issue("question_not_answered", "warning", message)
 
 
 def _report_deferred(findings: Sequence[DraftFinding]) -> Iterator[Issue]:

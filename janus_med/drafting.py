@@ -33,7 +33,13 @@ class _Refused:
 
 
 def draft_study(
-    study: Study, model: Reader, *, decoder: Decoder | None = None, seed: int = 0, has_prior: bool = False
+    study: Study,
+    model: Reader,
+    *,
+    decoder: Decoder | None = None,
+    seed: int = 0,
+    has_prior: bool = False,
+    indication: str = "",
 ) -> Draft:
     """Draft one study, or say why not.
 
@@ -49,6 +55,9 @@ def draft_study(
         Reproduces the text.
     has_prior
         Whether words of comparison may stand in the text.
+    indication
+        Why the study was made, as ordered. The image alone decides findings and text; what the indication
+        asks about and the text leaves out becomes an issue of the draft.
 
     Returns
     -------
@@ -78,7 +87,7 @@ def draft_study(
         input_sop_instance_uids=tuple(image.instance.sop_instance_uid for image in images),
         findings=findings,
         sentences=sentences,
-        issues=check_draft(findings, sentences, has_prior=has_prior),
+        issues=check_draft(findings, sentences, has_prior=has_prior, indication=indication),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
         timings=_sum_timings(images),
     )

@@ -80,6 +80,8 @@ def find(
         try:
             responses = assoc.send_c_find(identifier, str(information_model), msg_id=_MESSAGE_ID)
             return _collect(assoc, responses, information_model, destination, limit)
+        except ValueError as error:
+            raise Rejected(CANNOT_UNDERSTAND, "the keys of the C-FIND cannot be encoded") from error
         except RuntimeError as error:
             raise Retriable(f"{destination} ended the association during C-FIND") from error
 

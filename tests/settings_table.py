@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -41,6 +42,8 @@ def _kind(annotation: Any) -> str:
         return " or ".join(_kind(argument) for argument in arguments if argument is not type(None))
     if origin is tuple:
         return "JSON list"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "JSON object"
     names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", Path: "path"}
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 

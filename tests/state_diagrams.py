@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain.commitment import COMMITMENT_TRANSITIONS
 from app.domain.delivery import DELIVERY_TRANSITIONS
+from app.domain.order import ORDER_TRANSITIONS
 from app.domain.report import REPORT_TRANSITIONS
 from app.domain.study import STUDY_TRANSITIONS
 
@@ -36,6 +37,7 @@ def render() -> str:
         "Report": REPORT_TRANSITIONS,
         "Delivery": DELIVERY_TRANSITIONS,
         "Storage commitment request": COMMITMENT_TRANSITIONS,
+        "Order": ORDER_TRANSITIONS,
     }
     return "\n".join([HEAD, *(draw(name, table) for name, table in machines.items())])
 

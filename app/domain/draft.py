@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.errors import Rejected
+from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.report import Decision, Origin, Region, Section, Sentence, clean_text
 from app.domain.study import Instance, Study
 
@@ -70,10 +71,20 @@ class Draft:
 
 @dataclass(frozen=True)
 class DraftingOrder:
-    """What the drafting worker is to draft: a study and the instances of its revision."""
+    """What the drafting worker is to draft: a study, the instances of its revision, and why it was made.
+
+    Attributes
+    ----------
+    context
+        What the RIS's orders say; empty when there is none.
+    awaits_worklist
+        The worklist has been asked and has not answered yet.
+    """
 
     study: Study
     instances: tuple[Instance, ...]
+    context: ClinicalContext = NO_CONTEXT
+    awaits_worklist: bool = False
 
 
 def undrafted(reason: str) -> DraftContent:

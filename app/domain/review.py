@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from app.domain.attestation import Attestation
 from app.domain.delivery import Delivery
 from app.domain.draft import Draft
+from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.prior import Prior
 from app.domain.report import Report, ReportState
 from app.domain.study import Instance, Study
@@ -63,6 +64,8 @@ class Review:
         Whether this reader holds the lock of a report whose text may change.
     superseded_by
         The study's revision when a later image made the shown report an old one; None otherwise.
+    context
+        Why the study was made, by its orders as they are now, and a warning where an order is not used.
     others
         The study's other reports, oldest first: a signed one stays visible after a late image.
     priors
@@ -80,6 +83,7 @@ class Review:
     superseded_by: int | None
     others: tuple[ReportSummary, ...]
     priors: tuple[Prior, ...] = ()
+    context: ClinicalContext = NO_CONTEXT
 
 
 @dataclass(frozen=True)

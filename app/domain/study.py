@@ -122,10 +122,14 @@ class Study:
     ----------
     revision
         1 for the images of the first completion; each late image opens the next one.
+    patient
+        As the images say: what leaves as DICOM must match them.
     reason
         Why the study is undrafted, excluded or quarantined; empty otherwise.
     routing
         What the routing rules decided when it was completed; None without rules.
+    corrected
+        As the hospital's records say since a correction or merge; None when they never differed.
     """
 
     study_uid: str
@@ -149,6 +153,18 @@ class Study:
     completed_at: datetime | None
     instance_count: int
     routing: Routing | None = None
+    corrected: Patient | None = None
+
+    @property
+    def current_patient(self) -> Patient:
+        """The patient by the hospital's records, for people, HL7 and FHIR."""
+        return self.corrected or self.patient
+
+    def raise_priority(self, priority: Priority) -> Study:
+        """Return the study with a higher priority; a lower one changes nothing."""
+        if priority.rank <= self.priority:
+            return self
+        return replace(self, priority=priority.rank, priority_reason=priority.reason)
 
     def receive_image(self) -> Study:
         """Return the study after one more image: a late one opens the next revision (L12)."""

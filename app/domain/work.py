@@ -10,10 +10,13 @@ from typing import Any
 DRAFT_QUEUE = "draft"
 DELIVER_QUEUE = "deliver"
 HOUSEKEEPING_QUEUE = "housekeeping"
+# a draft waits for the answer: the question never stands behind long work such as fetching priors
+WORKLIST_QUEUE = "worklist"
 DRAFT_STUDY = "draft_study"
 DELIVER_REPORT = "deliver_report"
 FETCH_PRIORS = "fetch_priors"
 ASK_COMMITMENT = "ask_commitment"
+ASK_WORKLIST = "ask_worklist"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,16 @@ class QueueDepth:
     waiting: int
     running: int
     waiting_since: datetime | None
+
+
+def draft_lock(study_uid: str, revision: int) -> str:
+    """Return the queueing lock of the draft of a study revision."""
+    return f"draft:{study_uid}:{revision}"
+
+
+def worklist_lock(study_uid: str, revision: int) -> str:
+    """Return the queueing lock of the question to the worklist about a study revision."""
+    return f"worklist:{study_uid}:{revision}"
 
 
 def wait_before_retry(attempts: int, waits: Sequence[int]) -> timedelta | None:

@@ -7,15 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.access import service_actor
-from app.domain.audit import AuditEvent
+from app.domain.audit import AuditEvent, AuditFact
 from app.domain.routing import Routing
 from app.domain.study import Instance, Study, is_due
+from app.domain.work import ASK_WORKLIST, WORKLIST_QUEUE, worklist_lock
 from app.services.drafting import order_draft
 from app.services.facts import fact_about
+from app.services.orders import settle_study
 from app.services.priors import order_priors
 from app.store.engine import Store
+from app.store.unit_of_work import UnitOfWork
 
 Route = Callable[[Study, tuple[Instance, ...]], Routing | None]
+_LISTENER = service_actor("listener")
 
 
 def complete_due_studies(
@@ -24,6 +28,7 @@ def complete_due_studies(
     open_studies: frozenset[str],
     quiet: timedelta | None,
     now: datetime,
+    ask_worklist: bool = False,
     with_priors: bool = False,
     route: Route | None = None,
 ) -> tuple[str, ...]:
@@ -37,6 +42,8 @@ def complete_due_studies(
         StudyInstanceUIDs that an association still open has carried: those are never complete.
     quiet
         Overrides the quiet time of the modality.
+    ask_worklist
+        Whether there is a worklist to ask for the order of a study with an accession number.
     with_priors
         Whether there is an archive to look for earlier studies in.
     route
@@ -60,6 +67,7 @@ def complete_due_studies(
             open_studies=open_studies,
             quiet=quiet,
             now=now,
+            ask_worklist=ask_worklist,
             with_priors=with_priors,
             route=route or _no_rules,
         )
@@ -77,6 +85,7 @@ def _complete(
     open_studies: frozenset[str],
     quiet: timedelta | None,
     now: datetime,
+    ask_worklist: bool,
     with_priors: bool,
     route: Route,
 ) -> bool:
@@ -88,16 +97,37 @@ def _complete(
         instances = tx.studies.instances(study_uid, up_to_revision=study.revision)
         routed = study.route(route(study, instances))
         reason = "" if routed.routing is None else routed.routing.excluded
-        after = routed.exclude(reason, now=now) if reason else routed.complete(now=now)
+        facts: list[AuditFact] = []
+        if reason:
+            after, event = routed.exclude(reason, now=now), AuditEvent.STUDY_EXCLUDED
+        else:
+            after, facts = settle_study(tx, _LISTENER, routed.complete(now=now), now=now)
+            event = AuditEvent.STUDY_COMPLETED
         tx.studies.save(after)
-        event = AuditEvent.STUDY_EXCLUDED if reason else AuditEvent.STUDY_COMPLETED
         detail = {"revision": study.revision, "instances": len(instances), **_rules(after.routing)}
-        tx.audit.append(fact_about(tx, study, event, service_actor("listener"), now=now, detail=detail))
+        completed = fact_about(tx, study, event, _LISTENER, now=now, detail=detail)
+        for fact in (completed, *facts):
+            tx.audit.append(fact)
         if not reason:
-            order_draft(tx, after, now=now)
-            if with_priors:
-                order_priors(tx, after)
+            _order_work(tx, after, ask_worklist=ask_worklist, with_priors=with_priors, now=now)
         return True
+
+
+def _order_work(
+    tx: UnitOfWork, study: Study, *, ask_worklist: bool, with_priors: bool, now: datetime
+) -> None:
+    """Put what follows a completion into its queues; the draft waits a moment for the worklist's answer."""
+    if ask_worklist and study.accession_number:
+        tx.work.defer(
+            ASK_WORKLIST,
+            queue=WORKLIST_QUEUE,
+            priority=study.priority,
+            queueing_lock=worklist_lock(study.study_uid, study.revision),
+            arguments={"study_uid": study.study_uid, "revision": study.revision},
+        )
+    order_draft(tx, study, now=now)
+    if with_priors:
+        order_priors(tx, study)
 
 
 def _rules(routing: Routing | None) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from app.domain.errors import Rejected
 from app.domain.priority import Priority, with_findings
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.study import Study, StudyState
-from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
+from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY, draft_lock, worklist_lock
 from app.services.facts import fact_about
+from app.services.orders import clinical_context
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -45,7 +46,7 @@ def order_draft(tx: UnitOfWork, study: Study, *, now: datetime) -> None:
         DRAFT_STUDY,
         queue=DRAFT_QUEUE,
         priority=study.priority,
-        queueing_lock=f"draft:{study.study_uid}:{study.revision}",
+        queueing_lock=draft_lock(study.study_uid, study.revision),
         arguments={"study_uid": study.study_uid, "revision": study.revision},
     )
 
@@ -68,7 +69,12 @@ def take_order(store: Store, study_uid: str, revision: int) -> DraftingOrder | N
         study = tx.studies.get(study_uid)
         if not _wants_draft(study, revision, tx.reports.of_revision(study_uid, revision)):
             return None
-        return DraftingOrder(study, tx.studies.instances(study_uid, up_to_revision=revision))
+        return DraftingOrder(
+            study,
+            tx.studies.instances(study_uid, up_to_revision=revision),
+            context=clinical_context(tx, study),
+            awaits_worklist=tx.work.is_awaited(worklist_lock(study_uid, revision)),
+        )
 
 
 def record_draft(

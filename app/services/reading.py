@@ -16,6 +16,7 @@ from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRo
 from app.services.editing import accept_sentence, add_sentence, edit_sentence, reject_sentence
 from app.services.facts import fact_about
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
+from app.services.orders import clinical_context
 from app.services.permission import permit, record_denial
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -187,10 +188,11 @@ def _take_pen(
 
 def _review(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, *, now: datetime) -> Review:
     others = tx.reports.summaries(study.study_uid)
+    context = clinical_context(tx, study)
     if report is None:
         instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
         priors = tx.priors.of_study(study.study_uid)
-        return Review(study, instances, None, None, None, False, (), (), None, others, priors)
+        return Review(study, instances, None, None, None, False, (), (), None, others, priors, context)
     lock = tx.reports.leases.get(report.report_id)
     if lock is not None and not lock.is_held(now=now):
         lock = None
@@ -206,6 +208,7 @@ def _review(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, *
         superseded_by=study.revision if report.revision < study.revision else None,
         others=tuple(other for other in others if other.report_id != report.report_id),
         priors=tx.priors.of_study(study.study_uid),
+        context=context,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,10 +14,11 @@ from app.domain.audit import AuditEvent
 from app.domain.errors import Conflict, NotFound
 from app.domain.identifiers import is_uid
 from app.domain.intake import ReceivedInstance
-from app.domain.study import Instance, Patient, Study, StudyState
+from app.domain.study import Instance, Study, StudyState
 from app.domain.worklist import WorklistPage, WorklistQuery
-from app.store.study_rows import as_instance, as_study, locked, select_study
-from app.store.tables import AuditRow, InstanceRow, PatientRow, QuarantineRow, StudyRow
+from app.store.patients import patient_row
+from app.store.study_rows import StudySelect, as_instance, as_study, locked, select_study
+from app.store.tables import AuditRow, InstanceRow, QuarantineRow, StudyRow
 from app.store.worklist import select_page
 
 
@@ -43,6 +44,11 @@ class Studies:
         wanted = select_study().where(StudyRow.study_uid.in_(study_uids)).order_by(StudyRow.study_uid)
         rows = self._session.execute(locked(wanted)).all()
         return {row[0].study_uid: as_study(*row) for row in rows}
+
+    def of_accession(self, accession_number: str) -> tuple[str, ...]:
+        """Return the UIDs of the studies that bear an accession number, in order."""
+        wanted = select(StudyRow.study_uid).where(StudyRow.accession_number == accession_number)
+        return tuple(self._session.scalars(wanted.order_by(StudyRow.study_uid)))
 
     def receiving(self) -> tuple[Study, ...]:
         """Return the studies that images still arrive for, the one that waits longest first."""
@@ -72,7 +78,7 @@ class Studies:
         """
         added = insert(StudyRow).values(
             study_uid=received.study_uid,
-            patient_row_id=self._patient_row(received.patient, reference),
+            patient_row_id=patient_row(self._session, received.patient, reference),
             accession_number=received.accession_number,
             study_date=received.study_date,
             study_time=received.study_time,
@@ -168,27 +174,11 @@ class Studies:
         )
         return self._session.scalars(shown.limit(1)).one_or_none() is not None
 
-    def _one(self, wanted: Select[StudyRow, PatientRow, int], study_uid: str) -> Study:
+    def _one(self, wanted: StudySelect, study_uid: str) -> Study:
         row = self._session.execute(wanted).one_or_none() if is_uid(study_uid) else None
         if row is None:
             raise NotFound(f"there is no study {study_uid[:64]!r}")
         return as_study(*row)
-
-    def _patient_row(self, patient: Patient, reference: str) -> int:
-        described = {
-            "patient_id": patient.patient_id,
-            "issuer": patient.issuer,
-            "name": patient.name,
-            "birth_date": patient.birth_date,
-            "sex": patient.sex,
-        }
-        known = select(PatientRow.id).filter_by(**described)
-        row_id = self._session.scalars(known).one_or_none()
-        if row_id is None:
-            added = insert(PatientRow).values(**described, reference=reference)
-            self._session.execute(added.on_conflict_do_nothing())
-            row_id = self._session.scalars(known).one()
-        return row_id
 
 
 def _instance_values(received: ReceivedInstance, revision: int) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import aliased
 
 from app.domain.routing import routing_of
 from app.domain.study import Instance, Patient, Study, StudyState
 from app.store.tables import InstanceRow, PatientRow, StudyRow
+from app.store.tables_orders import StudyPatientRow
 
 Columns = TypeVarTuple("Columns")
+StudySelect = Select[StudyRow, PatientRow, int, PatientRow]
+# the patient by the hospital's records, beside the one that the images name
+CorrectedPatient = aliased(PatientRow, name="corrected_patient")
 
 
 def count_instances() -> ColumnElement[int]:
@@ -19,10 +24,17 @@ def count_instances() -> ColumnElement[int]:
     return counted.correlate(StudyRow).scalar_subquery()
 
 
-def select_study() -> Select[StudyRow, PatientRow, int]:
+def select_study() -> StudySelect:
     """Return the query whose rows `as_study` takes."""
-    return select(StudyRow, PatientRow, count_instances()).join(
-        PatientRow, PatientRow.id == StudyRow.patient_row_id
+    return with_patients(select(StudyRow, PatientRow, count_instances(), CorrectedPatient))
+
+
+def with_patients(wanted: Any) -> Any:
+    """Join `PatientRow` (by the images) and `CorrectedPatient` (by the records, or NULL) to the studies."""
+    return (
+        wanted.join(PatientRow, PatientRow.id == StudyRow.patient_row_id)
+        .outerjoin(StudyPatientRow, StudyPatientRow.study_uid == StudyRow.study_uid)
+        .outerjoin(CorrectedPatient, CorrectedPatient.id == StudyPatientRow.patient_row_id)
     )
 
 
@@ -35,17 +47,14 @@ def locked(wanted: Select[*Columns]) -> Select[*Columns]:
     return held.execution_options(populate_existing=True)
 
 
-def as_study(row: StudyRow, patient: PatientRow, instance_count: int) -> Study:
+def as_study(
+    row: StudyRow, patient: PatientRow, instance_count: int, corrected: PatientRow | None = None
+) -> Study:
     """Return the study that the rows describe."""
     return Study(
         study_uid=row.study_uid,
-        patient=Patient(
-            patient_id=patient.patient_id,
-            issuer=patient.issuer,
-            name=patient.name,
-            birth_date=patient.birth_date,
-            sex=patient.sex,
-        ),
+        patient=as_patient(patient),
+        corrected=None if corrected is None else as_patient(corrected),
         accession_number=row.accession_number,
         study_date=row.study_date,
         study_time=row.study_time,
@@ -66,6 +75,11 @@ def as_study(row: StudyRow, patient: PatientRow, instance_count: int) -> Study:
         instance_count=instance_count,
         routing=None if row.routing is None else routing_of(row.routing),
     )
+
+
+def as_patient(row: PatientRow) -> Patient:
+    """Return the person that the row describes."""
+    return Patient(row.patient_id, row.issuer, row.name, row.birth_date, row.sex)
 
 
 def as_instance(row: InstanceRow) -> Instance:

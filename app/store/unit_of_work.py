@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from app.store.deliveries import Deliveries
     from app.store.dicomweb import DicomwebIndex
     from app.store.forwarding import Forwarding
+    from app.store.orders import Orders
+    from app.store.patients import Patients
     from app.store.priors import Priors
     from app.store.reports import Reports
     from app.store.rule_versions import RuleVersions
@@ -101,6 +103,20 @@ class UnitOfWork:
         from app.store.commitments import Commitments
 
         return Commitments(self.session)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """Orders of the RIS and the messages that brought them."""
+        from app.store.orders import Orders
+
+        return Orders(self.session)
+
+    @cached_property
+    def patients(self) -> Patients:
+        """Corrected and merged patients."""
+        from app.store.patients import Patients
+
+        return Patients(self.session, self.audit.patient_ref)
 
     @cached_property
     def work(self) -> WorkQueue:

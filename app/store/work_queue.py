@@ -49,6 +49,14 @@ _GIVE_UP = text("""
      WHERE id = :job_id AND status = 'doing' AND worker_id IS NOT DISTINCT FROM :worker_id
     RETURNING attempts
 """)
+_RAISE = text("""
+    UPDATE procrastinate_jobs SET priority = :priority
+     WHERE queueing_lock = :lock AND status = 'todo' AND priority < :priority
+""")
+_IS_AWAITED = text("""
+    SELECT EXISTS (SELECT 1 FROM procrastinate_jobs
+      WHERE queueing_lock = :lock AND status IN ('todo', 'doing') AND attempts = 0)
+""")
 _FORMER_JOB = text("SELECT priority, queueing_lock FROM procrastinate_jobs WHERE id = :job_id")
 _DEPTHS = text("""
     SELECT queue_name,
@@ -112,6 +120,14 @@ class WorkQueue:
         except AlreadyEnqueued:
             return False
         return True
+
+    def raise_priority(self, queueing_lock: str, priority: int) -> None:
+        """Let a waiting job be picked sooner; one that runs already, or is as urgent, stays as it is."""
+        self._session.execute(_RAISE, {"lock": queueing_lock, "priority": priority})
+
+    def is_awaited(self, queueing_lock: str) -> bool:
+        """Tell whether a job waits for its first attempt, or is in it."""
+        return bool(self._session.scalar(_IS_AWAITED, {"lock": queueing_lock}))
 
     def stalled(self, silence: timedelta) -> tuple[Job, ...]:
         """Return and lock the jobs of workers whose heart has not beaten for `silence`.

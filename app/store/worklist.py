@@ -24,7 +24,7 @@ from app.domain.delivery import DeliveryState
 from app.domain.report import ReportState
 from app.domain.study import StudyState
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
-from app.store.study_rows import as_study, count_instances
+from app.store.study_rows import CorrectedPatient, as_study, count_instances, with_patients
 from app.store.tables import DeliveryRow, LockRow, PatientRow, ReportRow, StudyRow, UserRow
 
 # what needs attention first
@@ -56,8 +56,8 @@ class _Standing:
         columns: dict[SortKey, Any] = {
             SortKey.PRIORITY: StudyRow.priority,
             SortKey.RECEIVED: StudyRow.received_at,
-            SortKey.PATIENT: func.lower(PatientRow.name),
-            SortKey.PATIENT_ID: func.lower(PatientRow.patient_id),
+            SortKey.PATIENT: func.lower(func.coalesce(CorrectedPatient.name, PatientRow.name)),
+            SortKey.PATIENT_ID: func.lower(func.coalesce(CorrectedPatient.patient_id, PatientRow.patient_id)),
             SortKey.ACCESSION: StudyRow.accession_number,
             SortKey.STUDY_DATE: StudyRow.study_date + StudyRow.study_time,
             SortKey.MODALITY: StudyRow.modality,
@@ -87,6 +87,7 @@ def _page(query: WorklistQuery, standing: _Standing) -> Select[Any]:
     beside = select(
         StudyRow,
         PatientRow,
+        CorrectedPatient,
         count_instances().label("instance_count"),
         standing.report.c.id.label("report_id"),
         standing.report.c.state.label("report_state"),
@@ -97,9 +98,7 @@ def _page(query: WorklistQuery, standing: _Standing) -> Select[Any]:
         standing.delivery.c.reason.label("delivery_reason"),
         chosen.c.total,
     )
-    joined = beside.join(chosen, chosen.c.study_uid == StudyRow.study_uid).join(
-        PatientRow, PatientRow.id == StudyRow.patient_row_id
-    )
+    joined = with_patients(beside.join(chosen, chosen.c.study_uid == StudyRow.study_uid))
     return standing.beside(joined).order_by(chosen.c.place)
 
 
@@ -115,9 +114,7 @@ def _chosen(query: WorklistQuery, standing: _Standing) -> Subquery:
 
 
 def _narrow(query: WorklistQuery, standing: _Standing) -> Select[Any]:
-    wanted: Select[Any] = select(StudyRow.study_uid).join(
-        PatientRow, PatientRow.id == StudyRow.patient_row_id
-    )
+    wanted: Select[Any] = with_patients(select(StudyRow.study_uid))
     if query.report_states or query.sort in {SortKey.REPORT_STATE, SortKey.LOCK}:
         wanted = wanted.outerjoin(standing.report, true())
     if query.sort is SortKey.LOCK:
@@ -130,7 +127,10 @@ def _narrow(query: WorklistQuery, standing: _Standing) -> Select[Any]:
 def _conditions(query: WorklistQuery, standing: _Standing) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.text:
-        places = (PatientRow.name, PatientRow.patient_id, StudyRow.accession_number, StudyRow.description)
+        # a former name or identifier still finds the study
+        people = (PatientRow, CorrectedPatient)
+        places = [column for who in people for column in (who.name, who.patient_id)]
+        places += [StudyRow.accession_number, StudyRow.description]
         conditions.append(or_(*(place.icontains(query.text, autoescape=True) for place in places)))
     if query.states:
         conditions.append(StudyRow.state.in_([state.value for state in query.states]))
@@ -172,7 +172,7 @@ def _delivery_to_look_at() -> LateralFromClause:
 
 def _as_row(row: Any) -> WorklistRow:
     return WorklistRow(
-        study=as_study(row.StudyRow, row.PatientRow, row.instance_count),
+        study=as_study(row.StudyRow, row.PatientRow, row.instance_count, row.corrected_patient),
         report_id=row.report_id,
         report_state=ReportState(row.report_state) if row.report_state else None,
         report_revision=row.report_revision,

@@ -183,7 +183,7 @@ def viewer_data(review: Review) -> JSON:
 
 def patient_data(study: Study) -> JSON:
     """Return whose study it is, for the head of the page."""
-    patient = study.patient
+    patient = study.current_patient
     return {
         "name": patient.readable_name or "no name",
         "id": patient.patient_id or "no id",

@@ -45,6 +45,8 @@ _ACTIVITY = _code("110100", "Application Activity")
 _AUDIT_LOG_USED = _code("110101", "Audit Log Used")
 _ACCESSED = _code("110103", "DICOM Instances Accessed")
 _TRANSFERRED = _code("110104", "DICOM Instances Transferred")
+_ORDER = _code("110109", "Order Record")
+_PATIENT = _code("110110", "Patient Record")
 _PROCEDURE = _code("110111", "Procedure Record")
 _QUERY = _code("110112", "Query")
 _ALERT = _code("110113", "Security Alert")
@@ -76,6 +78,12 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.PRIORS_FOUND: EventForm(_QUERY, _E),
     AuditEvent.PRIOR_ATTACHED: EventForm(_TRANSFERRED, _C),
     AuditEvent.PRIORS_FAILED: EventForm(_TRANSFERRED, _C),
+    AuditEvent.ORDER_RECEIVED: EventForm(_ORDER, _C),
+    AuditEvent.ORDER_ATTACHED: EventForm(_ORDER, _U),
+    AuditEvent.ORDER_MISMATCH: EventForm(_ALERT, _E),
+    AuditEvent.PATIENT_CORRECTED: EventForm(_PATIENT, _U),
+    AuditEvent.PATIENT_MERGED: EventForm(_PATIENT, _U),
+    AuditEvent.MESSAGE_REFUSED: EventForm(_ALERT, _E),
     AuditEvent.INSTANCE_QUARANTINED: EventForm(_ALERT, _E),
     AuditEvent.ASSOCIATION_REJECTED: EventForm(_ALERT, _E, _code("110126", "Node Authentication")),
     AuditEvent.DELIVERY_SENT: EventForm(_TRANSFERRED, _R),

@@ -26,7 +26,8 @@ from app.services.delivery import load_order, record_failed, record_sent
 from app.services.drafting import decline_overdue
 from app.settings import Settings
 from app.store.engine import Store, open_store
-from app.workers.attempts import describe
+from app.workers.ask_worklist import AskWorklist
+from app.workers.attempts import Task, describe
 from app.workers.beside import run_beside
 from app.workers.commit import AskCommitment, ask_overdue_again, wants_commitment
 from app.workers.fetch_priors import FetchPriors, prior_source
@@ -39,6 +40,7 @@ from pacs_bridge.store_scu import send_instances
 
 DRAFT_WAIT = timedelta(seconds=45)
 SENDERS = 4
+QUESTIONS = 2
 _HOUSEKEEPING_SECONDS = 5.0
 _FORWARDING_STOP_SECONDS = 5.0
 _TIMEOUTS = Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0)
@@ -48,7 +50,11 @@ def deliver(settings: Settings) -> None:
     """Deliver reports, and keep house, until SIGTERM or SIGINT; then end within 10 s."""
     actor = service_actor("delivery")
     with open_store(settings) as store:
-        task = DeliverReport(store, actor, settings)
+        tasks: list[Task] = [
+            DeliverReport(store, actor, settings),
+            AskCommitment(store, actor, settings),
+            AskWorklist(store, service_actor("worklist"), settings),
+        ]
         threading.Thread(
             target=_keep_house, args=(store, actor, settings), name="housekeeping", daemon=True
         ).start()
@@ -59,8 +65,8 @@ def deliver(settings: Settings) -> None:
                 store,
                 settings,
                 actor,
-                [task, AskCommitment(store, actor, settings)],
-                concurrency=SENDERS,
+                tasks,
+                concurrency=SENDERS + QUESTIONS,
                 on_ready=lambda: structlog.get_logger().info("ready"),
             ).run()
         forwarding()

@@ -19,10 +19,12 @@ import structlog
 from app.domain.access import Actor, service_actor
 from app.domain.draft import DraftContent, DraftingOrder, undrafted
 from app.domain.errors import Rejected
+from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
 from app.services.drafting import record_draft, take_order
 from app.settings import Settings
 from app.store.engine import Store, open_store
+from app.workers.indication import await_worklist, context_of_images
 from app.workers.runtime import Worker
 
 if TYPE_CHECKING:
@@ -50,7 +52,15 @@ def work(settings: Settings) -> None:
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
         named = NamedModels(settings.models_dir, settings.device)
-        task = DraftStudy(store, actor, model, decoder, settings.spool_dir / "objects", named)
+        task = DraftStudy(
+            store,
+            actor,
+            model,
+            decoder,
+            settings.spool_dir / "objects",
+            named,
+            order_wait_seconds=settings.order_wait_seconds,
+        )
         Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
 
 
@@ -160,6 +170,8 @@ class DraftStudy:
         Folder of the spool that holds the instances by digest.
     named
         The models that rules may name; None knows only the one of the settings.
+    order_wait_seconds
+        How long after completion the worklist is waited for.
     """
 
     store: Store
@@ -170,12 +182,13 @@ class DraftStudy:
     named: NamedModels | None = None
     name: str = DRAFT_STUDY
     queue: str = DRAFT_QUEUE
+    order_wait_seconds: float = 0.0
 
     def run(self, **arguments: Any) -> None:
         """Draft one study revision; nothing happens when it is drafted already or superseded."""
         study_uid, revision = str(arguments["study_uid"]), int(arguments["revision"])
         log = structlog.get_logger().bind(study_uid=study_uid, revision=revision)
-        order = take_order(self.store, study_uid, revision)
+        order = self._take(study_uid, revision)
         if order is None:
             log.info("nothing to draft")
             return
@@ -183,8 +196,10 @@ class DraftStudy:
         model = chosen.load()
         if model is None:
             raise Rejected(f"model unavailable: {chosen.problem}")
-        draft = self._draft(order, model)
-        recorded = self._record(order, draft if isinstance(draft, DraftContent) else as_content(draft))
+        context = self._context(order)
+        draft = self._draft(order, model, context)
+        content = draft if isinstance(draft, DraftContent) else as_content(draft, context)
+        recorded = self._record(order, content)
         log.info("draft recorded" if recorded else "draft came too late", status=draft.status)
 
     def note_failure(self, reason: str, **arguments: Any) -> None:
@@ -209,13 +224,28 @@ class DraftStudy:
             raise Rejected(f"model unavailable: no model {name} here")
         return self.named.find(name)
 
-    def _draft(self, order: DraftingOrder, model: JanusMed) -> Draft | DraftContent:
+    def _take(self, study_uid: str, revision: int) -> DraftingOrder | None:
+        order = take_order(self.store, study_uid, revision)
+        if order is None:
+            return None
+        return await_worklist(
+            order, lambda: take_order(self.store, study_uid, revision), seconds=self.order_wait_seconds
+        )
+
+    def _context(self, order: DraftingOrder) -> ClinicalContext:
+        """Return why the study was made: by its orders, else by the first image that says so."""
+        if order.context.is_known:
+            return order.context
+        found = (context_of_images(self._object(each.sha256)) for each in order.instances if each.is_image)
+        return next((context for context in found if context.is_known), order.context)
+
+    def _draft(self, order: DraftingOrder, model: JanusMed, context: ClinicalContext) -> Draft | DraftContent:
         from janus_med.drafting import draft_study
 
         study, problem = self._read(order)
         if study is None:
             return undrafted(problem)
-        return draft_study(study, model, decoder=self.decoder)
+        return draft_study(study, model, decoder=self.decoder, indication=context.indication)
 
     def _read(self, order: DraftingOrder) -> tuple[Study | None, str]:
         """Read the headers of the order's objects; the second value says why there is no image."""
@@ -249,7 +279,7 @@ class DraftStudy:
         )
 
 
-def as_content(draft: Draft) -> DraftContent:
+def as_content(draft: Draft, context: ClinicalContext = NO_CONTEXT) -> DraftContent:
     """Return a draft as the store keeps it; what a re-run needs becomes its provenance."""
     document = draft.to_json()
     return DraftContent(
@@ -265,5 +295,6 @@ def as_content(draft: Draft) -> DraftContent:
             "sop_instance_uids": document["input_sop_instance_uids"],
             "preprocessing_sha256": document["preprocessing_sha256"],
             "seed": document["seed"],
+            "clinical_context": context.as_provenance(),
         },
     )

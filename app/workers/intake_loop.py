@@ -43,6 +43,8 @@ class IntakeLoop:
         Whether there is an archive to look for earlier studies in.
     rules
         Decides about each study when it is complete; None without rules.
+    ask_worklist
+        Whether a complete study's order is asked for.
 
     Attributes
     ----------
@@ -60,6 +62,7 @@ class IntakeLoop:
         quiet_seconds: float | None,
         with_priors: bool = False,
         rules: StudyRules | None = None,
+        ask_worklist: bool = False,
     ) -> None:
         self._spool = spool
         self._commitments = CommitmentIntake(spool.layout)
@@ -69,6 +72,7 @@ class IntakeLoop:
         self._quiet = None if quiet_seconds is None else timedelta(seconds=quiet_seconds)
         self._with_priors = with_priors
         self._rules = rules
+        self._ask_worklist = ask_worklist
         self._store: Store | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -128,6 +132,7 @@ class IntakeLoop:
             now=began,
             with_priors=self._with_priors,
             route=None if self._rules is None else self._rules.refresh(self._store, now=began),
+            ask_worklist=self._ask_worklist,
         )
         for study_uid in done:
             structlog.get_logger().info("study complete", study_uid=study_uid)

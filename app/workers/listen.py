@@ -69,6 +69,7 @@ def listen(settings: Settings) -> None:
         quiet_seconds=settings.quiet_seconds,
         with_priors=settings.archive is not None,
         rules=StudyRules(settings.rules_path, settings.rule_targets, spool.open_object),
+        ask_worklist=settings.worklist_scp is not None,
     )
     try:
         listener.start()

@@ -33,8 +33,10 @@ def plan_children(settings: Settings) -> tuple[ChildPlan, ...]:
     """Return the processes of the system."""
     command = (sys.executable, "-m", "app.cli")
     host = "127.0.0.1" if settings.ui_host in {"0.0.0.0", ""} else settings.ui_host  # noqa: S104 - compared
+    hl7 = (ChildPlan("hl7", (*command, "hl7")),) if settings.hl7_port else ()
     return (
         ChildPlan("listener", (*command, "listen")),
+        *hl7,
         ChildPlan("drafting", (*command, "work")),
         ChildPlan("delivery", (*command, "deliver")),
         ChildPlan("ui", (*command, "ui"), url=f"http://{host}:{settings.ui_port}/live"),
@@ -56,6 +58,7 @@ def check_ports(settings: Settings) -> None:
     require_free(
         settings.dicom_host, settings.dicom_port, setting="JANUS_MED_DICOM_PORT", purpose="DICOM listener"
     )
+    require_free(settings.hl7_host, settings.hl7_port, setting="JANUS_MED_HL7_PORT", purpose="HL7")
     require_free(settings.ui_host, settings.ui_port, setting="JANUS_MED_UI_PORT", purpose="web UI")
 
 

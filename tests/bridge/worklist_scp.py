@@ -88,6 +88,7 @@ def write_entry(
 def run_worklist_scp(folder: Path) -> Iterator[int]:
     """Run the SCP on a free port of loopback until the block ends; gives the port."""
     need(WLMSCPFS.exists() and DUMP2DCM.exists(), "DCMTK (apt-get install dcmtk)")
+    (folder / AE_TITLE).mkdir(parents=True, exist_ok=True)
     port = free_port()
     process = subprocess.Popen(
         [WLMSCPFS, "--single-process", "--keep-char-set", "-dfp", folder, str(port)],

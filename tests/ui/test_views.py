@@ -15,7 +15,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app.ui
+from app.domain.access import service_actor
+from app.domain.intake import ReceivedInstance
+from app.domain.order import OrderCommand, OrderContent, OrderUpdate
+from app.domain.study import Patient
 from app.services import reading, signing
+from app.services.orders import Receipt, take_orders
+from app.services.patients import correct_patient
 from app.ui.room import furnish
 from tests.ui import seed
 from tests.ui.conftest import Hospital
@@ -53,6 +59,11 @@ class Page:
             if element.proto.component_name == f"janus_med_{name}":
                 return json.loads(element.proto.json)
         return None
+
+    @property
+    def notes(self) -> list[str]:
+        """Information and warnings on the page."""
+        return [str(note.value) for note in (*self._app.warning, *self._app.info)]
 
     @property
     def places(self) -> list[str]:
@@ -166,6 +177,60 @@ def test_opening_takes_the_lock_and_the_second_reader_sees_the_owner(
     assert second is not None
     assert (first["mayEdit"], first["signAs"]) == (True, "final")
     assert (second["mayEdit"], second["signAs"], second["lock"]["owner"]) == (False, "", "Dr. Ada Attending")
+
+
+def send_order(hospital: Hospital, study: ReceivedInstance, **changes: str) -> None:
+    """Let the RIS place an order for the study's accession number."""
+    patient = Patient(changes.pop("patient_id", study.patient_id), "", "Some^Body", "", "")
+    content = OrderContent("PL1", "FI1", study.accession_number, patient, **changes)
+    take_orders(
+        hospital.store,
+        service_actor("hl7"),
+        [OrderUpdate(OrderCommand.PLACE, content)],
+        source="HL7 RIS",
+        now=datetime.now(UTC),
+    )
+
+
+def test_review_shows_the_order_beside_the_draft(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    study = hospital.chest(accession_number="A1")
+    page = page_of("ada").open(view="review", study=study.study_uid)
+    assert page.notes == []
+    send_order(
+        hospital, study, indication="Cough *since* Monday", procedure="Chest 2 views", allergies="Latex"
+    )
+    [order] = page.open(view="review", study=study.study_uid).notes
+    assert order.startswith("**Indication** Cough \\*since\\* Monday")
+    assert "**Requested procedure** Chest 2 views" in order
+    assert "**Allergies** Latex" in order
+
+
+def test_review_warns_of_an_order_that_names_another_patient(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    study = hospital.chest(accession_number="A1")
+    send_order(hospital, study, patient_id="SOMEBODY ELSE", indication="Secret of somebody else")
+    page = page_of("ada").open(view="review", study=study.study_uid)
+    [warning] = page.notes
+    assert "names another patient" in warning
+    assert "Secret" not in warning
+
+
+def test_corrected_name_stands_in_the_worklist(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    study = hospital.chest()
+    corrected = Patient(study.patient_id, study.issuer, "Married^Name", "", "")
+    receipt = Receipt("RIS", "1", "ab" * 32)
+    correct_patient(
+        hospital.store,
+        service_actor("hl7"),
+        corrected,
+        source="HL7 RIS",
+        receipt=receipt,
+        now=datetime.now(UTC),
+    )
+    shown = page_of("ada").open().component("worklist")
+    assert shown is not None
+    assert [row["name"] for row in shown["rows"]] == ["Married, Name"]
 
 
 def test_going_back_to_the_worklist_puts_the_pen_down(

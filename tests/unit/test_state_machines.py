@@ -15,6 +15,7 @@ from app.domain.commitment import COMMITMENT_TRANSITIONS, CommitmentCommand, Com
 from app.domain.delivery import DELIVERY_TRANSITIONS, DeliveryCommand, DeliveryState
 from app.domain.errors import InvalidTransition
 from app.domain.machine import advance
+from app.domain.order import ORDER_TRANSITIONS, OrderCommand, OrderState
 from app.domain.report import EDITABLE, FINAL, REPORT_TRANSITIONS, ReportCommand, ReportState
 from app.domain.study import STUDY_TRANSITIONS, StudyCommand, StudyState
 
@@ -24,6 +25,7 @@ MACHINES: dict[str, tuple[Table, type[StrEnum], type[StrEnum]]] = {
     "report": (REPORT_TRANSITIONS, ReportState, ReportCommand),
     "delivery": (DELIVERY_TRANSITIONS, DeliveryState, DeliveryCommand),
     "commitment": (COMMITMENT_TRANSITIONS, CommitmentState, CommitmentCommand),
+    "order": (ORDER_TRANSITIONS, OrderState, OrderCommand),
 }
 
 # Written out once more, by hand: state, then "command -> state" of each arrow.
@@ -65,6 +67,16 @@ ARROWS = {
         LOST: abandon -> ABANDONED
         ABANDONED: confirm -> COMMITTED, deny -> LOST
         COMMITTED:
+    """,
+    "order": """
+        REQUESTED: place -> REQUESTED, change -> REQUESTED, start -> IN_PROGRESS
+        REQUESTED: complete -> COMPLETED, cancel -> CANCELLED
+        IN_PROGRESS: place -> IN_PROGRESS, change -> IN_PROGRESS, start -> IN_PROGRESS
+        IN_PROGRESS: complete -> COMPLETED, cancel -> CANCELLED
+        COMPLETED: place -> COMPLETED, change -> COMPLETED, start -> COMPLETED
+        COMPLETED: complete -> COMPLETED, cancel -> CANCELLED
+        CANCELLED: place -> REQUESTED, change -> CANCELLED, start -> CANCELLED
+        CANCELLED: complete -> CANCELLED, cancel -> CANCELLED
     """,
 }
 

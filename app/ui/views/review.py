@@ -11,6 +11,7 @@ from app.domain.study import StudyState
 from app.services import reading
 from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
+from app.ui.present_order import context_data
 from app.ui.session import Visit
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
@@ -33,6 +34,7 @@ def show(visit: Visit) -> None:
     with text:
         _choose_report(review)
         show_priors(review.priors)
+        _show_context(review)
         _edit(visit, review)
 
 
@@ -62,6 +64,15 @@ def leave(visit: Visit) -> None:
 def _forget() -> None:
     """Make the next run open the study anew."""
     st.session_state.pop(_OPENED, None)
+
+
+def _show_context(review: Review) -> None:
+    """Show why the study was made, and warn when the draft was made without knowing it."""
+    shown = context_data(review)
+    for warning in shown["warnings"]:
+        st.warning(plain(warning))
+    if shown["lines"]:
+        st.info("\n\n".join(f"**{name}** {plain(text)}" for name, text in shown["lines"]))
 
 
 def _edit(visit: Visit, review: Review) -> None:

@@ -99,3 +99,17 @@ def test_errors_come_first() -> None:
     findings = [finding("Edema", "defer"), finding("Pneumothorax", "absent"), finding("Fracture", "present")]
     issues = check_draft(findings, [sentence("There is a pneumothorax.")])
     assert [issue.severity for issue in issues] == ["error", "warning", "info"]
+
+
+def test_finding_that_the_indication_asks_about_and_the_text_leaves_out_is_a_warning() -> None:
+    findings = [finding("Pneumothorax", "absent"), finding("Fracture", "defer"), finding("Edema", "absent")]
+    asked = {"indication": "Fall, rule out fracture. Pneumothorax?"}
+
+    assert kinds(findings, [sentence("No pneumothorax.")], **asked) == {
+        ("question_not_answered", "warning"),
+        ("deferred", "info"),
+    }
+    [issue, _] = check_draft(findings, [sentence("No pneumothorax.")], **asked)
+    assert "Fracture" in issue.message
+    both = [sentence("No pneumothorax."), sentence("No fracture.")]
+    assert ("question_not_answered", "warning") not in kinds(findings, both, **asked)
