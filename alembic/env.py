@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from alembic import context
+from app.store import tables_alerts  # noqa: F401 - its table belongs to the metadata
 from app.store.tables import Base
 
 # Two processes that upgrade at once take turns.

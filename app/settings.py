@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,7 +14,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from app.destinations import AnyDestination
+from app.destinations import DicomDestination as Destination
 from app.domain.errors import ConfigurationError
+
+__all__ = ["Destination", "PeerSettings", "Settings", "default_data_dir", "read_settings"]
 
 
 def default_data_dir() -> Path:
@@ -37,20 +41,6 @@ class PeerSettings(BaseModel):
     port: int = Field(default=0, description="Its DICOM port; 0 when it does not listen.", ge=0, le=65535)
     certificates: tuple[str, ...] = Field(
         default=(), description="SHA-256 fingerprints of the client certificates it may use over TLS."
-    )
-
-
-class Destination(BaseModel):
-    """A system that signed reports are sent to."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(description="How the destination is called in the worklist and the audit log.")
-    ae_title: str = Field(description="Its AE title.", min_length=1, max_length=16)
-    host: str = Field(description="Host name or address.")
-    port: int = Field(description="DICOM port.", ge=1, le=65535)
-    formats: tuple[Literal["report_sr"], ...] = Field(
-        default=("report_sr",), description="Result formats that it gets."
     )
 
 
@@ -84,9 +74,21 @@ class Settings(BaseSettings):
     quiet_seconds: float | None = Field(
         default=None, description="Overrides the quiet time after which a study is complete.", ge=0
     )
-    destinations: tuple[Destination, ...] = Field(
-        default=(), description="Where signed reports go (JSON list of name, ae_title, host, port, formats)."
+    destinations: tuple[AnyDestination, ...] = Field(
+        default=(), description="Where signed reports go (JSON list; see Destinations below)."
     )
+    send_preliminary: bool = Field(
+        default=False, description="What a resident signed leaves too, marked as preliminary."
+    )
+    delivery_retry_seconds: tuple[int, ...] = Field(
+        default=(10, 60, 300, 900, 1800, 3600, 3600, 3600),
+        description="Waits between the attempts of a delivery (JSON list), each varied by a quarter; then "
+        "it is a dead letter.",
+    )
+    alert_command: tuple[str, ...] = Field(
+        default=(), description="Program and arguments (JSON list) that get an alert as JSON on standard input."
+    )
+    alert_url: str = Field(default="", description="Address that gets an alert as JSON by POST.")
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or a torch device such as `cuda:0`.")
     ui_host: str = Field(default="127.0.0.1", description="Address of the web UI.")
@@ -113,6 +115,14 @@ class Settings(BaseSettings):
         default=30, description="Silence after which a killed worker's job is given to another.", ge=2
     )
     log_level: Literal["INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Log level.")
+
+    @field_validator("destinations")
+    @classmethod
+    def _have_names_of_their_own(cls, value: tuple[AnyDestination, ...]) -> tuple[AnyDestination, ...]:
+        names = [destination.name for destination in value]
+        if len(set(names)) < len(names):
+            raise ValueError("two destinations have the same name")
+        return value
 
     @classmethod
     def settings_customise_sources(

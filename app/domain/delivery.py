@@ -1,16 +1,17 @@
-"""A signed report on its way out: one row per report, destination and format."""
+"""A signed report on its way out: one row per signature, destination and format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from app.domain.attestation import Attestation
 from app.domain.machine import advance
-from app.domain.report import Report
+from app.domain.report import Report, ReportState
 from app.domain.study import Instance, Patient, Study
 
 
@@ -22,6 +23,7 @@ class DeliveryState(StrEnum):
     COMMITTED = "COMMITTED"
     FAILED = "FAILED"
     DEAD = "DEAD"
+    CANCELLED = "CANCELLED"
 
 
 class DeliveryCommand(StrEnum):
@@ -32,6 +34,7 @@ class DeliveryCommand(StrEnum):
     FAIL = "fail"
     GIVE_UP = "give up"
     RETRY = "retry"
+    CANCEL = "cancel"
 
 
 _S, _C = DeliveryState, DeliveryCommand
@@ -45,7 +48,37 @@ DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryCommand], DeliverySta
     (_S.FAILED, _C.GIVE_UP): _S.DEAD,
     (_S.DEAD, _C.RETRY): _S.PENDING,
     (_S.FAILED, _C.RETRY): _S.PENDING,
+    # a later message says all of it, or the report was withdrawn
+    (_S.PENDING, _C.CANCEL): _S.CANCELLED,
+    (_S.FAILED, _C.CANCEL): _S.CANCELLED,
+    (_S.DEAD, _C.CANCEL): _S.CANCELLED,
+    # an attempt was on its way at that moment, and arrived
+    (_S.CANCELLED, _C.ACKNOWLEDGE): _S.SENT,
 }
+
+OPEN = frozenset({DeliveryState.PENDING, DeliveryState.FAILED})
+JITTER = 0.25
+
+
+def wait_before_resend(
+    delivery_id: int, attempts: int, waits: Sequence[int], *, seed: int = 0
+) -> timedelta | None:
+    """Return how long to wait after a failed attempt, or None when it was the last one.
+
+    The wait varies by a quarter up and down, so that what failed together does not come back together; the
+    same delivery and attempt give the same wait.
+
+    Parameters
+    ----------
+    attempts
+        Attempts that failed, the last one included.
+    waits
+        Seconds between the attempts.
+    """
+    if attempts > len(waits):
+        return None
+    chance = random.Random(f"{seed}/{delivery_id}/{attempts}")  # noqa: S311 - spreads load, hides nothing
+    return timedelta(seconds=waits[attempts - 1] * chance.uniform(1 - JITTER, 1 + JITTER))
 
 
 @dataclass(frozen=True)
@@ -55,7 +88,7 @@ class Delivery:
     Attributes
     ----------
     destination
-        ``AE@host:port`` as configured.
+        The configured name; deliveries of the first release have ``AE@host:port`` instead.
     kind
         The result format, for example ``report_sr``.
     sop_uid
@@ -92,8 +125,14 @@ class Delivery:
         return replace(self, state=state, attempts=self.attempts + 1, reason=reason)
 
     def retry(self) -> Delivery:
-        """Return the delivery as waiting once more; why it failed stays readable until it is sent."""
-        return replace(self, state=advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.RETRY))
+        """Return the delivery with fresh attempts; why it failed stays readable until it is sent."""
+        state = advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.RETRY)
+        return replace(self, state=state, attempts=0)
+
+    def cancel(self, reason: str) -> Delivery:
+        """Return the delivery as one that will not be sent, and why."""
+        state = advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.CANCEL)
+        return replace(self, state=state, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -102,6 +141,16 @@ class DeliveryOrder:
 
     Attributes
     ----------
+    state
+        What the message says of the report: the state that the signature gave it.
+    attestation
+        The signature that the message is about; of a withdrawal the withdrawing one.
+    signed
+        The signature whose text the message carries; of a withdrawal the one that is withdrawn.
+    earlier
+        What went, or was to go, to the same destination in the same format before, oldest first.
+    withdrawal_reason
+        Empty unless the report was withdrawn.
     source
         The instance that the object refers to first: the first image of the signed revision.
     instances
@@ -120,6 +169,10 @@ class DeliveryOrder:
     source: Instance
     instances: tuple[Instance, ...]
     report: Report
+    state: ReportState
     attestation: Attestation
+    signed: Attestation
+    earlier: tuple[Delivery, ...]
+    withdrawal_reason: str
     sections: Mapping[str, str]
     draft_model: Mapping[str, Any]

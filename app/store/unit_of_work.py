@@ -12,6 +12,7 @@ from app.store.keys import Keys
 from app.store.users import Users
 
 if TYPE_CHECKING:
+    from app.store.alerts import Alerts
     from app.store.deliveries import Deliveries
     from app.store.reports import Reports
     from app.store.studies import Studies
@@ -61,6 +62,13 @@ class UnitOfWork:
         from app.store.deliveries import Deliveries
 
         return Deliveries(self.session)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What a person has to look at."""
+        from app.store.alerts import Alerts
+
+        return Alerts(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:
