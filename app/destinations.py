@@ -21,7 +21,8 @@ class TlsClient(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ca_file: Path | None = Field(
-        default=None, description="PEM file of the authority that signed its certificate; empty: the system's."
+        default=None,
+        description="PEM file of the authority that signed its certificate; empty: the system's.",
     )
     certificate_file: Path | None = Field(default=None, description="Our certificate (PEM), if it asks.")
     key_file: Path | None = Field(default=None, description="The key of our certificate (PEM).")
@@ -114,8 +115,9 @@ class FhirDestination(_WebReceiver):
     """A FHIR R4 server that takes transactions."""
 
     kind: Literal["fhir"]
-    identifier_system: str = Field(
-        default="urn:ietf:rfc:3986", description="System of patient identifiers whose issuer is unknown."
+    patient_identifier_system: str = Field(
+        default="",
+        description="System of patient identifiers whose issuer is no object identifier; empty: none is named.",
     )
 
     @property

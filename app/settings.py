@@ -86,7 +86,8 @@ class Settings(BaseSettings):
         "it is a dead letter.",
     )
     alert_command: tuple[str, ...] = Field(
-        default=(), description="Program and arguments (JSON list) that get an alert as JSON on standard input."
+        default=(),
+        description="Program and arguments (JSON list) that get an alert as JSON on standard input.",
     )
     alert_url: str = Field(default="", description="Address that gets an alert as JSON by POST.")
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")

@@ -9,7 +9,7 @@ from pydicom.uid import UID
 
 from pacs_bridge.listener_config import VERIFICATION, supported_contexts
 from pacs_bridge.results.report_content import Code
-from pacs_bridge.results.report_sr import FLAGS
+from pacs_bridge.results.report_states import WIRE_STATES
 from pacs_bridge.results.report_tree import ALGORITHM_SECTION, ALGORITHM_STATEMENT, HEADINGS
 from tests.generated import DOCS, publish, replace_part
 
@@ -36,9 +36,16 @@ def render_storage_classes() -> str:
 
 
 def render_report_flags() -> str:
-    """Return the three flags of the document for each state of a report."""
-    rows = [f"| {state.value} | {' | '.join(flags)} |" for state, flags in FLAGS.items()]
-    return "\n".join(["| state | Completion | Verification | Preliminary |", "|---|---|---|---|", *rows])
+    """Return what each state of a report is called in the document, in HL7 and in FHIR."""
+    rows = [
+        f"| {state.value} | {' / '.join(wire.sr_flags or ['rejection note'])} | {wire.result_status or 'not sent'} "
+        f"| {wire.report_status or 'not sent'} |"
+        for state, wire in WIRE_STATES.items()
+    ]
+    head = (
+        "| state | Completion / Verification / Preliminary Flag | OBR-25, OBX-11 | DiagnosticReport.status |"
+    )
+    return "\n".join([head, "|---|---|---|---|", *rows])
 
 
 def render_report_headings() -> str:

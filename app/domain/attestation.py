@@ -83,7 +83,13 @@ def canonical_text(
 
 
 def withdrawal_text(
-    report: Report, withdrawn: Attestation, *, username: str, printed_name: str, reason: str, signed_at: datetime
+    report: Report,
+    withdrawn: Attestation,
+    *,
+    username: str,
+    printed_name: str,
+    reason: str,
+    signed_at: datetime,
 ) -> str:
     """Return what a withdrawal binds (RFC 8785): report, the signature withdrawn, reason, name, time, meaning."""
     body: dict[str, Any] = {

@@ -78,9 +78,7 @@ def sign(
         tx.reports.leases.drop(report_id)
         study = tx.studies.get(report.study_uid)
         leaves = action is Action.SIGN_FINAL or send_preliminary
-        count = put_into_outbox(
-            tx, actor, study, after, attestation, destinations if leaves else (), now=now
-        )
+        count = put_into_outbox(tx, actor, study, after, attestation, destinations if leaves else (), now=now)
         _record(tx, actor, study, attestation, count, now)
         return attestation
 

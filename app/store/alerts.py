@@ -57,7 +57,8 @@ class Alerts:
     def open(self) -> tuple[Alert, ...]:
         """Return the alerts whose cause stands, oldest first."""
         return tuple(
-            _as_alert(row) for row in self._session.scalars(select(AlertRow).where(_OPEN).order_by(AlertRow.id))
+            _as_alert(row)
+            for row in self._session.scalars(select(AlertRow).where(_OPEN).order_by(AlertRow.id))
         )
 
 

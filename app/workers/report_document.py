@@ -1,15 +1,13 @@
-"""A signed report as a DICOM document: the text as it was signed, patient and study as in the images."""
+"""A signed report as the values of its messages: the text as it was signed, patient and study as in the images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
-from app.domain.attestation import Meaning
 from app.domain.delivery import DeliveryOrder
 from app.domain.errors import Rejected
 from app.domain.identifiers import derived_uid
+from app.domain.report import Decision, ReportState
 from app.domain.report import Section as ReportSection
 from app.domain.report import Sentence as ReportSentence
 from app.domain.study import Instance
@@ -20,18 +18,20 @@ from pacs_bridge.results.report_content import (
     Algorithm,
     Observer,
     ReportContent,
-    ReportState,
     Section,
     Sentence,
     SourceInstance,
     SourceStudy,
     Verification,
 )
-from pacs_bridge.results.report_sr import build_report_sr
+from pacs_bridge.results.report_content import ReportState as WireState
+from pacs_bridge.results.report_message import AcceptedFinding, ReportMessage, Signature
+
+_UNVERIFIED = frozenset({ReportState.PRELIMINARY})
 
 
-def build_document(order: DeliveryOrder, institution: str, source: Path) -> Dataset:
-    """Build the SR of a delivery; the same order gives the same document.
+def report_content(order: DeliveryOrder, institution: str, source: Path) -> ReportContent:
+    """Return what the documents of a delivery say; the same order gives the same values.
 
     Parameters
     ----------
@@ -43,33 +43,56 @@ def build_document(order: DeliveryOrder, institution: str, source: Path) -> Data
     Raises
     ------
     Rejected
-        If the report is not final, or its sentences are not the text that was signed.
-    pacs_bridge.errors.Rejected
-        If the document cannot be built.
+        If the sentences are not the text that was signed.
     """
-    if order.delivery.kind != "report_sr":
-        raise Rejected(f"no such result format: {order.delivery.kind}")
-    if order.attestation.meaning is not Meaning.FINAL:
-        raise Rejected("only a report that an attending has signed may leave")
-    attestation = order.attestation
-    signer = Observer(attestation.printed_name, institution or "unknown", attestation.username)
-    content = ReportContent(
-        state=ReportState.SIGNED,
+    signed = order.signed
+    signer = Observer(signed.printed_name, institution or "unknown", signed.username)
+    verified = () if order.state in _UNVERIFIED else (Verification(signer, signed.signed_at),)
+    return ReportContent(
+        state=WireState(order.state.value),
         study=_study(order, source),
-        evidence=tuple(_reference(instance) for instance in order.instances),
+        evidence=tuple(reference_to(instance) for instance in order.instances),
         sections=tuple(_sections(order)),
-        written_at=attestation.signed_at,
-        series_uid=derived_uid("series", order.delivery.sop_uid),
+        written_at=signed.signed_at,
+        series_uid=series_uid_of(order.delivery.sop_uid),
         sop_instance_uid=order.delivery.sop_uid,
         observer=signer,
         algorithm=_algorithm(order),
-        verifications=(Verification(signer, attestation.signed_at),),
+        verifications=verified,
     )
-    return build_report_sr(content)
+
+
+def report_message(order: DeliveryOrder, institution: str, source: Path) -> ReportMessage:
+    """Return what HL7 and FHIR say; the same order gives the same values.
+
+    Raises
+    ------
+    Rejected
+        If the sentences are not the text that was signed.
+    """
+    act = order.attestation
+    return ReportMessage(
+        content=report_content(order, institution, source),
+        report_uid=derived_uid("report", order.study.study_uid, str(order.report.report_id)),
+        message_uid=order.delivery.sop_uid,
+        signature=Signature(act.printed_name, act.username, act.signed_at, act.meaning.value, act.sha256),
+        findings=_findings(order),
+        withdrawal_reason=order.withdrawal_reason,
+    )
+
+
+def series_uid_of(sop_uid: str) -> str:
+    """Return the series of an object that we sent: each has its own."""
+    return derived_uid("series", sop_uid)
+
+
+def reference_to(instance: Instance) -> SourceInstance:
+    """Return an instance as documents refer to it."""
+    return SourceInstance(instance.study_uid, instance.series_uid, instance.sop_class_uid, instance.sop_uid)
 
 
 def _sections(order: DeliveryOrder) -> list[Section]:
-    images = {instance.sop_uid: _reference(instance) for instance in order.instances}
+    images = {instance.sop_uid: reference_to(instance) for instance in order.instances}
     return [
         Section(section.value, _sentences(order, section, images))
         for section in ReportSection
@@ -95,8 +118,15 @@ def _image(sentence: ReportSentence, images: dict[str, SourceInstance]) -> tuple
     return (images[sentence.region.sop_uid],)
 
 
-def _reference(instance: Instance) -> SourceInstance:
-    return SourceInstance(instance.study_uid, instance.series_uid, instance.sop_class_uid, instance.sop_uid)
+def _findings(order: DeliveryOrder) -> tuple[AcceptedFinding, ...]:
+    """Return each finding behind an accepted sentence once, with the highest confidence it was shown with."""
+    found: dict[str, float | None] = {}
+    for sentence in order.report.sentences:
+        if sentence.decision is Decision.ACCEPTED:
+            for name in sentence.findings:
+                known = [value for value in (found.get(name), sentence.confidence) if value is not None]
+                found[name] = max(known, default=None)
+    return tuple(AcceptedFinding(name, probability) for name, probability in found.items())
 
 
 def _study(order: DeliveryOrder, source: Path) -> SourceStudy:

@@ -6,10 +6,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from app.store import tables_alerts  # noqa: F401 - its table belongs to the metadata
 from app.store.connection import make_engine
 from app.store.migrate import migrations, upgrade_database
 from app.store.readiness import SCHEMA_REVISION
-from app.store import tables_alerts  # noqa: F401 - its table belongs to the metadata
 from app.store.tables import Base
 from tests.postgres import Database
 

@@ -1,0 +1,40 @@
+"""Senders of DICOM objects: C-STORE and STOW-RS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.destinations import AnyDestination, DicomDestination, DicomwebDestination
+from app.domain.delivery import DeliveryOrder
+from app.workers.peer_settings import client_context, web_peer
+from app.workers.result_objects import build_object
+
+if TYPE_CHECKING:
+    from app.workers.senders import Site
+
+
+def send_dicom(order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
+    """Store the object at a PACS; a resend has the same SOP Instance UID."""
+    from pacs_bridge.destination import Destination, Timeouts
+    from pacs_bridge.store_scu import send_instances
+
+    assert isinstance(destination, DicomDestination)
+    peer = Destination(
+        destination.ae_title, destination.host, destination.port, tls=client_context(destination)
+    )
+    send_instances(
+        [build_object(order, site)],
+        peer,
+        calling_ae=site.settings.ae_title,
+        timeouts=Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0),
+        # a deliverer that was killed may have sent it: the UID is this signature's own
+        sent_before=True,
+    )
+
+
+def send_dicomweb(order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
+    """Store the object at a web server; one that has it already is a success."""
+    from pacs_bridge.stow_client import store_instances
+
+    assert isinstance(destination, DicomwebDestination)
+    store_instances([build_object(order, site)], web_peer(destination))
