@@ -117,7 +117,7 @@ class FhirDestination(_WebReceiver):
     kind: Literal["fhir"]
     patient_identifier_system: str = Field(
         default="",
-        description="System of patient identifiers whose issuer is no object identifier; empty: none is named.",
+        description="System of patient identifiers whose issuer is no object identifier; empty: none.",
     )
 
     @property

@@ -22,7 +22,7 @@ def send_bundle(bundle: Mapping[str, Any], peer: WebPeer) -> None:
     MessageRefused
         The server does not take it.
     Retriable
-        It is not known whether the server has it, or it cannot take it now: the same bundle may be sent again.
+        Whether the server has it is not known, or it cannot take it now: the same bundle may be sent again.
     """
     body = json.dumps(bundle, ensure_ascii=False).encode()
     answer = post(peer, "", body, {"Content-Type": f"{_MEDIA_TYPE}; charset=utf-8", "Accept": _MEDIA_TYPE})

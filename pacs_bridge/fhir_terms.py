@@ -45,7 +45,7 @@ def uid_identifier(uid: str) -> JSON:
 
 
 def by_identifier(resource_type: str, value: str, *, system: str = "", kind: JSON | None = None) -> JSON:
-    """Return a reference to a resource of the receiver's by its identifier (R4 2.3.0.4, logical reference)."""
+    """Return a logical reference to a resource of the receiver's, by its identifier (R4 2.3.0.4)."""
     identifier: JSON = {"value": value}
     if system:
         identifier["system"] = system
@@ -66,7 +66,7 @@ def patient(study: SourceStudy, system: str) -> JSON:
 
 
 def imaging_study(study: SourceStudy) -> JSON:
-    """Return the reference to the imaging study, by its UID as FHIR writes it (R4 ImagingStudy.identifier)."""
+    """Return the reference to the imaging study, by its UID (R4 ImagingStudy.identifier)."""
     return by_identifier("ImagingStudy", f"urn:oid:{study.study_uid}", system="urn:dicom:uid")
 
 

@@ -1,4 +1,4 @@
-"""A report as HL7 v2.5.1 ORU^R01 (chapter 7.3): one OBX for each section, states after tables 0085 and 0123."""
+"""A report as HL7 v2.5.1 ORU^R01 (chapter 7.3): one OBX a section, states after tables 0085 and 0123."""
 
 from __future__ import annotations
 
@@ -158,7 +158,8 @@ def _notes(message: ReportMessage) -> Iterator[str]:
     signature, model = message.signature, message.content.algorithm
     notes = [
         f"Signed electronically by {signature.name} ({signature.login}) at "
-        f"{signature.signed_at.isoformat(timespec='seconds')}: {signature.meaning}. SHA-256 {signature.sha256}"
+        f"{signature.signed_at.isoformat(timespec='seconds')}: {signature.meaning}. "
+        f"SHA-256 {signature.sha256}"
     ]
     if message.withdrawal_reason:
         notes.append(f"Withdrawn: {message.withdrawal_reason}")

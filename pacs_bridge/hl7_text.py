@@ -12,12 +12,12 @@ _REPRESENTATIONS = "AIP"
 
 
 def escape(text: str) -> str:
-    """Return text for a component: delimiters as their escape sequences, control characters as ``\\Xnn\\``."""
+    r"""Return text for a component: delimiters as escape sequences, control characters as ``\Xnn\``."""
     return "".join(_ESCAPES.get(c) or (f"\\X{ord(c):02X}\\" if _is_control(c) else c) for c in text)
 
 
 def escape_formatted(text: str) -> str:
-    """Return text for an FT field: like `escape`, with line feeds as ``\\.br\\`` (2.7.6)."""
+    r"""Return text for an FT field: like `escape`, with line feeds as ``\.br\`` (2.7.6)."""
     return "\\.br\\".join(escape(line) for line in text.split("\n"))
 
 

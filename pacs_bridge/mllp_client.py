@@ -4,8 +4,8 @@ What decides a retry stands here, in one place:
 
 - AA: the receiver has the message.
 - AE, AR, CE, CR: `MessageRefused`, never sent again unchanged; a person has to look at it.
-- no connection, no answer in time, an answer that is none or belongs to another message: `Retriable`. The same
-  message, with the same MSH-10, is sent again; a receiver that had it recognises it.
+- no connection, no answer in time, an answer that is none or belongs to another message: `Retriable`. The
+  same message, with the same MSH-10, is sent again; a receiver that had it recognises it.
 - CA (enhanced mode) is no answer yet: the wait goes on.
 """
 

@@ -38,8 +38,8 @@ def render_storage_classes() -> str:
 def render_report_flags() -> str:
     """Return what each state of a report is called in the document, in HL7 and in FHIR."""
     rows = [
-        f"| {state.value} | {' / '.join(wire.sr_flags or ['rejection note'])} | {wire.result_status or 'not sent'} "
-        f"| {wire.report_status or 'not sent'} |"
+        f"| {state.value} | {' / '.join(wire.sr_flags or ['rejection note'])} "
+        f"| {wire.result_status or 'not sent'} | {wire.report_status or 'not sent'} |"
         for state, wire in WIRE_STATES.items()
     ]
     head = (

@@ -91,7 +91,7 @@ def withdrawal_text(
     reason: str,
     signed_at: datetime,
 ) -> str:
-    """Return what a withdrawal binds (RFC 8785): report, the signature withdrawn, reason, name, time, meaning."""
+    """Return what a withdrawal binds (RFC 8785): report, signature withdrawn, reason, name, time, meaning."""
     body: dict[str, Any] = {
         "study_uid": report.study_uid,
         "revision": report.revision,

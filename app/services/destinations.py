@@ -39,6 +39,6 @@ def find_destination(name: str, configured: Sequence[AnyDestination]) -> AnyDest
         if destination.kind == "dicom" and destination.address == name:
             return destination
     raise Rejected(
-        f"no destination is called {name}: configure it in JANUS_MED_DESTINATIONS (it may have been renamed), "
+        f"no destination is called {name}: configure it in JANUS_MED_DESTINATIONS (or was it renamed?), "
         "then Retry"
     )

@@ -47,8 +47,8 @@ def sign(
     destinations
         (destination's name, result format) of each object that the report becomes.
     send_preliminary
-        Whether a preliminary report leaves too (`JANUS_MED_SEND_PRELIMINARY`); by default nothing leaves before
-        an attending has signed.
+        Whether a preliminary report leaves too (`JANUS_MED_SEND_PRELIMINARY`); by default nothing leaves
+        before an attending has signed.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Tells alerts to the channels of the settings: a program, an address, or both.
 
-The message is one JSON object: ``system``, ``host``, and ``alerts``, a list of objects with ``what``, ``where``,
-``why`` and ``since``. It holds no patient data. A channel that fails is tried again with the next try of the
-alert; an alert counts as told when one channel took it.
+The message is one JSON object: ``system``, ``host``, and ``alerts``, a list of objects with ``what``,
+``where``, ``why`` and ``since``. It holds no patient data. A channel that fails is tried again with the next
+try of the alert; an alert counts as told when one channel took it.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class DeliverReport:
 
 
 def _keep_house(store: Store, actor: Actor, settings: Settings) -> None:
-    """Tell alerts, and open studies whose draft does not come to their readers (P5); ends with the process."""
+    """Tell alerts, and open studies whose draft does not come (P5); ends with the process."""
     pause = threading.Event()
     while not pause.wait(_HOUSEKEEPING_SECONDS):
         with contextlib.suppress(DatabaseUnavailable):

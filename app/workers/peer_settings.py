@@ -1,4 +1,4 @@
-"""A destination of the settings as the peer of a client: TLS contexts and tokens, read anew for every delivery."""
+"""A destination of the settings as the peer of a client: TLS and tokens, read anew for every delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A signed report as the values of its messages: the text as it was signed, patient and study as in the images."""
+"""A signed report as the values of its messages: text as signed, patient and study as in the images."""
 
 from __future__ import annotations
 

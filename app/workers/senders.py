@@ -1,7 +1,7 @@
-"""One sender for each kind of destination, behind one call: build what was asked for, send it, or say why not.
+"""One sender for each kind of destination, behind one call: build what was asked for and send it.
 
-A sender returns when the receiver has acknowledged. It raises the errors of `pacs_bridge`: `Retriable` when the
-same message may be sent again, `Rejected` when a person has to look at it.
+A sender returns when the receiver has acknowledged. It raises the errors of `pacs_bridge`: `Retriable` when
+the same message may be sent again, `Rejected` when a person has to look at it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def send_order(order: DeliveryOrder, site: Site) -> None:
     PeerUnavailable
         It may succeed later.
     Rejected
-        The destination is not configured, does not get this format, refuses it for good, or it cannot be built.
+        The destination is not configured or refuses it for good, or it cannot be built.
     """
     destination = find_destination(order.delivery.destination, site.settings.destinations)
     try:

@@ -15,10 +15,18 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_bridge.results.report_content import ReportContent, ReportState, SourceInstance
-from pacs_bridge.results.report_states import WIRE_STATES
 from pacs_bridge.results.report_tree import HEADINGS, content_tree
 
 BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
+
+# (Completion Flag, Verification Flag, Preliminary Flag), PS3.3 C.17.2
+FLAGS = {
+    ReportState.DRAFTED: ("PARTIAL", "UNVERIFIED", "PRELIMINARY"),
+    ReportState.PRELIMINARY: ("PARTIAL", "UNVERIFIED", "PRELIMINARY"),
+    ReportState.SIGNED: ("COMPLETE", "VERIFIED", "FINAL"),
+    ReportState.ADDENDED: ("COMPLETE", "VERIFIED", "FINAL"),
+    ReportState.CORRECTED: ("COMPLETE", "VERIFIED", "FINAL"),
+}
 
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
@@ -54,16 +62,8 @@ def build_report_sr(content: ReportContent) -> Dataset:
     return document
 
 
-def _flags(state: ReportState) -> tuple[str, str, str]:
-    """Return Completion, Verification and Preliminary Flag (PS3.3 C.17.2)."""
-    flags = WIRE_STATES[state].sr_flags
-    if flags is None:
-        raise Rejected(CANNOT_UNDERSTAND, f"there is no document of a report that is {state}")
-    return flags
-
-
 def _check(content: ReportContent) -> None:
-    verified = _flags(content.state)[1] == "VERIFIED"
+    verified = FLAGS[content.state][1] == "VERIFIED"
     if verified and not content.verifications:
         raise Rejected(CANNOT_UNDERSTAND, f"a report that is {content.state} needs its verification")
     if not verified and content.verifications:
@@ -147,7 +147,7 @@ def _copy(document: Dataset, keyword: str, value: str) -> None:
 
 def _add_document(document: Dataset, content: ReportContent) -> None:
     """SR Document General module, PS3.3 C.17.2."""
-    completion, verification, preliminary = _flags(content.state)
+    completion, verification, preliminary = FLAGS[content.state]
     document.CompletionFlag = completion
     document.VerificationFlag = verification
     document.PreliminaryFlag = preliminary

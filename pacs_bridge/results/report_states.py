@@ -16,7 +16,7 @@ class WireState:
     Attributes
     ----------
     sr_flags
-        Completion Flag, Verification Flag, Preliminary Flag (PS3.3 C.17.2); None: no SR, but a rejection note.
+        Completion, Verification and Preliminary Flag (PS3.3 C.17.2); None: no SR, but a rejection note.
     result_status
         OBR-25 (HL7 table 0123) and OBX-11 (table 0085), which agree for these values; empty: not sent.
     report_status
