@@ -9,8 +9,8 @@ from pydicom.uid import UID
 
 from pacs_bridge.listener_config import VERIFICATION, supported_contexts
 from pacs_bridge.results.report_content import Code
+from pacs_bridge.results.report_headings import ALGORITHM_SECTION, ALGORITHM_STATEMENT, HEADINGS
 from pacs_bridge.results.report_states import WIRE_STATES
-from pacs_bridge.results.report_tree import ALGORITHM_SECTION, ALGORITHM_STATEMENT, HEADINGS
 from tests.generated import DOCS, publish, replace_part
 
 CONFORMANCE = DOCS / "conformance.md"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pacs_bridge.header import InstanceHeader
+from pacs_bridge.results.person_names import printed_name
 
 
 class ReportState(enum.StrEnum):
@@ -120,10 +121,31 @@ class Observer:
 
 @dataclass(frozen=True)
 class Verification:
-    """The signing act: who, for whom, when (aware)."""
+    """The signing act.
+
+    Parameters
+    ----------
+    observer
+        Who signed, and for whom.
+    verified_at
+        When, aware.
+    meaning
+        What the signature says (21 CFR 11.50); empty when not known.
+    sha256
+        Hexadecimal digest of exactly the text that was signed; empty when not known.
+    """
 
     observer: Observer
     verified_at: datetime
+    meaning: str = ""
+    sha256: str = ""
+
+    @property
+    def statement(self) -> str:
+        """The act in one line: printed name, time in UTC, meaning, digest of the signed text."""
+        time = self.verified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        digest = f"; SHA-256 of the signed text {self.sha256}" if self.sha256 else ""
+        return f"Signed by {printed_name(self.observer.name)} on {time}: {self.meaning or 'verified'}{digest}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
+from pacs_bridge.results.finding_content import AcceptedFinding
 from pacs_bridge.results.report_content import ReportContent
 
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -30,14 +31,6 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class AcceptedFinding:
-    """A finding of the model that the reader let stand, with the probability that it was shown with."""
-
-    name: str
-    probability: float | None = None
-
-
-@dataclass(frozen=True)
 class ReportMessage:
     """One message about one report; the same value gives the same bytes.
 
@@ -51,6 +44,8 @@ class ReportMessage:
         Of this message; a resend has the same.
     signature
         The act that the message follows from; of a withdrawal the withdrawing one.
+    findings
+        What the reader accepted.
     retracted_findings
         Names that an earlier message carried and this report no longer has.
     withdrawal_reason

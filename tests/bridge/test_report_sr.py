@@ -29,7 +29,7 @@ from pacs_bridge.results import (
     build_report_sr,
     derived_uid,
 )
-from pacs_bridge.results.report_tree import HEADINGS
+from pacs_bridge.results.report_headings import HEADINGS
 from tests.bridge.peers import CR, EXPLICIT, encode, radiograph
 from tests.conftest import need
 
