@@ -10,13 +10,16 @@ from pacs_bridge.fhir_terms import (
     imaging_study,
     uid_identifier,
 )
-from pacs_bridge.results.report_content import derived_uid
-from pacs_bridge.results.report_message import AcceptedFinding, ReportMessage
+from pacs_bridge.results.finding_codes import FINDINGS, PRESENCES
+from pacs_bridge.results.finding_content import AcceptedFinding
+from pacs_bridge.results.report_content import Code, derived_uid
+from pacs_bridge.results.report_message import ReportMessage
 
 JSON = dict[str, Any]
-_PRESENT = {
-    "coding": [{"system": "http://snomed.info/sct", "code": "52101004", "display": "Present"}],
-    "text": "present",
+_SYSTEMS = {
+    "DCM": "http://dicom.nema.org/resources/ontology/DCM",
+    "SCT": "http://snomed.info/sct",
+    "LN": "http://loinc.org",
 }
 
 
@@ -32,7 +35,7 @@ def finding_resource(
     """
     study = message.content.study
     resource = _observation(message, finding.name, status, subject)
-    resource["valueCodeableConcept"] = _PRESENT
+    resource["valueCodeableConcept"] = _concept(PRESENCES[finding.presence])
     resource["derivedFrom"] = [imaging_study(study)]
     if fhir_date(study.study_date):
         resource["effectiveDateTime"] = fhir_date(study.study_date)
@@ -64,9 +67,11 @@ def _observation(message: ReportMessage, name: str, status: str, subject: JSON) 
         "identifier": [uid_identifier(derived_uid("fhir finding", message.report_uid, name))],
         "status": status,
         "category": [IMAGING],
-        "code": {
-            "coding": [{"system": "urn:janus-med:finding", "code": name.replace(" ", "-")}],
-            "text": name,
-        },
+        "code": _concept(FINDINGS[name][0]) if name in FINDINGS else {"text": name},
         "subject": subject,
     }
+
+
+def _concept(code: Code) -> JSON:
+    system = _SYSTEMS.get(code.scheme, f"urn:janus-med:{code.scheme}")
+    return {"coding": [{"system": system, "code": code.value, "display": code.meaning}], "text": code.meaning}

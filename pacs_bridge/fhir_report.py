@@ -29,7 +29,7 @@ from pacs_bridge.fhir_terms import (
     patient,
     uid_identifier,
 )
-from pacs_bridge.results.report_content import derived_uid
+from pacs_bridge.results.report_content import ReportState, derived_uid
 from pacs_bridge.results.report_message import ReportMessage, section_texts
 from pacs_bridge.results.report_states import require_sendable
 
@@ -68,12 +68,11 @@ def build_bundle(message: ReportMessage, *, patient_system: str = "") -> JSON:
         entries.append(_entry(device))
     results: list[JSON] = []
     if wire.observation_status:
-        about = {
-            "status": wire.observation_status,
-            "subject": subject,
-            "device": device and _reference(device),
-        }
-        results = [finding_resource(message, finding, **about) for finding in message.findings]
+        by = None if device is None else _reference(device)
+        results = [
+            finding_resource(message, finding, status=wire.observation_status, subject=subject, device=by)
+            for finding in message.findings
+        ]
         entries += [_entry(result) for result in results]
         entries += [_entry(retracted_resource(message, name, subject)) for name in message.retracted_findings]
     report = _report(message, wire.report_status, subject, results)
@@ -246,7 +245,9 @@ def _provenance_entry(message: ReportMessage, report: JSON, device: JSON | None)
 
 
 def _operation(message: ReportMessage) -> str:
-    return "NULLIFY" if message.withdrawal_reason else "UPDATE" if message.content.predecessors else "CREATE"
+    if message.withdrawal_reason:
+        return "NULLIFY"
+    return "UPDATE" if message.content.state in {ReportState.ADDENDED, ReportState.CORRECTED} else "CREATE"
 
 
 def _agent(role: str, who: JSON) -> JSON:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.attestation import Attestation
+from app.domain.finding import ReleasedFinding
 from app.domain.machine import advance
 from app.domain.report import Report, ReportState
 from app.domain.study import Instance, Patient, Study
@@ -159,6 +160,8 @@ class DeliveryOrder:
         With the sentences that may leave (`app.domain.report.releasable`).
     sections
         Text per section exactly as signed, keyed by `Section` value.
+    findings
+        What the reader accepted of the model's findings.
     draft_model
         ``id``, ``preset``, ``weights_sha256``, ``adapters_sha256``; empty when written by hand.
     """
@@ -175,4 +178,5 @@ class DeliveryOrder:
     earlier: tuple[Delivery, ...]
     withdrawal_reason: str
     sections: Mapping[str, str]
+    findings: tuple[ReleasedFinding, ...]
     draft_model: Mapping[str, Any]

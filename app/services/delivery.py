@@ -12,6 +12,7 @@ from app.domain.attestation import STATE_OF_MEANING, Attestation, Meaning
 from app.domain.audit import AuditEvent, Outcome
 from app.domain.delivery import OPEN, Delivery, DeliveryOrder, DeliveryState
 from app.domain.errors import Conflict, NotFound, PeerUnavailable
+from app.domain.finding import released_findings
 from app.domain.intake import clean_value
 from app.domain.report import Origin, Report, ReportState, releasable
 from app.services.alerts import clear_alert, raise_alert
@@ -21,7 +22,15 @@ from app.services.permission import permit
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
-__all__ = ["DeliveryOrder", "load_order", "postpone", "record_failed", "record_sent", "retry_delivery"]
+__all__ = [
+    "DeliveryOrder",
+    "load_order",
+    "postpone",
+    "record_failed",
+    "record_pointless",
+    "record_sent",
+    "retry_delivery",
+]
 
 # failed attempts of one delivery after which somebody should look at its destination
 ALERT_AFTER = 3
@@ -117,6 +126,17 @@ def record_failed(
             raise_alert(tx, AlertKind.DESTINATION_SILENT, failed.destination, failed.reason, now=now)
 
 
+def record_pointless(store: Store, actor: Actor, delivery_id: int, reason: str, *, now: datetime) -> None:
+    """Note that the report has nothing that the delivery's format could show; it will not be sent."""
+    with store.begin() as tx:
+        delivery = tx.deliveries.lock(delivery_id)
+        if delivery.state not in OPEN:
+            return
+        study = tx.studies.get(delivery.study_uid)
+        cancel_delivery(tx, actor, study, delivery, reason, now=now)
+        next_in_line(tx, delivery, study.priority)
+
+
 def postpone(store: Store, delivery_id: int, *, at: datetime) -> None:
     """Put a delivery's job back for later: its destination is busy, and this was no attempt."""
     with store.begin() as tx:
@@ -192,6 +212,7 @@ def _order(
         earlier=earlier,
         withdrawal_reason=json.loads(attestation.text)["reason"] if withdrawn else "",
         sections=json.loads(signed.text)["sections"],
+        findings=() if draft is None else released_findings(leaving.sentences, draft.content),
         draft_model=draft.content.model if draft is not None and began_as_draft else {},
     )
 

@@ -23,12 +23,13 @@ from app.domain.report import ReportState
 from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
 from app.services.alerts import tell_alerts
 from app.services.decoder import DecoderProcess
-from app.services.delivery import load_order, postpone, record_failed, record_sent
+from app.services.delivery import load_order, postpone, record_failed, record_pointless, record_sent
 from app.services.drafting import decline_overdue
 from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers import alerting
 from app.workers.lanes import LaneFull, Lanes
+from app.workers.result_objects import NothingToSend
 from app.workers.runtime import Worker
 from app.workers.senders import Site, send_order
 
@@ -94,6 +95,8 @@ class DeliverReport:
             postpone(self.store, delivery_id, at=_now() + timedelta(seconds=full.wait_seconds))
         except PeerUnavailable as error:
             self._try_later(order, str(error), log)
+        except NothingToSend as error:
+            record_pointless(self.store, self.actor, delivery_id, str(error), now=_now())
         else:
             log.info("sent")
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.domain.delivery import DeliveryOrder
 from app.domain.errors import Rejected
 from app.domain.identifiers import derived_uid
-from app.domain.report import Decision, ReportState
+from app.domain.report import Region as ReportRegion
+from app.domain.report import ReportState
 from app.domain.report import Section as ReportSection
 from app.domain.report import Sentence as ReportSentence
 from app.domain.study import Instance
 from pacs_bridge.errors import Rejected as BridgeRejected
 from pacs_bridge.header import read_header
 from pacs_bridge.received import read_head
+from pacs_bridge.results.finding_content import AcceptedFinding, Presence, Region
 from pacs_bridge.results.report_content import (
     Algorithm,
     Observer,
@@ -25,9 +28,15 @@ from pacs_bridge.results.report_content import (
     Verification,
 )
 from pacs_bridge.results.report_content import ReportState as WireState
-from pacs_bridge.results.report_message import AcceptedFinding, ReportMessage, Signature
+from pacs_bridge.results.report_message import ReportMessage, Signature
 
 _UNVERIFIED = frozenset({ReportState.PRELIMINARY})
+_FOLLOWING = frozenset({ReportState.ADDENDED, ReportState.CORRECTED})
+# documents that name the one before: Basic Text SR, Encapsulated PDF
+_DOCUMENTS = {
+    "report_sr": "1.2.840.10008.5.1.4.1.1.88.11",
+    "encapsulated_pdf": "1.2.840.10008.5.1.4.1.1.104.1",
+}
 
 
 def report_content(order: DeliveryOrder, institution: str, source: Path) -> ReportContent:
@@ -47,7 +56,8 @@ def report_content(order: DeliveryOrder, institution: str, source: Path) -> Repo
     """
     signed = order.signed
     signer = Observer(signed.printed_name, institution or "unknown", signed.username)
-    verified = () if order.state in _UNVERIFIED else (Verification(signer, signed.signed_at),)
+    verification = Verification(signer, signed.signed_at, signed.meaning.value, signed.sha256)
+    verified = () if order.state in _UNVERIFIED else (verification,)
     return ReportContent(
         state=WireState(order.state.value),
         study=_study(order, source),
@@ -57,6 +67,7 @@ def report_content(order: DeliveryOrder, institution: str, source: Path) -> Repo
         series_uid=series_uid_of(order.delivery.sop_uid),
         sop_instance_uid=order.delivery.sop_uid,
         observer=signer,
+        predecessors=tuple(_predecessors(order)),
         algorithm=_algorithm(order),
         verifications=verified,
     )
@@ -76,8 +87,22 @@ def report_message(order: DeliveryOrder, institution: str, source: Path) -> Repo
         report_uid=derived_uid("report", order.study.study_uid, str(order.report.report_id)),
         message_uid=order.delivery.sop_uid,
         signature=Signature(act.printed_name, act.username, act.signed_at, act.meaning.value, act.sha256),
-        findings=_findings(order),
+        findings=accepted_findings(order),
         withdrawal_reason=order.withdrawal_reason,
+    )
+
+
+def accepted_findings(order: DeliveryOrder) -> tuple[AcceptedFinding, ...]:
+    """Return what the reader accepted of the model's findings, with the regions on images of this study."""
+    images = {instance.sop_uid: reference_to(instance) for instance in order.instances}
+    return tuple(
+        AcceptedFinding(
+            name=finding.name,
+            presence=Presence(finding.presence.value),
+            probability=finding.probability,
+            regions=tuple(_region(region, images) for region in finding.regions if region.sop_uid in images),
+        )
+        for finding in order.findings
     )
 
 
@@ -118,15 +143,17 @@ def _image(sentence: ReportSentence, images: dict[str, SourceInstance]) -> tuple
     return (images[sentence.region.sop_uid],)
 
 
-def _findings(order: DeliveryOrder) -> tuple[AcceptedFinding, ...]:
-    """Return each finding behind an accepted sentence once, with the highest confidence it was shown with."""
-    found: dict[str, float | None] = {}
-    for sentence in order.report.sentences:
-        if sentence.decision is Decision.ACCEPTED:
-            for name in sentence.findings:
-                known = [value for value in (found.get(name), sentence.confidence) if value is not None]
-                found[name] = max(known, default=None)
-    return tuple(AcceptedFinding(name, probability) for name, probability in found.items())
+def _predecessors(order: DeliveryOrder) -> Iterator[SourceInstance]:
+    """Return the documents that this one follows at its destination (PS3.3 C.17.2.3)."""
+    sop_class = _DOCUMENTS.get(order.delivery.kind)
+    for earlier in order.earlier:
+        if sop_class and (earlier.is_sent or order.state in _FOLLOWING):
+            series_uid = series_uid_of(earlier.sop_uid)
+            yield SourceInstance(earlier.study_uid, series_uid, sop_class, earlier.sop_uid)
+
+
+def _region(region: ReportRegion, images: dict[str, SourceInstance]) -> Region:
+    return Region(images[region.sop_uid], region.box)
 
 
 def _study(order: DeliveryOrder, source: Path) -> SourceStudy:

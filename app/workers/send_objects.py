@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from app.destinations import AnyDestination, DicomDestination, DicomwebDestination
 from app.domain.delivery import DeliveryOrder
 from app.workers.peer_settings import client_context, web_peer
-from app.workers.result_objects import build_object
+from app.workers.result_objects import build_objects
 
 if TYPE_CHECKING:
     from app.workers.senders import Site
 
 
 def send_dicom(order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
-    """Store the object at a PACS; a resend has the same SOP Instance UID."""
+    """Store the objects at a PACS; a resend has the same SOP Instance UIDs."""
     from pacs_bridge.destination import Destination, Timeouts
     from pacs_bridge.store_scu import send_instances
 
@@ -23,7 +23,7 @@ def send_dicom(order: DeliveryOrder, destination: AnyDestination, site: Site) ->
         destination.ae_title, destination.host, destination.port, tls=client_context(destination)
     )
     send_instances(
-        [build_object(order, site)],
+        build_objects(order, site),
         peer,
         calling_ae=site.settings.ae_title,
         timeouts=Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0),
@@ -33,8 +33,8 @@ def send_dicom(order: DeliveryOrder, destination: AnyDestination, site: Site) ->
 
 
 def send_dicomweb(order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
-    """Store the object at a web server; one that has it already is a success."""
+    """Store the objects at a web server; those that it has already are a success."""
     from pacs_bridge.stow_client import store_instances
 
     assert isinstance(destination, DicomwebDestination)
-    store_instances([build_object(order, site)], web_peer(destination))
+    store_instances(build_objects(order, site), web_peer(destination))

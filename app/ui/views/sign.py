@@ -7,8 +7,9 @@ import streamlit as st
 from app.domain.attestation import Meaning, require_signable
 from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, ReportIncomplete
 from app.domain.report import Report, Section, compose_section
+from app.domain.study import Study
 from app.services import reading, signing
-from app.settings import Settings
+from app.services.destinations import choose_destinations
 from app.ui.present import sign_as
 from app.ui.session import Visit, begin_visit
 from app.ui.views.plain import plain
@@ -30,7 +31,7 @@ def sign_dialog(study_uid: str) -> None:
         return
     meaning = Meaning.FINAL if signs == "final" else Meaning.PRELIMINARY
     st.caption(f"You sign as {plain(visit.actor.printed_name)}. Meaning: {meaning.value}.")
-    _ask_password(visit, report)
+    _ask_password(visit, review.study, report)
 
 
 def hard_stop(report: Report) -> str:
@@ -42,13 +43,6 @@ def hard_stop(report: Report) -> str:
     return ""
 
 
-def destinations_of(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """Return (``AE@host:port``, result format) of every object that a final report becomes."""
-    return tuple(
-        (f"{to.ae_title}@{to.host}:{to.port}", kind) for to in settings.destinations for kind in to.formats
-    )
-
-
 def _show_text(report: Report) -> None:
     for section in Section:
         st.subheader(section.value.capitalize(), anchor=False)
@@ -56,15 +50,16 @@ def _show_text(report: Report) -> None:
             st.text(compose_section(report.sentences, section) or "(empty)")
 
 
-def _ask_password(visit: Visit, report: Report) -> None:
+def _ask_password(visit: Visit, study: Study, report: Report) -> None:
     with st.form("sign", border=False, clear_on_submit=True):
         password = st.text_input("Your password", type="password", autocomplete="current-password")
         wants = st.form_submit_button("Sign", type="primary")
-    if wants and _sign(visit, report, password):
+    if wants and _sign(visit, study, report, password):
         st.rerun()
 
 
-def _sign(visit: Visit, report: Report, password: str) -> bool:
+def _sign(visit: Visit, study: Study, report: Report, password: str) -> bool:
+    settings = visit.room.settings
     try:
         signing.sign(
             visit.room.store,
@@ -72,7 +67,8 @@ def _sign(visit: Visit, report: Report, password: str) -> bool:
             report.report_id,
             version=report.version,
             password=password,
-            destinations=destinations_of(visit.room.settings),
+            destinations=choose_destinations(study, settings.destinations),
+            send_preliminary=settings.send_preliminary,
             now=visit.now,
         )
     except AuthenticationFailed:
