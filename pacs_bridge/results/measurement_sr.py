@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
+from pacs_bridge.results.ai_label import add_ai_label
 from pacs_bridge.results.document import declare_character_set
 from pacs_bridge.results.finding_content import AcceptedFinding, check_findings
 from pacs_bridge.results.report_content import ReportContent
@@ -53,5 +54,6 @@ def build_measurement_sr(content: ReportContent, findings: Sequence[AcceptedFind
     ]
     document = begin_sr_document(COMPREHENSIVE_3D_SR, content, shown, series="AI findings, reviewed")
     document.update(measurement_tree(content, accepted))
+    add_ai_label(document, content)
     declare_character_set(document)
     return document

@@ -100,6 +100,9 @@ class Algorithm:
         SHA-256 of the weight files, hexadecimal.
     parameters
         Whatever else identifies the run, ``name=value`` each.
+    qualification
+        Content Qualification of what it made (PS3.3 C.8.13.2.1.1): ``PRODUCT`` for software that the site has
+        approved for its patients, else ``RESEARCH``.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Algorithm:
     adapters_sha256: str = ""
     manufacturer: str = "Janus-Med"
     parameters: tuple[str, ...] = ()
+    qualification: str = "RESEARCH"
 
 
 @dataclass(frozen=True)

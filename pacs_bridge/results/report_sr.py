@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
+from pacs_bridge.results.ai_label import add_ai_label
 from pacs_bridge.results.document import check_text, declare_character_set
 from pacs_bridge.results.report_content import ReportContent, ReportState
 from pacs_bridge.results.report_headings import HEADINGS
@@ -40,6 +41,7 @@ def build_report_sr(content: ReportContent) -> Dataset:
     )
     document = begin_sr_document(BASIC_TEXT_SR, content, shown, series="Radiology report")
     document.update(content_tree(content))
+    add_ai_label(document, content)
     declare_character_set(document)
     return document
 

@@ -38,6 +38,10 @@ def test_public_names_of_results_are_these():
     assert set(pacs_bridge.results.__all__) == {
         *("Algorithm", "Code", "Observer", "ReportContent", "ReportState", "Section", "Sentence"),
         *("SourceInstance", "SourceStudy", "Verification", "build_report_sr", "derived_uid"),
+        *("AcceptedFinding", "Laterality", "LossyCompression", "Presence", "Region", "SourceImage"),
+        *("RejectionContent", "RejectionReason", "build_encapsulated_pdf", "build_measurement_sr"),
+        *("build_presentation_state", "build_rejection_note", "build_secondary_capture", "group_images"),
+        *("person_name", "printed_name"),
     }
     for name in pacs_bridge.results.__all__:
         assert getattr(pacs_bridge.results, name).__doc__

@@ -1,0 +1,57 @@
+"""The report as a page for people, in an Encapsulated PDF (PS3.3 A.45.1)."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+
+from pacs_bridge.results.ai_label import add_ai_label
+from pacs_bridge.results.document import begin_object, code_item, declare_character_set, reference
+from pacs_bridge.results.document import reference_tree
+from pacs_bridge.results.report_content import ReportContent
+from pacs_bridge.results.report_sr import check_report
+from pacs_bridge.results.sr_document import FLAGS
+
+ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+
+
+def build_encapsulated_pdf(content: ReportContent) -> Dataset:
+    """Build the PDF of a report.
+
+    Parameters
+    ----------
+    content
+        The report. The same content gives the same document, byte for byte.
+
+    Returns
+    -------
+    pydicom.Dataset
+        With file meta information, explicit VR little endian; `render_report` made the PDF in it.
+
+    Raises
+    ------
+    Rejected
+        As `build_report_sr`, and if the report's text cannot be set as it is: right-to-left scripts, scripts whose
+        letters join, characters without a glyph.
+    """
+    from pacs_bridge.results.report_page import render_report
+
+    check_report(content)
+    pdf = render_report(content)
+    document = begin_object(ENCAPSULATED_PDF, content, modality="DOC", series="Radiology report (PDF)")
+    document.ConversionType = "WSD"
+    document.ContentDate = content.written_at.strftime("%Y%m%d")
+    document.ContentTime = content.written_at.strftime("%H%M%S")
+    document.AcquisitionDateTime = ""
+    document.BurnedInAnnotation = "YES"
+    document.DocumentTitle = content.title.meaning
+    document.ConceptNameCodeSequence = [code_item(content.title)]
+    document.VerificationFlag = FLAGS[content.state][1]
+    document.SourceInstanceSequence = [reference(instance) for instance in dict.fromkeys(content.evidence)]
+    if content.predecessors:
+        document.PredecessorDocumentsSequence = reference_tree(content.predecessors)
+    document.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    document.EncapsulatedDocumentLength = len(pdf)
+    document.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
+    add_ai_label(document, content)
+    declare_character_set(document)
+    return document
