@@ -86,7 +86,7 @@ def build_objects(order: DeliveryOrder, site: Site) -> list[Dataset]:
 
 
 def part_uid(sop_uid: str, part: int) -> str:
-    """Return the SOP Instance UID of an object of a delivery, counted from 0; the first has the delivery's."""
+    """Return the SOP Instance UID of an object of a delivery; the first (0) has the delivery's."""
     return sop_uid if part == 0 else derived_uid("part", sop_uid, str(part))
 
 
@@ -188,11 +188,10 @@ def _sent_as(delivery: Delivery, work: _Work) -> list[SourceInstance]:
 def _plan(kind: str, work: _Work) -> tuple[str, int]:
     """Return the SOP class of a format, and how many objects the report becomes in it."""
     from pacs_bridge.results.encapsulated_pdf import ENCAPSULATED_PDF
-    from pacs_bridge.results.presentation_state import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, group_images
-    from pacs_bridge.results.secondary_capture import SECONDARY_CAPTURE
-
     from pacs_bridge.results.measurement_sr import COMPREHENSIVE_3D_SR
+    from pacs_bridge.results.presentation_state import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, group_images
     from pacs_bridge.results.report_sr import BASIC_TEXT_SR
+    from pacs_bridge.results.secondary_capture import SECONDARY_CAPTURE
 
     return {
         "report_sr": (BASIC_TEXT_SR, 1),

@@ -15,6 +15,7 @@ from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
 from app.ui.views.sign import sign_dialog
+from app.ui.views.withdraw import offer_withdrawal
 
 _OPENED = "opened_study"
 _HELD = "held_report"
@@ -31,6 +32,7 @@ def show(visit: Visit) -> None:
     with text:
         _choose_report(review)
         _edit(visit, review)
+        offer_withdrawal(visit, review)
 
 
 def open_or_refresh(visit: Visit) -> Review:

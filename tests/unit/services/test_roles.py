@@ -13,6 +13,7 @@ from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.report import Section
 from app.services import delivery, reading, signing
 from app.services.reading import WorklistQuery, open_study
+from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
 
 AT = NOW + QUIET
@@ -59,6 +60,10 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     "sign": (
         Action.SIGN_PRELIMINARY,
         lambda h, a: signing.sign(h.store, a, 1, version=1, password=PASSWORD, destinations=[PACS], now=AT),
+    ),
+    "withdraw": (
+        Action.WITHDRAW_REPORT,
+        lambda h, a: withdraw(h.store, a, 1, version=1, password=PASSWORD, reason="wrong patient", now=AT),
     ),
     "retry_delivery": (
         Action.RETRY_WORK,
