@@ -208,7 +208,8 @@ class _Values:
             text = decode_bytes(raw, self.encodings, delimiters)
         except (LookupError, ValueError):
             text = raw.decode("latin-1")
-        return text.replace("\0", "")
+        # pydicom 3.0.2 leaves the escape sequences of GB 2312 in the text (PS3.5 K.2)
+        return text.replace("\x1b$)A", "").replace("\0", "")
 
     def number(self, tag: int) -> int | None:
         """Read US (2 bytes), the UL some devices write instead, or a decimal string (IS)."""

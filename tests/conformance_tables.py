@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from pydicom.uid import UID
 
 from pacs_bridge.listener_config import VERIFICATION, supported_contexts
+from pacs_bridge.results import finding_codes
 from pacs_bridge.results.report_content import Code
-from pacs_bridge.results.report_headings import ALGORITHM_SECTION, ALGORITHM_STATEMENT, HEADINGS
+from pacs_bridge.results.report_headings import (
+    ALGORITHM_SECTION,
+    ALGORITHM_STATEMENT,
+    ATTESTATION,
+    ATTESTATION_SECTION,
+    HEADINGS,
+)
 from pacs_bridge.results.report_states import WIRE_STATES
 from tests.generated import DOCS, publish, replace_part
+from tests.result_tables import (
+    KINDS,
+    render_attributes,
+    render_common_attributes,
+    render_findings,
+    render_rejection_titles,
+)
 
 CONFORMANCE = DOCS / "conformance.md"
 
@@ -56,7 +71,11 @@ def render_report_headings() -> str:
 
 def render_private_codes() -> str:
     """Return our own codes."""
-    rows = [f"| {code.value} | {code.meaning} |" for code in (ALGORITHM_SECTION, ALGORITHM_STATEMENT)]
+    known = [code for code in vars(finding_codes).values() if isinstance(code, Code)]
+    known += [code for code, _ in finding_codes.FINDINGS.values()]
+    known += [ALGORITHM_SECTION, ALGORITHM_STATEMENT, ATTESTATION_SECTION, ATTESTATION]
+    private = {code.value: code.meaning for code in known if code.scheme == finding_codes.SCHEME}
+    rows = [f"| {value} | {private[value]} |" for value in sorted(private)]
     return "\n".join(["| code | meaning |", "|---|---|", *rows])
 
 
@@ -70,6 +89,10 @@ PARTS = {
     "report flags": render_report_flags,
     "report headings": render_report_headings,
     "private codes": render_private_codes,
+    "common attributes": render_common_attributes,
+    "finding codes": render_findings,
+    "rejection titles": render_rejection_titles,
+    **{f"attributes of {name}": partial(render_attributes, kind) for kind, name in KINDS.items()},
 }
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.finding_content import SourceImage
-from pacs_bridge.results.fonts import BOLD, REGULAR, cannot_be_set
+from pacs_bridge.results.fonts import BOLD, REGULAR, font_of
 
 Box = tuple[float, float, float, float]
 YELLOW, WHITE, BLACK, GREY = (255, 220, 0), (255, 255, 255), (0, 0, 0), (24, 24, 24)
@@ -53,7 +53,7 @@ def draw_picture(
     Rejected
         If the pixels do not fit the image, or a name has characters that cannot be drawn.
     """
-    if any(cannot_be_set(text) for text in (*names, *statements)):
+    if any(font_of(character) != REGULAR for text in (*names, *statements) for character in text):
         raise Rejected(CANNOT_UNDERSTAND, "the name of a finding has characters that the picture cannot show")
     shown = _square(Image.fromarray(window_pixels(image, pixels)), image, longest).convert("RGB")
     scale = (shown.width / image.columns, shown.height / image.rows)

@@ -1,4 +1,4 @@
-"""What every object that leaves has in common: identity, patient and study, equipment, references, text rules."""
+"""What every object that leaves has in common: identity, patient and study, references, rules of text."""
 
 from __future__ import annotations
 
@@ -22,6 +22,23 @@ from pacs_bridge.results.report_content import Code, ReportContent, SourceInstan
 
 MANUFACTURER = "Janus-Med"
 UNICODE = "ISO_IR 192"
+
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
+COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
+GRAYSCALE_SOFTCOPY_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+
+# high, so that the objects stand after the images
+SERIES_NUMBERS = {
+    BASIC_TEXT_SR: 9001,
+    COMPREHENSIVE_3D_SR: 9002,
+    GRAYSCALE_SOFTCOPY_PRESENTATION_STATE: 9003,
+    SECONDARY_CAPTURE: 9004,
+    ENCAPSULATED_PDF: 9005,
+    KEY_OBJECT_SELECTION: 9006,
+}
 
 # PS3.5 6.1.3 and 6.2: of the control characters, text of several lines may hold TAB, LF, FF and CR
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
@@ -53,7 +70,8 @@ def begin_object(sop_class_uid: str, content: ReportContent, *, modality: str, s
     copy_patient_and_study(document, content.study)
     document.Modality = modality
     document.SeriesInstanceUID = checked_uid(content.series_uid)
-    document.SeriesNumber = content.series_number
+    number = content.series_number
+    document.SeriesNumber = SERIES_NUMBERS[sop_class_uid] if number is None else number
     document.SeriesDescription = series
     document.InstanceNumber = content.instance_number
     document.Manufacturer = MANUFACTURER

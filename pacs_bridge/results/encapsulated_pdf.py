@@ -5,13 +5,17 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from pacs_bridge.results.ai_label import add_ai_label
-from pacs_bridge.results.document import begin_object, code_item, declare_character_set, reference
-from pacs_bridge.results.document import reference_tree
+from pacs_bridge.results.document import (
+    ENCAPSULATED_PDF,
+    begin_object,
+    code_item,
+    declare_character_set,
+    reference,
+    reference_tree,
+)
 from pacs_bridge.results.report_content import ReportContent
 from pacs_bridge.results.report_sr import check_report
 from pacs_bridge.results.sr_document import FLAGS
-
-ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 
 
 def build_encapsulated_pdf(content: ReportContent) -> Dataset:
@@ -30,8 +34,8 @@ def build_encapsulated_pdf(content: ReportContent) -> Dataset:
     Raises
     ------
     Rejected
-        As `build_report_sr`, and if the report's text cannot be set as it is: right-to-left scripts, scripts whose
-        letters join, characters without a glyph.
+        As `build_report_sr`, and if the report's text cannot be set as it is: right-to-left scripts, scripts
+        whose letters join, characters without a glyph.
     """
     from pacs_bridge.results.report_page import render_report
 

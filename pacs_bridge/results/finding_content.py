@@ -117,6 +117,8 @@ class SourceImage:
         Number of frames.
     patient_orientation
         (rows, columns), empty when unknown.
+    laterality
+        ``R`` or ``L`` of a paired body part, else empty.
     lossy
         None when the image never was compressed with loss.
     """
@@ -133,6 +135,7 @@ class SourceImage:
     aspect: tuple[int, int] = (1, 1)
     frames: int = 1
     patient_orientation: tuple[str, ...] = ()
+    laterality: str = ""
     lossy: LossyCompression | None = None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The accepted findings as Comprehensive 3D SR (PS3.3 A.35.13), content of TID 1500: what software can read."""
+"""The accepted findings as Comprehensive 3D SR (PS3.3 A.35.13), TID 1500: what software can read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.ai_label import add_ai_label
-from pacs_bridge.results.document import declare_character_set
+from pacs_bridge.results.document import COMPREHENSIVE_3D_SR, declare_character_set
 from pacs_bridge.results.finding_content import AcceptedFinding, check_findings
 from pacs_bridge.results.report_content import ReportContent
 from pacs_bridge.results.sr_document import begin_sr_document, check_state
-
-COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
 
 def build_measurement_sr(content: ReportContent, findings: Sequence[AcceptedFinding]) -> Dataset:

@@ -1,8 +1,9 @@
-"""The content tree of TID 1500: language, observers, procedure, one measurement group per finding and region."""
+"""The content tree of TID 1500: language, observers, procedure, a measurement group per region."""
 
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TypeAlias
 
 import numpy as np
 from highdicom.sr import (
@@ -28,7 +29,7 @@ from pacs_bridge.results.report_content import Code, ReportContent
 from pacs_bridge.results.report_tree import algorithm_identification, coded, device_observer, person_observer
 from pacs_bridge.results.sr_document import FLAGS
 
-type_of_group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
+Group: TypeAlias = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
 
 
 def measurement_tree(content: ReportContent, findings: tuple[AcceptedFinding, ...]) -> Dataset:
@@ -47,7 +48,7 @@ def measurement_tree(content: ReportContent, findings: tuple[AcceptedFinding, ..
     return report[0]
 
 
-def _groups(content: ReportContent, finding: AcceptedFinding) -> list[type_of_group]:
+def _groups(content: ReportContent, finding: AcceptedFinding) -> list[Group]:
     if not finding.regions:
         return [_group_without_region(content, finding)]
     return [_group_of_region(content, finding, number) for number in range(len(finding.regions))]
@@ -129,7 +130,7 @@ def _sites(finding: AcceptedFinding) -> list[FindingSite] | None:
 
 
 def _certainty(finding: AcceptedFinding) -> list[Measurement] | None:
-    """Give the probability in percent, as TID 4006 wants it; by decimal, so that 0.07 is 7 and not 7.000000000000001."""
+    """Give the probability in percent (111012 DCM); by decimal, so that 0.07 is not 7.000000000000001."""
     if finding.probability is None:
         return None
     percent = float(Decimal(repr(float(finding.probability))) * 100)
@@ -145,7 +146,7 @@ def _evaluations(content: ReportContent, finding: AcceptedFinding) -> list[Quali
 
 
 def _algorithm(content: ReportContent, finding: AcceptedFinding) -> object | None:
-    """Name the model only where it is the origin: a finding that the reader wrote has no probability and region."""
+    """Name the model where it is the origin: what the reader wrote has no probability and no region."""
     from_model = finding.probability is not None or finding.regions
     if content.algorithm is None or not from_model:
         return None

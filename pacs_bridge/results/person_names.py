@@ -21,8 +21,8 @@ def person_name(printed: str) -> str:
     """Return the PN of a name as people write it.
 
     ``Dr. Rita van Reader, MD`` becomes ``van Reader^Rita^^Dr.^MD``, ``Reader, Rita`` becomes
-    ``Reader^Rita``. A name of one word is a family name; names in Chinese, Japanese or Korean writing put the family
-    name first. A value with a caret or an equals sign is a PN already and stays as it is.
+    ``Reader^Rita``. A name of one word is a family name; names in Chinese, Japanese or Korean writing put the
+    family name first. A value with a caret or an equals sign is a PN already and stays as it is.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def person_name(printed: str) -> str:
 
 
 def printed_name(name: str) -> str:
-    """Return a PN as people read it: prefix, given, middle and family name, suffix; further groups in brackets."""
+    """Return a PN as people read it: prefix, given and family name, suffix; further groups in brackets."""
     groups = [_print_group(group) for group in name.split("=")]
     shown = [group for group in groups if group]
     if not shown:

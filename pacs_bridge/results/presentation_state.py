@@ -1,4 +1,4 @@
-"""The accepted regions as Grayscale Softcopy Presentation State (PS3.3 A.33.1): drawn by the viewer, can be hidden."""
+"""The accepted regions as Grayscale Softcopy Presentation State (PS3.3 A.33.1): a viewer can hide them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.ai_label import add_ai_label
-from pacs_bridge.results.document import begin_object, checked_uid, declare_character_set, reference
+from pacs_bridge.results.document import (
+    GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    begin_object,
+    checked_uid,
+    declare_character_set,
+    reference,
+)
 from pacs_bridge.results.finding_content import AcceptedFinding, SourceImage, check_findings, regions_on
 from pacs_bridge.results.graphic_annotation import LAYER, annotate
 from pacs_bridge.results.person_names import person_name
 from pacs_bridge.results.report_content import ReportContent
 from pacs_bridge.results.sr_document import FLAGS, check_state
-
-GRAYSCALE_SOFTCOPY_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
 
 # PS3.3 C.11.6: the state replaces what Photometric Interpretation says, so MONOCHROME1 must be inverted here
 PRESENTATION_LUT_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
@@ -57,7 +61,8 @@ def build_presentation_state(
         GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, content, modality="PR", series="AI regions, reviewed"
     )
     _add_identification(state, content)
-    state.Laterality = ""
+    sides = {image.laterality for image in shown}
+    state.Laterality = sides.pop() if len(sides) == 1 else ""
     state.ReferencedSeriesSequence = _references(shown)
     state.DisplayedAreaSelectionSequence = [_displayed_area(image) for image in shown]
     state.GraphicAnnotationSequence = annotations
@@ -139,7 +144,7 @@ def _layer() -> Dataset:
 
 
 def _add_grey_pipeline(state: Dataset, images: tuple[SourceImage, ...]) -> None:
-    """Set the grey value transformations (PS3.4 N.2): the state replaces the images' own, none is inherited."""
+    """Set the grey value transformations (PS3.4 N.2): they replace the images' own, none is inherited."""
     first = images[0]
     if (first.slope, first.intercept) != (1.0, 0.0):
         state.RescaleIntercept = float(f"{first.intercept:.10g}")

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.document import (
+    KEY_OBJECT_SELECTION,
     begin_object,
     check_text,
     declare_character_set,
@@ -24,8 +25,6 @@ from pacs_bridge.results.report_content import (
     SourceInstance,
     SourceStudy,
 )
-
-KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 
 
 class RejectionReason(enum.StrEnum):
@@ -80,7 +79,7 @@ class RejectionContent:
     series_uid: str
     sop_instance_uid: str
     explanation: str = ""
-    series_number: int = 9006
+    series_number: int | None = None
     instance_number: int = 1
 
 

@@ -175,6 +175,8 @@ class ReportContent:
         object.
     verifications
         Needed from SIGNED on.
+    series_number, instance_number
+        Without a series number each kind of object has its own (`document.SERIES_NUMBERS`).
     predecessors
         Documents this one adds to or replaces; needed for ADDENDED and CORRECTED.
     title, language, procedure
@@ -192,7 +194,7 @@ class ReportContent:
     algorithm: Algorithm | None = None
     verifications: tuple[Verification, ...] = ()
     predecessors: tuple[SourceInstance, ...] = ()
-    series_number: int = 9001
+    series_number: int | None = None
     instance_number: int = 1
     title: Code = Code("18748-4", "LN", "Diagnostic imaging report")
     language: Code = Code("en-US", "RFC5646", "English (United States)")

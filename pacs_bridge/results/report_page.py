@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
     BaseDocTemplate,
+    CondPageBreak,
     Flowable,
     Frame,
     HRFlowable,
@@ -24,13 +23,14 @@ from reportlab.platypus import (
     TableStyle,
 )
 
+from pacs_bridge.results.fonts import REGULAR, font_of
+from pacs_bridge.results.numbered_pages import MARGIN, numbered_canvas
 from pacs_bridge.results.person_names import printed_name
 from pacs_bridge.results.report_content import ReportContent, ReportState, Verification
 from pacs_bridge.results.report_headings import HEADINGS
 from pacs_bridge.results.sr_document import FLAGS
-from pacs_bridge.results.typesetting import Typesetter
+from pacs_bridge.results.typesetting import SUBSTITUTE, Typesetter
 
-_MARGIN = 20 * mm
 _STATUS = {
     ReportState.DRAFTED: "DRAFT - NOT SIGNED",
     ReportState.PRELIMINARY: "PRELIMINARY - NOT FINAL",
@@ -44,6 +44,7 @@ _TITLE = ParagraphStyle("title", parent=_NORMAL, fontName="DejaVu-Bold", fontSiz
 _HEADING = ParagraphStyle(
     "heading", parent=_NORMAL, fontName="DejaVu-Bold", fontSize=11, leading=15, spaceBefore=10, spaceAfter=3
 )
+_SIGNER = ParagraphStyle("signer", parent=_HEADING, spaceAfter=0)
 _UNSIGNED = ParagraphStyle("unsigned", parent=_HEADING, textColor=colors.HexColor("#b00020"))
 
 
@@ -57,10 +58,10 @@ def render_report(content: ReportContent) -> bytes:
         pagesize=A4,
         invariant=1,
         pageCompression=1,
-        leftMargin=_MARGIN,
-        rightMargin=_MARGIN,
-        topMargin=_MARGIN,
-        bottomMargin=_MARGIN,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
+        topMargin=MARGIN,
+        bottomMargin=MARGIN,
         title=content.title.meaning,
         author="",
         subject="",
@@ -68,9 +69,9 @@ def render_report(content: ReportContent) -> bytes:
         producer="janus-med",
         lang=content.language.value,
     )
-    frame = Frame(_MARGIN, _MARGIN, A4[0] - 2 * _MARGIN, A4[1] - 2 * _MARGIN, 0, 0, 0, 0)
+    frame = Frame(MARGIN, MARGIN, A4[0] - 2 * MARGIN, A4[1] - 2 * MARGIN, 0, 0, 0, 0)
     document.addPageTemplates(PageTemplate(frames=[frame]))
-    document.build(story, canvasmaker=_numbered(_page_line(content)))
+    document.build(story, canvasmaker=numbered_canvas(_page_line(content), content.written_at))
     return buffer.getvalue()
 
 
@@ -121,10 +122,10 @@ def _sections(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowab
     for section in content.sections:
         if not section.sentences:
             continue
-        title = Paragraph(HEADINGS[section.heading][0].meaning, _HEADING)
-        texts = [Paragraph(typesetter.set_text(s.text), _NORMAL) for s in section.sentences]
-        yield KeepTogether([title, texts[0]])
-        yield from texts[1:]
+        yield CondPageBreak(25 * mm)  # no heading alone at the foot of a page
+        yield Paragraph(HEADINGS[section.heading][0].meaning, _HEADING)
+        for sentence in section.sentences:
+            yield Paragraph(typesetter.set_text(sentence.text), _NORMAL)
 
 
 def _foot(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowable]:
@@ -134,7 +135,7 @@ def _foot(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowable]:
     for verification in content.verifications:
         yield KeepTogether(_signature(verification, typesetter))
     if not content.verifications:
-        yield Paragraph(f"{_STATUS[content.state]}: nobody has signed this text.", _UNSIGNED)
+        yield Paragraph(f"{_STATUS[content.state]}: no attending has verified this text.", _UNSIGNED)
     model = content.algorithm
     if model is not None:
         by = "reviewed and signed by the person named above" if content.verifications else "not yet signed"
@@ -146,46 +147,24 @@ def _foot(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowable]:
     if typesetter.substituted:
         yield Paragraph(
             f"{typesetter.substituted} characters of names or descriptions could not be printed and stand as "
-            f"{typesetter.substitute}. The images and the structured report hold them in full.",
+            f"{SUBSTITUTE}. The images and the structured report hold them in full.",
             _SMALL,
         )
 
 
 def _signature(verification: Verification, typesetter: Typesetter) -> list[Flowable]:
     signer = verification.observer
-    lines = [typesetter.show(verification.statement)]
-    if signer.organization:
-        lines.append(typesetter.show(signer.organization))
-    return [Spacer(0, 2 * mm), *(Paragraph(line, _SMALL) for line in lines)]
+    title = Paragraph(typesetter.show(printed_name(signer.name)), _SIGNER)
+    lines = [signer.organization, verification.statement]
+    return [title, *(Paragraph(typesetter.show(line), _SMALL) for line in lines if line)]
 
 
 def _page_line(content: ReportContent) -> str:
-    """Return what stands at the foot of every page, so that a loose page finds its report."""
-    return f"{_STATUS[content.state]}   Document {content.sop_instance_uid}"
-
-
-def _numbered(line: str) -> Callable[..., Canvas]:
-    """Return a canvas class that knows the number of pages when it writes their numbers."""
-
-    class NumberedCanvas(Canvas):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            self._pages: list[dict[str, Any]] = []
-
-        def showPage(self) -> None:
-            self._pages.append(dict(self.__dict__))
-            self._startPage()
-
-        def save(self) -> None:
-            for number, page in enumerate(self._pages, start=1):
-                self.__dict__.update(page)
-                self.setFont("DejaVu", 7)
-                self.drawString(_MARGIN, 12 * mm, line)
-                self.drawRightString(A4[0] - _MARGIN, 12 * mm, f"Page {number} of {len(self._pages)}")
-                super().showPage()
-            super().save()
-
-    return NumberedCanvas
+    """Return what stands at the foot of every page, so that a loose page finds its patient and report."""
+    patient = "".join(c if font_of(c) == REGULAR else SUBSTITUTE for c in content.study.patient_id)
+    return (
+        f"{_STATUS[content.state]}   Patient ID {patient[:32] or '-'}   Document {content.sop_instance_uid}"
+    )
 
 
 def _date(value: str) -> str:
@@ -194,5 +173,5 @@ def _date(value: str) -> str:
 
 
 def _time(value: str) -> str:
-    digits = value.split(".")[0]
+    digits = value.partition(".")[0]
     return f"{digits[:2]}:{digits[2:4]}" if len(digits) in {4, 6} and digits.isdigit() else value

@@ -6,12 +6,10 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.ai_label import add_ai_label
-from pacs_bridge.results.document import check_text, declare_character_set
+from pacs_bridge.results.document import BASIC_TEXT_SR, check_text, declare_character_set
 from pacs_bridge.results.report_content import ReportContent, ReportState
 from pacs_bridge.results.report_headings import HEADINGS
 from pacs_bridge.results.sr_document import begin_sr_document, check_state
-
-BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
 
 
 def build_report_sr(content: ReportContent) -> Dataset:

@@ -1,4 +1,4 @@
-"""An image with the regions burned in as Secondary Capture (PS3.3 A.8.1): for viewers that show nothing else."""
+"""An image with the regions burned in as Secondary Capture (PS3.3 A.8.1): every viewer shows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from pydicom.dataset import Dataset
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.ai_label import add_ai_label, contribution
-from pacs_bridge.results.document import begin_object, code_item, declare_character_set, reference
+from pacs_bridge.results.document import (
+    SECONDARY_CAPTURE,
+    begin_object,
+    code_item,
+    declare_character_set,
+    reference,
+)
 from pacs_bridge.results.finding_content import (
     NOT_A_MEASUREMENT,
     AcceptedFinding,
@@ -21,7 +27,6 @@ from pacs_bridge.results.graphic_annotation import describe
 from pacs_bridge.results.report_content import Code, ReportContent
 from pacs_bridge.results.sr_document import FLAGS, check_state
 
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
 LONGEST_SIDE = 2048
 _LONGEST_DERIVATION = 1024
@@ -47,7 +52,7 @@ def build_secondary_capture(
     image
         The image; its window decides how it is shown, else the range of its values.
     pixels
-        (rows, columns) stored values of the image, before modality LUT and window; any integer or float dtype.
+        (rows, columns) stored values of the image, before modality LUT and window, any number type.
     findings
         What the reader accepted; at least one must have a region on the image.
     frame
@@ -75,6 +80,7 @@ def build_secondary_capture(
     boxes = [region.box for _, region in regions]
     picture = draw_picture(image, pixels, boxes, names, _statements(content), longest=LONGEST_SIDE)
     capture = begin_object(SECONDARY_CAPTURE, content, modality="OT", series="AI regions, reviewed (picture)")
+    capture.Laterality = image.laterality
     _add_image(capture, content, image, frame)
     _add_pixels(capture, picture)
     add_ai_label(capture, content)
@@ -122,7 +128,7 @@ def _derivation(content: ReportContent, image: SourceImage) -> str:
         window = "window centre {:.10g} width {:.10g}".format(*image.window)
     model = f" {contribution(content.algorithm)}." if content.algorithm is not None else ""
     text = (
-        f"Shown with {window}, 8 bits, resampled to square pixels of at most {LONGEST_SIDE} on the long side. "
+        f"Shown with {window}, 8 bits, resampled to square pixels, at most {LONGEST_SIDE} on a side. "
         f"AI attention regions and a legend burned in; {NOT_A_MEASUREMENT}.{model}"
     )
     return text[:_LONGEST_DERIVATION]

@@ -12,6 +12,12 @@ from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.finding_content import LossyCompression, SourceImage
 from pacs_bridge.results.report_content import SourceInstance
 
+# Transfer syntaxes that are always lossy, and their method (PS3.3 C.7.6.1.1.5.1)
+_LOSSY_METHODS = {
+    "1.2.840.10008.1.2.4.50": "ISO_10918_1",
+    "1.2.840.10008.1.2.4.51": "ISO_10918_1",
+    "1.2.840.10008.1.2.4.81": "ISO_14495_1",
+}
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 
 
@@ -39,6 +45,7 @@ def read_source_image(dataset: Dataset, *, window: tuple[float, float] | None) -
         aspect=_aspect(dataset),
         frames=int(_number(dataset, "NumberOfFrames", 1)) or 1,
         patient_orientation=tuple(str(value) for value in _values(dataset, "PatientOrientation")),
+        laterality=str(dataset.get("Laterality") or dataset.get("ImageLaterality") or ""),
         lossy=_lossy(dataset),
     )
 
@@ -85,8 +92,11 @@ def _window(dataset: Dataset) -> tuple[float, float] | None:
 
 
 def _lossy(dataset: Dataset) -> LossyCompression | None:
+    """Take the loss from the header; a lossy transfer syntax tells it where the header does not."""
     if str(dataset.get("LossyImageCompression", "")) != "01":
-        return None
+        meta = getattr(dataset, "file_meta", None)
+        method = _LOSSY_METHODS.get(str(getattr(meta, "TransferSyntaxUID", "")))
+        return LossyCompression(methods=(method,)) if method else None
     return LossyCompression(
         tuple(float(ratio) for ratio in _values(dataset, "LossyImageCompressionRatio")),
         tuple(str(method) for method in _values(dataset, "LossyImageCompressionMethod")),

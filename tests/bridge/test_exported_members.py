@@ -48,6 +48,16 @@ def test_public_names_of_results_are_these():
 
 
 @pytest.mark.slow
+def test_naming_the_builders_loads_none_of_their_libraries():
+    heavy = ["highdicom", "reportlab", "PIL"]
+    script = f"import pacs_bridge.results, sys; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
 def test_listening_loads_neither_models_nor_databases_nor_report_building():
     """A listener starts at once and stays small."""
     heavy = ["torch", "monai", "transformers", "sqlalchemy", "streamlit", "highdicom", "app", "janus_med"]

@@ -19,6 +19,8 @@ from pacs_bridge import Destination, Peer, send_instances
 from pacs_bridge.archive import Archive
 from pacs_bridge.results import SourceInstance, SourceStudy, build_report_sr
 from tests.bridge.peers import EXPLICIT, encode, radiograph, wait_until, with_meta
+from tests.bridge.result_cases import make_case
+from tests.bridge.result_objects import build_objects
 from tests.bridge.test_report_sr import content, items
 from tests.conftest import need
 
@@ -127,3 +129,20 @@ def test_report_comes_back_from_orthanc_and_is_read_by_dsrdump(orthanc, tmp_path
     assert done.returncode == 0
     assert "Cardiomegaly." in done.stdout
     assert not any(line.startswith(("E:", "F:")) for line in done.stderr.splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.covers("T26", "T27", "O4")
+def test_every_kind_of_object_comes_back_from_orthanc_unchanged(orthanc):
+    """All objects of some reports, sent twice: each is there once, with the bytes of its data set."""
+    port, read = orthanc
+    sent = {o.SOPInstanceUID: o for seed in range(5) for o in build_objects(make_case(seed)).values()}
+    destination = Destination("ORTHANC", "127.0.0.1", port)
+    for _ in range(2):
+        outcomes = send_instances(list(sent.values()), destination, calling_ae="JANUSMED")
+        assert {outcome.status for outcome in outcomes} == {0x0000}
+    held = json.loads(read("/instances"))
+    assert len(held) == len(sent)
+    for identifier in held:
+        fetched = dcmread(io.BytesIO(read(f"/instances/{identifier}/file")))
+        assert encode(fetched) == encode(sent[fetched.SOPInstanceUID])

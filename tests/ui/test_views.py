@@ -236,7 +236,7 @@ def sign_as(hospital: Hospital, username: str) -> str:
         report.report_id,
         version=report.version,
         password=seed.PASSWORD,
-        destinations=(("PACS@127.0.0.1:4242", "report_sr"),),
+        destinations=(("PACS", "report_sr"),),
         now=now,
     )
     return study

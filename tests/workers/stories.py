@@ -63,7 +63,12 @@ def _spool(spool: Spool, file: Path) -> str:
     return header.study_uid
 
 
-def sign_by_hand(store: Store, study_uid: str, *destinations: str) -> list[Delivery]:
+def sign_by_hand(
+    store: Store,
+    study_uid: str,
+    *destinations: tuple[str, str],
+    texts: tuple[str, str] = ("Text of the findings.", "Text of the impression."),
+) -> list[Delivery]:
     """Let an attending write and sign the report of a study without a draft; return its deliveries."""
     with store.begin() as unit:
         known = unit.users.by_username("reader")
@@ -88,8 +93,7 @@ def sign_by_hand(store: Store, study_uid: str, *destinations: str) -> list[Deliv
     _, actor = log_in(store, username="reader", password=PASSWORD, source="test", now=now())
     report = open_study(store, actor, study_uid, now=now()).report
     assert report is not None
-    for section in Section:
-        text = f"Text of the {section.value}."
+    for section, text in zip(Section, texts, strict=True):
         report = add_sentence(store, actor, report.report_id, section, text, now=now())
     sign(
         store,
@@ -97,7 +101,7 @@ def sign_by_hand(store: Store, study_uid: str, *destinations: str) -> list[Deliv
         report.report_id,
         version=report.version,
         password=PASSWORD,
-        destinations=[(destination, "report_sr") for destination in destinations],
+        destinations=destinations,
         now=now(),
     )
     return list(refresh(store, actor, study_uid, now=now()).deliveries)
