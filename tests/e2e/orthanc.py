@@ -40,7 +40,7 @@ class Orthanc:
 
 
 @contextmanager
-def run_orthanc(folder: Path) -> Iterator[Orthanc]:
+def run_orthanc(folder: Path, *, plugins: tuple[Path, ...] = ()) -> Iterator[Orthanc]:
     """Run an Orthanc until the block ends."""
     need(ORTHANC.is_file(), "Orthanc (apt-get install orthanc)")
     orthanc = Orthanc(free_port(), free_port())
@@ -53,7 +53,7 @@ def run_orthanc(folder: Path) -> Iterator[Orthanc]:
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
-        "Plugins": [],
+        "Plugins": [str(plugin) for plugin in plugins],
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "orthanc.log").open("wb") as log:
