@@ -32,6 +32,8 @@ from tests.workers.processes import free_port
 from tests.workers.stories import now, receive, sign_by_hand
 
 ACTOR = service_actor("delivery")
+# never started here: a text document needs no pixels
+DECODER = DecoderProcess()
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def worker(store: Store, settings: Settings) -> Worker:
 
 
 def task_of(store: Store, settings: Settings) -> DeliverReport:
-    return DeliverReport(store, ACTOR, settings, Site(settings, DecoderProcess()))
+    return DeliverReport(store, ACTOR, settings, Site(settings, DECODER))
 
 
 def events(store: Store) -> list[str]:
