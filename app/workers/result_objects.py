@@ -19,18 +19,25 @@ from app.domain.identifiers import derived_uid
 from app.domain.report import ReportState
 from app.workers.report_document import accepted_findings, report_content, series_uid_of
 from app.workers.source_images import read_pixels, shown_images
+from pacs_bridge.results.document import (
+    BASIC_TEXT_SR,
+    COMPREHENSIVE_3D_SR,
+    ENCAPSULATED_PDF,
+    GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    SECONDARY_CAPTURE,
+)
 from pacs_bridge.results.report_content import Observer, ReportContent, SourceInstance
 
 if TYPE_CHECKING:
     from app.workers.senders import Site
     from pacs_bridge.results.finding_content import AcceptedFinding, SourceImage
 
-SERIES_NUMBERS = {
-    "report_sr": 9001,
-    "measurement_sr": 9002,
-    "presentation_state": 9003,
-    "secondary_capture": 9004,
-    "encapsulated_pdf": 9005,
+SOP_CLASSES = {
+    "report_sr": BASIC_TEXT_SR,
+    "measurement_sr": COMPREHENSIVE_3D_SR,
+    "presentation_state": GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    "secondary_capture": SECONDARY_CAPTURE,
+    "encapsulated_pdf": ENCAPSULATED_PDF,
 }
 
 
@@ -59,7 +66,6 @@ class _Work:
         return replace(
             self.content,
             sop_instance_uid=part_uid(self.order.delivery.sop_uid, part),
-            series_number=SERIES_NUMBERS[self.order.delivery.kind],
             instance_number=part + 1,
         )
 
@@ -176,27 +182,23 @@ def _rejection_note(work: _Work) -> Dataset:
 
 
 def _sent_as(delivery: Delivery, work: _Work) -> list[SourceInstance]:
-    """Return the objects that an earlier delivery became, as its plan says."""
-    sop_class, count = _plan(delivery.kind, work)
+    """Return the objects that an earlier delivery became."""
     series_uid = series_uid_of(delivery.sop_uid)
     return [
-        SourceInstance(delivery.study_uid, series_uid, sop_class, part_uid(delivery.sop_uid, part))
-        for part in range(count)
+        SourceInstance(
+            delivery.study_uid, series_uid, SOP_CLASSES[delivery.kind], part_uid(delivery.sop_uid, part)
+        )
+        for part in range(_count(delivery.kind, work))
     ]
 
 
-def _plan(kind: str, work: _Work) -> tuple[str, int]:
-    """Return the SOP class of a format, and how many objects the report becomes in it."""
-    from pacs_bridge.results.encapsulated_pdf import ENCAPSULATED_PDF
-    from pacs_bridge.results.measurement_sr import COMPREHENSIVE_3D_SR
-    from pacs_bridge.results.presentation_state import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, group_images
-    from pacs_bridge.results.report_sr import BASIC_TEXT_SR
-    from pacs_bridge.results.secondary_capture import SECONDARY_CAPTURE
+def _count(kind: str, work: _Work) -> int:
+    """Return how many objects the report becomes in a format."""
+    from pacs_bridge.results.presentation_state import group_images
 
-    return {
-        "report_sr": (BASIC_TEXT_SR, 1),
-        "measurement_sr": (COMPREHENSIVE_3D_SR, 1 if work.findings else 0),
-        "presentation_state": (GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, len(group_images(work.images))),
-        "secondary_capture": (SECONDARY_CAPTURE, len(work.images)),
-        "encapsulated_pdf": (ENCAPSULATED_PDF, 1),
-    }[kind]
+    counts = {
+        "measurement_sr": 1 if work.findings else 0,
+        "presentation_state": len(group_images(work.images)),
+        "secondary_capture": len(work.images),
+    }
+    return counts.get(kind, 1)

@@ -20,7 +20,8 @@ GARBAGE, OTHER_ACK_FIRST, COMMIT_FIRST = "garbage", "answers another message fir
 
 
 def ack(code: str, control_id: str) -> bytes:
-    text = f"MSH|^~\\&|RIS||JANUSMED||20261126||ACK|{code}1|P|2.5.1\rMSA|{code}|{control_id}|Doe^Jane is unknown\r"
+    text = f"MSH|^~\\&|RIS||JANUSMED||20261126||ACK|{code}1|P|2.5.1\r"
+        f"MSA|{code}|{control_id}|Doe^Jane is unknown\r"
     return (text + ("ERR|||204^Unknown key identifier^HL70357|E\r" if code in {"AE", "AR"} else "")).encode()
 
 
@@ -96,6 +97,5 @@ def _serve(server: socket.socket, sink: Sink, tls: ssl.SSLContext | None, stoppi
 
 
 def _one(plain: socket.socket, sink: Sink, tls: ssl.SSLContext | None) -> None:
-    with suppress(OSError):
-        with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
-            sink.handle(connection)
+    with suppress(OSError), tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
+        sink.handle(connection)

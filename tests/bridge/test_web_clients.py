@@ -44,8 +44,10 @@ def test_resent_and_corrected_report_is_one_report() -> None:
 @pytest.mark.covers("S6")
 @pytest.mark.parametrize(
     ("answer", "expected"),
-    [(400, MessageRefused), (401, MessageRefused), (412, MessageRefused), (422, MessageRefused)]
-    + [(429, Retriable), (500, Retriable), (503, Retriable), ("lost", Retriable)],
+    [
+        *((status, MessageRefused) for status in (400, 401, 412, 422)),
+        *((status, Retriable) for status in (429, 500, 503, "lost")),
+    ],
 )
 def test_status_decides_what_follows_and_nothing_of_the_answer_is_repeated(
     answer: int | str, expected: type[Exception]

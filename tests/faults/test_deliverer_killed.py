@@ -79,17 +79,16 @@ def test_every_report_arrives_once_whenever_the_deliverer_dies(
             upgrade(settings)
             relays = {"PACS": to_pacs, "RIS": to_ris}
             with open_store(settings) as store:
-                sent, killed = kill_again_and_again(
-                    settings, store, relays, copies(ct_slice, tmp_path, KILLS), chance
-                )
+                files = copies(ct_slice, tmp_path, KILLS)
+                sent, killed = kill_again_and_again(settings, store, relays, files, chance)
                 assert dead_letters(store, service_actor("test"), now=now()) == []
         held = instances_of(orthanc)
     uids = {delivery.sop_uid for delivery in sent if delivery.kind == "report_sr"}
     missing, extra = uids - set(held), len(held) - len(uids)
     with capsys.disabled():
         print(
-            f"\n{killed} of {KILLS} kills struck; {len(sent)} deliveries, missing {len(missing)}, extra {extra}; "
-            f"{len(ris.received)} messages for {len(ris.accepted)} reports at the RIS"
+            f"\n{killed} of {KILLS} kills struck; {len(sent)} deliveries, missing {len(missing)}, "
+            f"extra {extra}; {len(ris.received)} messages for {len(ris.accepted)} reports at the RIS"
         )
     assert (missing, extra) == (set(), 0)
     assert len(ris.accepted) == KILLS

@@ -1,7 +1,7 @@
 """Links and receivers that fail, behind the real worker: each report is accepted once, or a person is told.
 
-Covered: 20 seeded failures of MLLP and FHIR links, six behaviours of a PACS. Not covered: kills of our own
-process (`test_deliverer_killed.py`), storage commitment, which a receiver may never send: the delivery is sent.
+Covered: 20 seeded failures of MLLP and FHIR links; a PACS that is down, slow, refuses, aborts or answers
+wrongly. Not covered: kills of our own process (`test_deliverer_killed.py`), storage commitment.
 """
 
 from __future__ import annotations

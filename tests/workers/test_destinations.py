@@ -1,7 +1,8 @@
 """Every kind of destination behind the real worker, and what one of them never does to another.
 
-Covered: HL7, FHIR, STOW-RS and every DICOM format from one signature; withdrawal; refusal, unknown name, alert
-hook; a dead destination beside a sound one. Not covered: kills (`tests/faults`), validity (`tests/bridge`).
+Covered: HL7, FHIR, STOW-RS and every DICOM format from one signature; withdrawal; refusal, unknown name,
+alert hook; a dead destination beside a sound one.
+Not covered: kills (`tests/faults`), validity (`tests/bridge`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The order of the outbox, withdrawal, backoff and alerts, on the database.
 
-Covered: what a later message cancels, what waits for what, preliminary reports, who may withdraw and what that
-leaves, alerts with dead letters. Not covered: the wire (`tests/workers`, `tests/bridge`).
+Covered: what a later message cancels, what waits for what, preliminary reports, who may withdraw and what
+that leaves, alerts with dead letters. Not covered: the wire (`tests/workers`, `tests/bridge`).
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def test_preliminary_report_that_a_late_image_overtook_is_not_sent(house: House)
 @pytest.mark.covers("O6", "S4")
 def test_withdrawal_goes_to_everyone_who_got_the_report_and_cancels_what_waits(house: House) -> None:
     report = signed(house)
-    sent, waiting, dead = outbox(house)
+    sent, _, dead = outbox(house)
     record_sent(house.store, DELIVERER, sent.delivery_id, now=AT)
     record_failed(house.store, DELIVERER, dead.delivery_id, "AE", final=True, now=AT)
     take_back(house, report)
@@ -223,7 +223,8 @@ def letter(house: House) -> int:
     with house.store.begin() as tx:
         job_id = tx.session.scalar(
             text(
-                "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = (SELECT min(id) FROM procrastinate_jobs"
+                "UPDATE procrastinate_jobs SET status = 'doing'"
+                " WHERE id = (SELECT min(id) FROM procrastinate_jobs"
                 " WHERE task_name = 'deliver_report') RETURNING id"
             )
         )
