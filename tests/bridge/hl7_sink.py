@@ -20,8 +20,8 @@ GARBAGE, OTHER_ACK_FIRST, COMMIT_FIRST = "garbage", "answers another message fir
 
 
 def ack(code: str, control_id: str) -> bytes:
-    text = f"MSH|^~\\&|RIS||JANUSMED||20261126||ACK|{code}1|P|2.5.1\r"
-        f"MSA|{code}|{control_id}|Doe^Jane is unknown\r"
+    header = f"MSH|^~\\&|RIS||JANUSMED||20261126||ACK|{code}1|P|2.5.1\r"
+    text = f"{header}MSA|{code}|{control_id}|Doe^Jane is unknown\r"
     return (text + ("ERR|||204^Unknown key identifier^HL70357|E\r" if code in {"AE", "AR"} else "")).encode()
 
 

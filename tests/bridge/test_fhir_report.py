@@ -25,13 +25,14 @@ from tests.bridge.reports import message
 SENT = [state for state in ReportState if state is not ReportState.DRAFTED]
 # the elements of each resource in R4 4.0.1 (hl7.org/fhir/R4), those that we could use
 R4_ELEMENTS = {
-    "DiagnosticReport": "resourceType text identifier basedOn status category code subject effectiveDateTime "
-    "issued performer resultsInterpreter specimen result imagingStudy media conclusion conclusionCode presentedForm",
-    "Observation": "resourceType text identifier basedOn partOf status category code subject focus "
-    "effectiveDateTime issued performer valueCodeableConcept interpretation note bodySite method device derivedFrom component",
-    "Device": "resourceType identifier status manufacturer deviceName type version property modelNumber note",
-    "Provenance": "resourceType meta target occurredDateTime recorded policy location reason activity agent "
-    "entity signature",
+    "DiagnosticReport": """resourceType text identifier basedOn status category code subject effectiveDateTime
+        issued performer resultsInterpreter specimen result imagingStudy media conclusion presentedForm""",
+    "Observation": """resourceType text identifier basedOn partOf status category code subject focus
+        effectiveDateTime issued performer valueCodeableConcept interpretation note bodySite method device
+        derivedFrom component""",
+    "Device": """resourceType identifier status manufacturer deviceName type version property note""",
+    "Provenance": """resourceType meta target occurredDateTime recorded policy location reason activity agent
+        entity signature""",
 }
 
 
