@@ -1,7 +1,7 @@
 """Alerts: raised with what is wrong, in one transaction, and told to the people who can mend it.
 
-Raising is durable: an alert that could not be told stays, is tried again a bounded number of times
-(`app.domain.alert.TELL_WAITS`), and can be seen in the operations view whether it was told or not.
+Raising is durable: an alert that could not be told stays open (`open_alerts`) and is tried again a bounded
+number of times (`app.domain.alert.TELL_WAITS`).
 """
 
 from __future__ import annotations
