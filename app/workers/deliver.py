@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -44,9 +46,9 @@ def deliver(settings: Settings) -> None:
     actor = service_actor("delivery")
     with open_store(settings) as store, contextlib.closing(DecoderProcess()) as decoder:
         task = DeliverReport(store, actor, settings, Site(settings, decoder))
-        threading.Thread(
-            target=_keep_house, args=(store, actor, settings), name="housekeeping", daemon=True
-        ).start()
+        # in a thread of their own each: a channel for alerts may be slow
+        _repeat("alerts", lambda: tell_alerts(store, partial(alerting.tell, settings), now=_now()))
+        _repeat("housekeeping", lambda: _decline_overdue(store, actor))
         Worker(
             store,
             settings,
@@ -134,14 +136,22 @@ class DeliverReport:
             )
 
 
-def _keep_house(store: Store, actor: Actor, settings: Settings) -> None:
-    """Tell alerts, and open studies whose draft does not come (P5); ends with the process."""
-    pause = threading.Event()
-    while not pause.wait(_HOUSEKEEPING_SECONDS):
-        with contextlib.suppress(DatabaseUnavailable):
-            tell_alerts(store, lambda alerts: alerting.tell(settings, alerts), now=_now())
-            for study_uid in decline_overdue(store, actor, waiting=DRAFT_WAIT, now=_now()):
-                structlog.get_logger().warning("no draft in time", study_uid=study_uid)
+def _repeat(name: str, act: Callable[[], object]) -> None:
+    """Do something every few seconds until the process ends; a database that is away is waited for."""
+
+    def run() -> None:
+        pause = threading.Event()
+        while not pause.wait(_HOUSEKEEPING_SECONDS):
+            with contextlib.suppress(DatabaseUnavailable):
+                act()
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def _decline_overdue(store: Store, actor: Actor) -> None:
+    """Open studies whose draft does not come to their readers (P5)."""
+    for study_uid in decline_overdue(store, actor, waiting=DRAFT_WAIT, now=_now()):
+        structlog.get_logger().warning("no draft in time", study_uid=study_uid)
 
 
 def _now() -> datetime:
