@@ -1,4 +1,4 @@
-"""The delivery process itself: a receiver that refuses makes a dead letter, and the hook tells a person of it."""
+"""The delivery process itself: a refused message becomes a dead letter, and the hook tells a person of it."""
 
 from __future__ import annotations
 
