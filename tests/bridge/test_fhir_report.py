@@ -99,7 +99,7 @@ def test_provenance_names_signer_time_meaning_and_digest() -> None:
 
 
 @pytest.mark.covers("T27")
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1, max_size=300).filter(lambda text: text.strip()))
 def test_any_text_arrives_as_it_was_and_is_never_markup(text: str) -> None:
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hl7
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacs_bridge.errors import Rejected
@@ -75,6 +75,7 @@ def test_text_arrives_as_it_was_and_makes_no_segment(text: str) -> None:
 
 
 @pytest.mark.covers("T27")
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=400).filter(lambda text: text.strip()))
 def test_any_text_arrives_as_it_was_or_is_refused(text: str) -> None:
     try:
@@ -101,6 +102,7 @@ def test_text_longer_than_the_standard_allows_is_refused_whole() -> None:
 
 
 @pytest.mark.covers("T27")
+@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_names_and_descriptions_never_make_fields(name: str, description: str) -> None:
     from dataclasses import replace

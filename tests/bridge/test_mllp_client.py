@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacs_bridge.errors import MessageRefused, Retriable
@@ -82,6 +82,7 @@ def test_message_over_tls_reaches_the_receiver_we_trust_and_no_other() -> None:
 
 
 @pytest.mark.covers("T24")
+@settings(deadline=None)
 @given(st.binary(max_size=300) | st.binary(max_size=80).map(lambda noise: ack("AA", "X") + noise))
 def test_no_bytes_break_the_reading_of_an_answer(content: bytes) -> None:
     answer = read_ack(content)
