@@ -64,9 +64,9 @@ class DemoPlan:
 
     @property
     def destination(self) -> str:
-        """The PACS as a destination of reports."""
+        """The name of the PACS as a destination of reports."""
         [pacs] = self.settings.destinations
-        return f"{pacs.ae_title}@{pacs.host}:{pacs.port}"
+        return pacs.name
 
 
 def default_folder() -> Path:

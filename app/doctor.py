@@ -10,7 +10,7 @@ from functools import partial
 import typer
 
 from app.cli_errors import explain
-from app.settings import Destination as Configured
+from app.destinations import AnyDestination
 from app.settings import Settings
 
 
@@ -50,7 +50,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield Check("listener", _check_listener)
     yield Check("web UI", _check_ui)
     for destination in settings.destinations:
-        yield Check(f"destination {destination.name}", partial(_check_echo, destination))
+        yield Check(f"destination {destination.name}", partial(_check_destination, destination))
     if not settings.destinations:
         yield Check("destinations", _no_destination)
 
@@ -118,13 +118,10 @@ def _check_ui(settings: Settings) -> str:
     return f"{url}, {'answers' if answers(f'{url}/live') else 'not running'}"
 
 
-def _check_echo(destination: Configured, settings: Settings) -> str:
-    from pacs_bridge.destination import Destination, Timeouts
-    from pacs_bridge.store_scu import echo
+def _check_destination(destination: AnyDestination, settings: Settings) -> str:
+    from app.workers.destination_check import check_destination
 
-    peer = Destination(destination.ae_title, destination.host, destination.port)
-    echo(peer, calling_ae=settings.ae_title, timeouts=Timeouts(5.0, 5.0, 5.0, 5.0))
-    return f"{peer} answers C-ECHO to {settings.ae_title}"
+    return check_destination(destination, calling_ae=settings.ae_title)
 
 
 def _no_destination(_: Settings) -> str:

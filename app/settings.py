@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,6 +14,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from app.destinations import RESULT_FORMATS, AnyDestination
+from app.destinations import DicomDestination as Destination
 from app.domain.errors import ConfigurationError
 from app.domain.routing import Targets
 
@@ -32,6 +34,9 @@ class DicomwebClient(BaseModel):
     )
     may_store: bool = Field(default=False, description="It may store instances (STOW-RS).")
     may_read: bool = Field(default=False, description="It may search and retrieve (QIDO-RS, WADO-RS).")
+
+
+__all__ = ["Destination", "PeerSettings", "Settings", "default_data_dir", "read_settings"]
 
 
 def default_data_dir() -> Path:
@@ -54,23 +59,6 @@ class PeerSettings(BaseModel):
     port: int = Field(default=0, description="Its DICOM port; 0 when it does not listen.", ge=0, le=65535)
     certificates: tuple[str, ...] = Field(
         default=(), description="SHA-256 fingerprints of the client certificates it may use over TLS."
-    )
-
-
-class Destination(BaseModel):
-    """A system that signed reports are sent to."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(description="How the destination is called in the worklist and the audit log.")
-    ae_title: str = Field(description="Its AE title.", min_length=1, max_length=16)
-    host: str = Field(description="Host name or address.")
-    port: int = Field(description="DICOM port.", ge=1, le=65535)
-    formats: tuple[Literal["report_sr"], ...] = Field(
-        default=("report_sr",), description="Result formats that it gets."
-    )
-    commitment: bool = Field(
-        default=False, description="Ask it for storage commitment of every DICOM object that it acknowledged."
     )
 
 
@@ -183,9 +171,8 @@ class Settings(BaseSettings):
     quiet_seconds: float | None = Field(
         default=None, description="Overrides the quiet time after which a study is complete.", ge=0
     )
-    destinations: tuple[Destination, ...] = Field(
-        default=(),
-        description="Where signed reports go (JSON list of name, ae_title, host, port, formats, commitment).",
+    destinations: tuple[AnyDestination, ...] = Field(
+        default=(), description="Where signed reports go (JSON list; see Destinations below)."
     )
     archive: ArchiveSettings | None = Field(
         default=None,
@@ -217,6 +204,19 @@ class Settings(BaseSettings):
         default=None,
         description="Certificates of HL7 over TLS (JSON object of ca, certificate, key); senders need one.",
     )
+    send_preliminary: bool = Field(
+        default=False, description="What a resident signed leaves too, marked as preliminary."
+    )
+    delivery_retry_seconds: tuple[int, ...] = Field(
+        default=(10, 60, 300, 900, 1800, 3600, 3600, 3600),
+        description="Waits between the attempts of a delivery (JSON list), each varied by a quarter; then "
+        "it is a dead letter.",
+    )
+    alert_command: tuple[str, ...] = Field(
+        default=(),
+        description="Program and arguments (JSON list) that get an alert as JSON on standard input.",
+    )
+    alert_url: str = Field(default="", description="Address that gets an alert as JSON by POST.")
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or a torch device such as `cuda:0`.")
     ui_host: str = Field(default="127.0.0.1", description="Address of the web UI.")
@@ -273,6 +273,14 @@ class Settings(BaseSettings):
     )
     log_level: Literal["INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Log level.")
 
+    @field_validator("destinations")
+    @classmethod
+    def _have_names_of_their_own(cls, value: tuple[AnyDestination, ...]) -> tuple[AnyDestination, ...]:
+        names = [destination.name for destination in value]
+        if len(set(names)) < len(names):
+            raise ValueError("two destinations have the same name")
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -309,8 +317,7 @@ class Settings(BaseSettings):
     @property
     def rule_targets(self) -> Targets:
         """Destinations and result formats that routing rules may name."""
-        formats = get_args(get_args(Destination.model_fields["formats"].annotation)[0])
-        return Targets(frozenset(to.name for to in self.destinations), frozenset(formats))
+        return Targets(frozenset(to.name for to in self.destinations), RESULT_FORMATS)
 
     @property
     def keys_dir(self) -> Path:

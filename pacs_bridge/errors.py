@@ -4,7 +4,8 @@
 
     BridgeError
      ├── Rejected               never retry: the peer or the data must change first
-     │    └── AssociationRejected    the peer refused the association for good (PS3.8 9.3.4)
+     │    ├── AssociationRejected    the peer refused the association for good (PS3.8 9.3.4)
+     │    └── MessageRefused         the receiver of a message (HL7, FHIR, DICOMweb) does not take it
      ├── Retriable              the same act may succeed later: network, peer busy, disk full at the peer
      └── Fatal                  this process cannot do its work: configuration, spool in use, port taken
 """
@@ -52,6 +53,21 @@ class AssociationRejected(Rejected):
     def __init__(self, result: int, source: int, diagnostic: int, reason: str) -> None:
         super().__init__(0x0124, reason)
         self.codes = (result, source, diagnostic)
+
+
+class MessageRefused(Rejected):
+    """The receiver of a message does not take it: HL7 AE or AR, an HTTP status that stays.
+
+    Parameters
+    ----------
+    reason
+        Codes and addresses; never the receiver's own text, which may repeat patient data.
+    """
+
+    def __init__(self, reason: str) -> None:
+        BridgeError.__init__(self, reason)
+        self.status = CANNOT_UNDERSTAND
+        self.reason = reason
 
 
 class Retriable(BridgeError):

@@ -19,7 +19,7 @@ from pacs_bridge.results.report_headings import (
     ATTESTATION_SECTION,
     HEADINGS,
 )
-from pacs_bridge.results.sr_document import FLAGS
+from pacs_bridge.results.report_states import WIRE_STATES
 from tests.generated import DOCS, publish, replace_part
 from tests.result_tables import (
     KINDS,
@@ -52,9 +52,16 @@ def render_storage_classes() -> str:
 
 
 def render_report_flags() -> str:
-    """Return the three flags of the document for each state of a report."""
-    rows = [f"| {state.value} | {' | '.join(flags)} |" for state, flags in FLAGS.items()]
-    return "\n".join(["| state | Completion | Verification | Preliminary |", "|---|---|---|---|", *rows])
+    """Return what each state of a report is called in the document, in HL7 and in FHIR."""
+    rows = [
+        f"| {state.value} | {' / '.join(wire.sr_flags or ['rejection note'])} "
+        f"| {wire.result_status or 'not sent'} | {wire.report_status or 'not sent'} |"
+        for state, wire in WIRE_STATES.items()
+    ]
+    head = (
+        "| state | Completion / Verification / Preliminary Flag | OBR-25, OBX-11 | DiagnosticReport.status |"
+    )
+    return "\n".join([head, "|---|---|---|---|", *rows])
 
 
 def render_report_headings() -> str:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from app.dicomweb.accept import DICOM_JSON
 from app.dicomweb.caller import Callers
 from app.domain.errors import AuthenticationFailed, JanusMedError
-from app.ui.pixels import PixelsUnreadable
+from app.services.decoder import PixelsUnreadable
 from app.ui.room import Room
 from app.ui.routes.answers import refusal
 

@@ -18,7 +18,7 @@ from app.dicomweb.errors import BadRequest, NotAcceptable
 from app.dicomweb.frames import read_frame_numbers
 from app.dicomweb.objects import SpoolObjects
 from app.dicomweb.retrieve import instances_for
-from app.ui.pixels import StoredPixels
+from app.services.decoder import StoredPixels
 
 if TYPE_CHECKING:
     import numpy as np

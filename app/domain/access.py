@@ -29,6 +29,7 @@ class Action(StrEnum):
     SIGN_PRELIMINARY = "sign preliminary"
     SIGN_FINAL = "sign final"
     TAKE_OVER = "take over"
+    WITHDRAW_REPORT = "withdraw report"
     VIEW_AUDIT = "view audit"
     EXPORT_AUDIT = "export audit"
     MANAGE_USERS = "manage users"
@@ -43,7 +44,7 @@ _WRITE = {Action.EDIT_REPORT, Action.SIGN_PRELIMINARY, Action.TAKE_OVER, Action.
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),
-    Role.ATTENDING: frozenset(_READ | _WRITE | {Action.SIGN_FINAL}),
+    Role.ATTENDING: frozenset(_READ | _WRITE | {Action.SIGN_FINAL, Action.WITHDRAW_REPORT}),
     Role.ADMIN: frozenset(
         {
             Action.LIST_STUDIES,

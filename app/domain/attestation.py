@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from typing import Any
 import rfc8785
 
 from app.domain.errors import ReportIncomplete
-from app.domain.report import Report, Section, Sentence, compose_section
+from app.domain.report import Report, ReportState, Section, Sentence, compose_section
 
 
 class Meaning(StrEnum):
@@ -20,6 +20,14 @@ class Meaning(StrEnum):
 
     PRELIMINARY = "preliminary reading, needs attestation by an attending"
     FINAL = "final report, reviewed and approved"
+    WITHDRAWN = "withdrawn: the report must not be used"
+
+
+STATE_OF_MEANING: Mapping[Meaning, ReportState] = {
+    Meaning.PRELIMINARY: ReportState.PRELIMINARY,
+    Meaning.FINAL: ReportState.SIGNED,
+    Meaning.WITHDRAWN: ReportState.WITHDRAWN,
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,31 @@ def canonical_text(
         "signed_by": username,
         "printed_name": printed_name,
         "meaning": meaning.value,
+        "signed_at": signed_at.astimezone(UTC).isoformat(),
+    }
+    return rfc8785.dumps(body).decode()
+
+
+def withdrawal_text(
+    report: Report,
+    withdrawn: Attestation,
+    *,
+    username: str,
+    printed_name: str,
+    reason: str,
+    signed_at: datetime,
+) -> str:
+    """Return what a withdrawal binds (RFC 8785): report, signature withdrawn, reason, name, time, meaning."""
+    body: dict[str, Any] = {
+        "study_uid": report.study_uid,
+        "revision": report.revision,
+        "report_id": report.report_id,
+        "version": report.version,
+        "withdraws_sha256": withdrawn.sha256,
+        "reason": reason,
+        "signed_by": username,
+        "printed_name": printed_name,
+        "meaning": Meaning.WITHDRAWN.value,
         "signed_at": signed_at.astimezone(UTC).isoformat(),
     }
     return rfc8785.dumps(body).decode()

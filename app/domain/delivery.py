@@ -1,16 +1,18 @@
-"""A signed report on its way out: one row per report, destination and format."""
+"""A signed report on its way out: one row per signature, destination and format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from app.domain.attestation import Attestation
+from app.domain.finding import ReleasedFinding
 from app.domain.machine import advance
-from app.domain.report import Report
+from app.domain.report import Report, ReportState
 from app.domain.study import Instance, Patient, Study
 
 
@@ -22,6 +24,7 @@ class DeliveryState(StrEnum):
     COMMITTED = "COMMITTED"
     FAILED = "FAILED"
     DEAD = "DEAD"
+    CANCELLED = "CANCELLED"
 
 
 class DeliveryCommand(StrEnum):
@@ -33,6 +36,7 @@ class DeliveryCommand(StrEnum):
     GIVE_UP = "give up"
     RETRY = "retry"
     LOSE = "lose"
+    CANCEL = "cancel"
 
 
 _S, _C = DeliveryState, DeliveryCommand
@@ -48,7 +52,37 @@ DELIVERY_TRANSITIONS: Mapping[tuple[DeliveryState, DeliveryCommand], DeliverySta
     (_S.FAILED, _C.GIVE_UP): _S.DEAD,
     (_S.DEAD, _C.RETRY): _S.PENDING,
     (_S.FAILED, _C.RETRY): _S.PENDING,
+    # a later message says all of it, or the report was withdrawn
+    (_S.PENDING, _C.CANCEL): _S.CANCELLED,
+    (_S.FAILED, _C.CANCEL): _S.CANCELLED,
+    (_S.DEAD, _C.CANCEL): _S.CANCELLED,
+    # an attempt was on its way at that moment, and arrived
+    (_S.CANCELLED, _C.ACKNOWLEDGE): _S.SENT,
 }
+
+OPEN = frozenset({DeliveryState.PENDING, DeliveryState.FAILED})
+JITTER = 0.25
+
+
+def wait_before_resend(
+    delivery_id: int, attempts: int, waits: Sequence[int], *, seed: int = 0
+) -> timedelta | None:
+    """Return how long to wait after a failed attempt, or None when it was the last one.
+
+    The wait varies by a quarter up and down, so that what failed together does not come back together; the
+    same delivery and attempt give the same wait.
+
+    Parameters
+    ----------
+    attempts
+        Attempts that failed, the last one included.
+    waits
+        Seconds between the attempts.
+    """
+    if attempts > len(waits):
+        return None
+    chance = random.Random(f"{seed}/{delivery_id}/{attempts}")  # noqa: S311 - spreads load, hides nothing
+    return timedelta(seconds=waits[attempts - 1] * chance.uniform(1 - JITTER, 1 + JITTER))
 
 
 @dataclass(frozen=True)
@@ -58,7 +92,7 @@ class Delivery:
     Attributes
     ----------
     destination
-        ``AE@host:port`` as configured.
+        The configured name; deliveries of the first release have ``AE@host:port`` instead.
     kind
         The result format, for example ``report_sr``.
     sop_uid
@@ -104,8 +138,14 @@ class Delivery:
         return replace(self, state=state, reason=reason)
 
     def retry(self) -> Delivery:
-        """Return the delivery as waiting once more; why it failed stays readable until it is sent."""
-        return replace(self, state=advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.RETRY))
+        """Return the delivery with fresh attempts; why it failed stays readable until it is sent."""
+        state = advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.RETRY)
+        return replace(self, state=state, attempts=0)
+
+    def cancel(self, reason: str) -> Delivery:
+        """Return the delivery as one that will not be sent, and why."""
+        state = advance(DELIVERY_TRANSITIONS, self.state, DeliveryCommand.CANCEL)
+        return replace(self, state=state, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -114,6 +154,16 @@ class DeliveryOrder:
 
     Attributes
     ----------
+    state
+        What the message says of the report: the state that the signature gave it.
+    attestation
+        The signature that the message is about; of a withdrawal the withdrawing one.
+    signed
+        The signature whose text the message carries; of a withdrawal the one that is withdrawn.
+    earlier
+        What went, or was to go, to the same destination in the same format before, oldest first.
+    withdrawal_reason
+        Empty unless the report was withdrawn.
     source
         The instance that the object refers to first: the first image of the signed revision.
     instances
@@ -122,6 +172,8 @@ class DeliveryOrder:
         With the sentences that may leave (`app.domain.report.releasable`).
     sections
         Text per section exactly as signed, keyed by `Section` value.
+    findings
+        What the reader accepted of the model's findings.
     draft_model
         ``id``, ``preset``, ``weights_sha256``, ``adapters_sha256``; empty when written by hand.
     """
@@ -132,6 +184,11 @@ class DeliveryOrder:
     source: Instance
     instances: tuple[Instance, ...]
     report: Report
+    state: ReportState
     attestation: Attestation
+    signed: Attestation
+    earlier: tuple[Delivery, ...]
+    withdrawal_reason: str
     sections: Mapping[str, str]
+    findings: tuple[ReleasedFinding, ...]
     draft_model: Mapping[str, Any]

@@ -22,6 +22,7 @@ class ReportState(StrEnum):
     CORRECTED = "CORRECTED"
     REJECTED = "REJECTED"
     SUPERSEDED = "SUPERSEDED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class ReportCommand(StrEnum):
@@ -34,6 +35,7 @@ class ReportCommand(StrEnum):
     CORRECT = "correct"
     REJECT = "reject"
     SUPERSEDE = "supersede"
+    WITHDRAW = "withdraw"
 
 
 _R, _C = ReportState, ReportCommand
@@ -56,10 +58,14 @@ REPORT_TRANSITIONS: Mapping[tuple[ReportState, ReportCommand], ReportState] = {
     (_R.DRAFTED, _C.SUPERSEDE): _R.SUPERSEDED,
     (_R.IN_REVIEW, _C.SUPERSEDE): _R.SUPERSEDED,
     (_R.PRELIMINARY, _C.SUPERSEDE): _R.SUPERSEDED,
+    (_R.SIGNED, _C.WITHDRAW): _R.WITHDRAWN,
+    (_R.ADDENDED, _C.WITHDRAW): _R.WITHDRAWN,
+    (_R.CORRECTED, _C.WITHDRAW): _R.WITHDRAWN,
 }
 
 EDITABLE = frozenset({ReportState.IN_REVIEW, ReportState.PRELIMINARY})
-FINAL = frozenset({ReportState.SIGNED, ReportState.ADDENDED, ReportState.CORRECTED})
+FINAL = frozenset({ReportState.SIGNED, ReportState.ADDENDED, ReportState.CORRECTED, ReportState.WITHDRAWN})
+WITHDRAWABLE = frozenset(state for state, command in REPORT_TRANSITIONS if command is ReportCommand.WITHDRAW)
 
 
 class Section(StrEnum):
@@ -171,7 +177,7 @@ class Report:
 
     @property
     def is_final(self) -> bool:
-        """Whether an attending has signed it."""
+        """Whether an attending has signed it; a withdrawn one stays what was signed."""
         return self.state in FINAL
 
     def sentence(self, key: str) -> Sentence:

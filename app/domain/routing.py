@@ -94,7 +94,7 @@ class Configured(Protocol):
         ...
 
     @property
-    def formats(self) -> Sequence[str]:
+    def kinds(self) -> Sequence[str]:
         """Result formats by default."""
         ...
 
@@ -114,5 +114,5 @@ def destinations_for(
     return tuple(
         (destination, kind)
         for destination in configured
-        for kind in dict.fromkeys(destination.formats if chosen is None else chosen.get(destination.name, ()))
+        for kind in dict.fromkeys(destination.kinds if chosen is None else chosen.get(destination.name, ()))
     )

@@ -7,28 +7,45 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.access import Action, Actor
+from app.domain.alert import AlertKind
+from app.domain.attestation import STATE_OF_MEANING, Attestation, Meaning
 from app.domain.audit import AuditEvent, Outcome
-from app.domain.delivery import Delivery, DeliveryOrder, DeliveryState
-from app.domain.errors import Conflict, NotFound
+from app.domain.delivery import OPEN, Delivery, DeliveryOrder, DeliveryState
+from app.domain.errors import Conflict, NotFound, PeerUnavailable
+from app.domain.finding import released_findings
 from app.domain.intake import clean_value
-from app.domain.report import Origin, releasable
-from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
+from app.domain.report import Origin, Report, ReportState, releasable
+from app.services.alerts import clear_alert, raise_alert
 from app.services.commitment import defer_asking
 from app.services.facts import fact_about
+from app.services.outbox import cancel_delivery, defer_delivery, job_lock, line_of, next_in_line
 from app.services.permission import permit
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
-__all__ = ["DeliveryOrder", "load_order", "record_failed", "record_sent", "retry_delivery"]
+__all__ = [
+    "DeliveryOrder",
+    "load_order",
+    "postpone",
+    "record_failed",
+    "record_pointless",
+    "record_sent",
+    "retry_delivery",
+]
+
+# failed attempts of one delivery after which somebody should look at its destination
+ALERT_AFTER = 3
+_DONE = frozenset({DeliveryState.SENT, DeliveryState.COMMITTED, DeliveryState.DEAD, DeliveryState.CANCELLED})
 
 
-def load_order(store: Store, delivery_id: int) -> DeliveryOrder | None:
+def load_order(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -> DeliveryOrder | None:
     """Return everything that is needed to build and send the object.
 
     Returns
     -------
     DeliveryOrder or None
-        None when there is nothing to send: acknowledged already, or given up until somebody retries it.
+        None when there is nothing to send: acknowledged already, given up until somebody retries it,
+        cancelled, or waiting for an earlier message of the same report (which wakes it when it is done).
 
     Raises
     ------
@@ -36,12 +53,26 @@ def load_order(store: Store, delivery_id: int) -> DeliveryOrder | None:
         If there is no such delivery, or its study has no instance to refer to.
     Conflict
         If the signed text does not verify any more: it is not sent.
+    PeerUnavailable
+        If an earlier message that was cancelled is still on its way: what it does is not known yet.
     """
     with store.begin() as tx:
         delivery = tx.deliveries.get(delivery_id)
-        if delivery.is_sent or delivery.state is DeliveryState.DEAD:
+        if delivery.state in _DONE:
             return None
-        return _order(tx, delivery)
+        report = tx.reports.get(delivery.report_id)
+        attestation = tx.reports.attestations.get(delivery.attestation_id)
+        if attestation.meaning is Meaning.PRELIMINARY and report.state is not ReportState.PRELIMINARY:
+            study, held = tx.studies.get(report.study_uid), tx.deliveries.lock(delivery_id)
+            cancel_delivery(tx, actor, study, held, "the preliminary report is no longer the latest", now=now)
+            return None
+        earlier = tuple(other for other in line_of(tx, delivery) if other.delivery_id < delivery_id)
+        if any(other.state in OPEN for other in earlier):
+            return None
+        cancelled = (other for other in earlier if other.state is DeliveryState.CANCELLED)
+        if any(tx.work.is_running(job_lock(other)) for other in cancelled):
+            raise PeerUnavailable("an earlier message of the report is still on its way")
+        return _order(tx, delivery, report, attestation, earlier)
 
 
 def record_sent(
@@ -64,15 +95,30 @@ def record_sent(
             return
         if commitment_of:
             defer_asking(tx, delivery, commitment_of)
-        _save(tx, actor, delivery.acknowledge(now=now), AuditEvent.DELIVERY_SENT, Outcome.SUCCESS, now)
+        sent = delivery.acknowledge(now=now)
+        _save(tx, actor, sent, AuditEvent.DELIVERY_SENT, Outcome.SUCCESS, now)
+        clear_alert(tx, AlertKind.DESTINATION_SILENT, sent.destination, now=now)
 
 
 def record_failed(
-    store: Store, actor: Actor, delivery_id: int, reason: str, *, final: bool, now: datetime
+    store: Store,
+    actor: Actor,
+    delivery_id: int,
+    reason: str,
+    *,
+    final: bool,
+    retry_at: datetime | None = None,
+    now: datetime,
 ) -> None:
     """Note an attempt that failed, with the reason; `final` gives the delivery up.
 
-    Nothing changes when the receiver has acknowledged it in the meantime, or it was given up before.
+    Nothing changes when the receiver has acknowledged it in the meantime, or it was given up or cancelled.
+
+    Parameters
+    ----------
+    retry_at
+        Puts the next attempt into the queue for this time, in the same transaction; None leaves that to the
+        caller.
 
     Raises
     ------
@@ -80,10 +126,32 @@ def record_failed(
     """
     with store.begin() as tx:
         delivery = tx.deliveries.lock(delivery_id)
-        if delivery.is_sent or delivery.state is DeliveryState.DEAD:
+        if delivery.state in _DONE:
             return
         failed = delivery.fail(clean_value(reason)[:500], final=final)
         _save(tx, actor, failed, AuditEvent.DELIVERY_FAILED, Outcome.FAILURE, now)
+        if retry_at is not None and not final:
+            defer_delivery(tx, failed, tx.studies.get(failed.study_uid).priority, at=retry_at)
+        if failed.attempts >= ALERT_AFTER and not final:
+            raise_alert(tx, AlertKind.DESTINATION_SILENT, failed.destination, failed.reason, now=now)
+
+
+def record_pointless(store: Store, actor: Actor, delivery_id: int, reason: str, *, now: datetime) -> None:
+    """Note that the report has nothing that the delivery's format could show; it will not be sent."""
+    with store.begin() as tx:
+        delivery = tx.deliveries.lock(delivery_id)
+        if delivery.state not in OPEN:
+            return
+        study = tx.studies.get(delivery.study_uid)
+        cancel_delivery(tx, actor, study, delivery, reason, now=now)
+        next_in_line(tx, delivery, study.priority)
+
+
+def postpone(store: Store, delivery_id: int, *, at: datetime) -> None:
+    """Put a delivery's job back for later: its destination is busy, and this was no attempt."""
+    with store.begin() as tx:
+        delivery = tx.deliveries.get(delivery_id)
+        defer_delivery(tx, delivery, tx.studies.get(delivery.study_uid).priority, at=at)
 
 
 def retry_delivery(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -> None:
@@ -96,13 +164,7 @@ def retry_delivery(store: Store, actor: Actor, delivery_id: int, *, now: datetim
     permit(store, actor, Action.RETRY_WORK, now=now)
     with store.begin() as tx:
         delivery = tx.deliveries.lock(delivery_id).retry()
-        tx.work.defer(
-            DELIVER_REPORT,
-            queue=DELIVER_QUEUE,
-            priority=tx.studies.get(delivery.study_uid).priority,
-            queueing_lock=f"deliver:{delivery_id}",
-            arguments={"delivery_id": delivery_id},
-        )
+        defer_delivery(tx, delivery, tx.studies.get(delivery.study_uid).priority)
         _save(tx, actor, delivery, AuditEvent.WORK_RETRIED, Outcome.SUCCESS, now)
 
 
@@ -120,15 +182,23 @@ def _save(
         "attempts": delivery.attempts,
     }
     tx.audit.append(fact_about(tx, study, event, actor, now=now, outcome=outcome, detail=detail))
+    if delivery.state in _DONE:
+        next_in_line(tx, delivery, study.priority)
 
 
-def _order(tx: UnitOfWork, delivery: Delivery) -> DeliveryOrder:
-    report = tx.reports.get(delivery.report_id)
-    attestation = tx.reports.attestations.get(delivery.attestation_id)
-    if not attestation.verifies():
-        raise Conflict(
-            f"the text of attestation {attestation.attestation_id} does not verify: it is not sent"
-        )
+def _order(
+    tx: UnitOfWork,
+    delivery: Delivery,
+    report: Report,
+    attestation: Attestation,
+    earlier: tuple[Delivery, ...],
+) -> DeliveryOrder:
+    signed = _signed_text(tx, attestation)
+    for signature in (attestation, signed):
+        if not signature.verifies():
+            raise Conflict(
+                f"the text of attestation {signature.attestation_id} does not verify: it is not sent"
+            )
     study = tx.studies.get(report.study_uid)
     received = tx.studies.instances(study.study_uid, up_to_revision=report.revision)
     instances = tuple(i for i in received if i.is_image) or received
@@ -137,6 +207,7 @@ def _order(tx: UnitOfWork, delivery: Delivery) -> DeliveryOrder:
     leaving = replace(report, sentences=releasable(report.sentences))
     draft = tx.reports.drafts.get(report.draft_id)
     began_as_draft = any(sentence.origin is Origin.AI for sentence in leaving.sentences)
+    withdrawn = attestation.meaning is Meaning.WITHDRAWN
     return DeliveryOrder(
         delivery=delivery,
         # why a study was urgent may name a finding that the reader refused
@@ -145,7 +216,23 @@ def _order(tx: UnitOfWork, delivery: Delivery) -> DeliveryOrder:
         source=instances[0],
         instances=instances,
         report=leaving,
+        state=STATE_OF_MEANING[attestation.meaning],
         attestation=attestation,
-        sections=json.loads(attestation.text)["sections"],
+        signed=signed,
+        earlier=earlier,
+        withdrawal_reason=json.loads(attestation.text)["reason"] if withdrawn else "",
+        sections=json.loads(signed.text)["sections"],
+        findings=() if draft is None else released_findings(leaving.sentences, draft.content),
         draft_model=draft.content.model if draft is not None and began_as_draft else {},
+    )
+
+
+def _signed_text(tx: UnitOfWork, attestation: Attestation) -> Attestation:
+    """Return the signature whose text a message carries: a withdrawal carries the last one before it."""
+    if attestation.meaning is not Meaning.WITHDRAWN:
+        return attestation
+    return next(
+        before
+        for before in reversed(tx.reports.attestations.of_report(attestation.report_id))
+        if before.attestation_id < attestation.attestation_id and before.meaning is not Meaning.WITHDRAWN
     )

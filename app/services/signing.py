@@ -11,10 +11,10 @@ from app.domain.audit import AuditEvent
 from app.domain.errors import NotAuthorised, StaleVersion
 from app.domain.report import Report, ReportCommand
 from app.domain.study import Study
-from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
 from app.services.accounts import reauthenticate
 from app.services.facts import fact_about
 from app.services.locking import require_pen
+from app.services.outbox import put_into_outbox
 from app.services.permission import permit, record_denial
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -33,6 +33,7 @@ def sign(
     version: int,
     password: str,
     destinations: Sequence[tuple[str, str]],
+    send_preliminary: bool = False,
     now: datetime,
 ) -> Attestation:
     """Sign a report: an attending makes it final and sends it out, a resident makes it preliminary.
@@ -44,7 +45,10 @@ def sign(
     password
         The signer's, typed for this signature.
     destinations
-        (destination, result format) of each object that a final report becomes.
+        (destination's name, result format) of each object that the report becomes.
+    send_preliminary
+        Whether a preliminary report leaves too (`JANUS_MED_SEND_PRELIMINARY`); by default nothing leaves
+        before an attending has signed.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def sign(
     action = Action.SIGN_FINAL if may(actor.role, Action.SIGN_FINAL) else Action.SIGN_PRELIMINARY
     permit(store, actor, action, now=now)
     reauthenticate(store, actor, password, now=now)
-    _require_standing(store, actor, report_id, now=now)
+    require_standing(store, actor, report_id, now=now)
     command, meaning = _ACTS[action]
     with store.begin() as tx:
         report = tx.reports.lock(report_id)
@@ -73,13 +77,13 @@ def sign(
         tx.reports.save(after)
         tx.reports.leases.drop(report_id)
         study = tx.studies.get(report.study_uid)
-        sent_to = tuple(dict.fromkeys(destinations)) if action is Action.SIGN_FINAL else ()
-        _deliver(tx, study, after, attestation, sent_to, now)
-        _record(tx, actor, study, attestation, len(sent_to), now)
+        leaves = action is Action.SIGN_FINAL or send_preliminary
+        count = put_into_outbox(tx, actor, study, after, attestation, destinations if leaves else (), now=now)
+        _record(tx, actor, study, attestation, count, now)
         return attestation
 
 
-def _require_standing(store: Store, actor: Actor, report_id: int, *, now: datetime) -> None:
+def require_standing(store: Store, actor: Actor, report_id: int, *, now: datetime) -> None:
     """Hold what the actor says against the account and the log: role as of now, images opened (S2)."""
     with store.begin() as tx:
         report = tx.reports.get(report_id)
@@ -113,25 +117,6 @@ def _attest(tx: UnitOfWork, actor: Actor, report: Report, meaning: Meaning, now:
         sha256=digest_of(text),
     )
     return tx.reports.attestations.add(unsaved, user_id=actor.user_id)
-
-
-def _deliver(
-    tx: UnitOfWork,
-    study: Study,
-    report: Report,
-    attestation: Attestation,
-    destinations: Sequence[tuple[str, str]],
-    now: datetime,
-) -> None:
-    for destination, kind in destinations:
-        delivery = tx.deliveries.add(report, attestation, destination=destination, kind=kind, now=now)
-        tx.work.defer(
-            DELIVER_REPORT,
-            queue=DELIVER_QUEUE,
-            priority=study.priority,
-            queueing_lock=f"deliver:{delivery.delivery_id}",
-            arguments={"delivery_id": delivery.delivery_id},
-        )
 
 
 def _record(

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor
+from app.domain.alert import AlertKind
 from app.domain.audit import AuditEvent, AuditFact, Outcome
 from app.domain.delivery import DeliveryState
 from app.domain.work import DELIVER_REPORT, DeadLetter, Job, OperationsOverview
+from app.services.alerts import clear_alert, name_delivery, raise_alert
 from app.services.permission import permit
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
 
 def bury(store: Store, actor: Actor, job: Job, reason: str, *, now: datetime) -> DeadLetter | None:
-    """End a job as given up: dead letter, end of the job and audit entry in one transaction.
+    """End a job as given up: dead letter, end of the job, audit entry and alert in one transaction.
 
     Returns
     -------
@@ -40,6 +42,8 @@ def bury(store: Store, actor: Actor, job: Job, reason: str, *, now: datetime) ->
                     },
                 )
             )
+            kind, subject = _alert_about(unit, letter)
+            raise_alert(unit, kind, subject, reason, now=now)
     return letter
 
 
@@ -106,6 +110,7 @@ def retry_dead_letter(store: Store, actor: Actor, dead_letter_id: int, *, now: d
         letter = unit.work.retry(dead_letter_id, now)
         if letter.task == DELIVER_REPORT:
             _reopen_delivery(unit, int(letter.arguments["delivery_id"]))
+        clear_alert(unit, *_alert_about(unit, letter), now=now)
         unit.audit.append(
             AuditFact(
                 event=AuditEvent.WORK_RETRIED,
@@ -137,6 +142,14 @@ def _reopen_delivery(unit: UnitOfWork, delivery_id: int) -> None:
     delivery = unit.deliveries.lock(delivery_id)
     if delivery.state in {DeliveryState.DEAD, DeliveryState.FAILED}:
         unit.deliveries.save(delivery.retry())
+
+
+def _alert_about(unit: UnitOfWork, letter: DeadLetter) -> tuple[AlertKind, str]:
+    """Return the alert that a dead letter stands for: what it is, and what it is about."""
+    if letter.task == DELIVER_REPORT:
+        delivery = unit.deliveries.get(int(letter.arguments["delivery_id"]))
+        return AlertKind.DELIVERY_GIVEN_UP, name_delivery(delivery)
+    return AlertKind.WORK_GIVEN_UP, f"job {letter.job_id} ({letter.task})"
 
 
 def _patient_ref(unit: UnitOfWork, study_uid: str) -> str:

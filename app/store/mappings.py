@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from app.store import tables_commitment, tables_forwarding, tables_orders, tables_priors, tables_rules
+from app.store import (
+    tables_alerts,
+    tables_commitment,
+    tables_forwarding,
+    tables_orders,
+    tables_priors,
+    tables_rules,
+)
 from app.store.tables import Base
 
-__all__ = ["Base", "tables_commitment", "tables_forwarding", "tables_orders", "tables_priors", "tables_rules"]
+__all__ = [
+    "Base",
+    "tables_alerts",
+    "tables_commitment",
+    "tables_forwarding",
+    "tables_orders",
+    "tables_priors",
+    "tables_rules",
+]

@@ -12,6 +12,7 @@ from app.store.keys import Keys
 from app.store.users import Users
 
 if TYPE_CHECKING:
+    from app.store.alerts import Alerts
     from app.store.commitments import Commitments
     from app.store.deliveries import Deliveries
     from app.store.dicomweb import DicomwebIndex
@@ -117,6 +118,13 @@ class UnitOfWork:
         from app.store.patients import Patients
 
         return Patients(self.session, self.audit.patient_ref)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What a person has to look at."""
+        from app.store.alerts import Alerts
+
+        return Alerts(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

@@ -31,6 +31,9 @@ _REQUEUE = text("""
        SET status = 'todo', attempts = attempts + 1, scheduled_at = now(), worker_id = NULL
      WHERE id = :job_id AND status = 'doing' AND worker_id IS NOT DISTINCT FROM :worker_id
 """)
+_RUNS = text("""
+    SELECT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = :lock AND status = 'doing')
+""")
 _WAKE = text("""SELECT pg_notify('procrastinate_queue_v1#' || CAST(:queue AS text), :payload)""")
 _TWIN_WAITS = text("""
     SELECT EXISTS (SELECT 1
@@ -87,6 +90,7 @@ class WorkQueue:
         priority: int,
         queueing_lock: str | None,
         arguments: dict[str, Any],
+        at: datetime | None = None,
     ) -> bool:
         """Put a job into the queue; it exists when the transaction commits.
 
@@ -94,6 +98,8 @@ class WorkQueue:
         ----------
         queueing_lock
             Two jobs with the same lock never wait at the same time.
+        at
+            Not before this time.
 
         Returns
         -------
@@ -112,6 +118,7 @@ class WorkQueue:
             queueing_lock=queueing_lock,
             task_name=task,
             task_kwargs=arguments,
+            scheduled_at=at,
         )
         try:
             with self._session.begin_nested():
@@ -128,6 +135,10 @@ class WorkQueue:
     def is_awaited(self, queueing_lock: str) -> bool:
         """Tell whether a job waits for its first attempt, or is in it."""
         return bool(self._session.scalar(_IS_AWAITED, {"lock": queueing_lock}))
+
+    def is_running(self, queueing_lock: str) -> bool:
+        """Tell whether a worker holds a job with this lock, or died holding it."""
+        return bool(self._session.scalar(_RUNS, {"lock": queueing_lock}))
 
     def stalled(self, silence: timedelta) -> tuple[Job, ...]:
         """Return and lock the jobs of workers whose heart has not beaten for `silence`.
@@ -170,7 +181,7 @@ class WorkQueue:
             task=job.task,
             arguments=dict(job.arguments),
             study_uid=self._study_of(job),
-            attempts=attempts,
+            attempts=self._attempts_at(job) or attempts,
             reason=reason,
             died_at=now,
             retried_at=None,
@@ -227,6 +238,11 @@ class WorkQueue:
         key = {"job_id": job.job_id, "worker_id": job.worker_id}
         attempts: int | None = self._session.scalar(_GIVE_UP, key)
         return attempts
+
+    def _attempts_at(self, job: Job) -> int:
+        """Return how often a delivery was tried: each of its attempts is a job of its own."""
+        delivery = self._session.get(DeliveryRow, job.arguments.get("delivery_id", 0), populate_existing=True)
+        return delivery.attempts if delivery else 0
 
     def _study_of(self, job: Job) -> str:
         if "study_uid" in job.arguments:

@@ -34,6 +34,7 @@ _DELIVERY_RANK = {
     DeliveryState.PENDING: 2,
     DeliveryState.SENT: 3,
     DeliveryState.COMMITTED: 4,
+    DeliveryState.CANCELLED: 5,
 }
 
 

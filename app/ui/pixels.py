@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from app.domain.errors import NotFound, Rejected
+from app.domain.errors import NotFound
+from app.services.decoder import StoredPixels
 
 MEMORY_BYTES = 256 * 2**20
 
 
-class PixelsUnreadable(Rejected):
-    """The image cannot be decoded or shown; the message says why."""
-
-
-@dataclass(frozen=True, eq=False)
-class StoredPixels:
-    """One frame as the scanner stored it.
-
-    Attributes
-    ----------
-    data
-        Samples row by row, little endian, one or two bytes each.
-    facts
-        See `janus_med.decode`: rows, columns, dtype, rescale, windows, spacing ...
-    """
-
-    data: bytes
-    facts: Mapping[str, Any]
-
-
 class Decodes(Protocol):
-    """Whatever turns a file into pixels; `app.ui.decoder.DecoderProcess` is one."""
+    """Whatever turns a file into pixels; `app.services.decoder.DecoderProcess` is one."""
 
     def decode(self, path: Path, frame: int) -> StoredPixels:
         """Decode one frame of a file."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app.domain.errors import ConfigurationError, JanusMedError
+from app.services.decoder import DecoderProcess
 from app.settings import Settings, read_settings
-from app.ui.decoder import DecoderProcess
 from app.ui.middleware import room_middleware
 from app.ui.options import apply_options
 from app.ui.pixels import PixelCache

@@ -24,7 +24,13 @@ from pacs_bridge.audit_message import (
 )
 
 OURS = "99JANUSMED"
-_C, _R, _U, _E = EventAction.CREATE, EventAction.READ, EventAction.UPDATE, EventAction.EXECUTE
+_C, _R, _U, _D, _E = (
+    EventAction.CREATE,
+    EventAction.READ,
+    EventAction.UPDATE,
+    EventAction.DELETE,
+    EventAction.EXECUTE,
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.REPORT_LOCKED: EventForm(_PROCEDURE, _U),
     AuditEvent.REPORT_TAKEN_OVER: EventForm(_PROCEDURE, _U),
     AuditEvent.REPORT_SIGNED: EventForm(_PROCEDURE, _U),
+    AuditEvent.REPORT_WITHDRAWN: EventForm(_PROCEDURE, _D),
     AuditEvent.REPORT_SUPERSEDED: EventForm(_PROCEDURE, _U),
     AuditEvent.STUDY_RECEIVED: EventForm(_TRANSFERRED, _C),
     AuditEvent.STUDY_COMPLETED: EventForm(_PROCEDURE, _U),
@@ -87,6 +94,7 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.INSTANCE_QUARANTINED: EventForm(_ALERT, _E),
     AuditEvent.ASSOCIATION_REJECTED: EventForm(_ALERT, _E, _code("110126", "Node Authentication")),
     AuditEvent.DELIVERY_SENT: EventForm(_TRANSFERRED, _R),
+    AuditEvent.DELIVERY_CANCELLED: EventForm(_TRANSFERRED, _R),
     AuditEvent.DELIVERY_FAILED: EventForm(_TRANSFERRED, _R),
     AuditEvent.COMMITMENT_ASKED: EventForm(_TRANSFERRED, _R),
     AuditEvent.DELIVERY_COMMITTED: EventForm(_TRANSFERRED, _R),

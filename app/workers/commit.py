@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from app.destinations import DicomDestination
 from app.domain.access import Actor
 from app.domain.delivery import Delivery
 from app.domain.errors import NotFound, PeerUnavailable, Rejected
@@ -24,13 +25,15 @@ from app.services.commitment import (
     record_asked,
     record_not_asked,
 )
+from app.services.destinations import find_destination
 from app.settings import Settings
 from app.store.engine import Store
 from app.workers.commitment_log import CommitmentLog
+from app.workers.peer_settings import dicom_peer
 from pacs_bridge.commitment import CommitmentRequest, Reference
 from pacs_bridge.commitment_scu import CommitmentSCU
 from pacs_bridge.commitment_service import CommitmentService
-from pacs_bridge.destination import Destination, Timeouts
+from pacs_bridge.destination import Timeouts
 from pacs_bridge.errors import BridgeError, Retriable
 from pacs_bridge.spool_layout import SpoolLayout
 from pacs_bridge.tray import Tray
@@ -96,7 +99,7 @@ class AskCommitment:
         # before it is sent: the report may come to the listener while we still wait for the answer
         asked.put(asked.path_of(commitment.transaction_uid), request.as_document())
         scu = CommitmentSCU(
-            Destination.parse(delivery.destination),
+            dicom_peer(find_destination(delivery.destination, self.settings.destinations)),
             self.settings.ae_title,
             CommitmentService(layout, (), CommitmentLog()),
             _TIMEOUTS,
@@ -112,10 +115,10 @@ class AskCommitment:
 
 def wants_commitment(settings: Settings, delivery: Delivery) -> bool:
     """Tell whether the destination of a delivery is to be asked."""
-    return any(
-        to.commitment and delivery.destination == f"{to.ae_title}@{to.host}:{to.port}"
-        for to in settings.destinations
-    )
+    with contextlib.suppress(Rejected):
+        to = find_destination(delivery.destination, settings.destinations)
+        return isinstance(to, DicomDestination) and to.commitment
+    return False
 
 
 def ask_overdue_again(store: Store, settings: Settings, *, now: datetime) -> None:

@@ -1,8 +1,9 @@
-"""The delivery worker: builds the document of a signed report and stores it at its destination.
+"""The delivery worker: builds what a signature puts into the outbox and sends it to its destination.
 
-A delivery counts as sent when the receiver has answered with success. An answer that got lost means
-"unknown": the same document, with the same SOP Instance UID, is sent again, so that the receiver has it
-once.
+A delivery counts as sent when the receiver has acknowledged it. An answer that got lost means "unknown": the
+same message, under the same identity (SOP Instance UID, MSH-10, FHIR identifiers), is sent again, so that the
+receiver has it once. What a receiver refuses for good, or does not take in all its attempts
+(`JANUS_MED_DELIVERY_RETRY_SECONDS`), becomes a dead letter with an alert.
 """
 
 from __future__ import annotations
@@ -10,57 +11,58 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import structlog
 
 from app.domain.access import Actor, service_actor
-from app.domain.delivery import DeliveryOrder
+from app.domain.delivery import DeliveryOrder, wait_before_resend
 from app.domain.errors import DatabaseUnavailable, InvalidTransition, NotFound, PeerUnavailable, Rejected
+from app.domain.report import ReportState
 from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
+from app.services.alerts import tell_alerts
 from app.services.commitment import forget_losses, require_trust
-from app.services.delivery import load_order, record_failed, record_sent
+from app.services.decoder import DecoderProcess
+from app.services.delivery import load_order, postpone, record_failed, record_pointless, record_sent
 from app.services.drafting import decline_overdue
 from app.settings import Settings
 from app.store.engine import Store, open_store
+from app.workers import alerting
 from app.workers.ask_worklist import AskWorklist
-from app.workers.attempts import Task, describe
+from app.workers.attempts import Task
 from app.workers.beside import run_beside
 from app.workers.commit import AskCommitment, ask_overdue_again, wants_commitment
-from app.workers.fetch_priors import FetchPriors, prior_source
-from app.workers.forward_audit import collector_of, forward_audit
-from app.workers.report_document import build_document
+from app.workers.fetch_priors import prior_worker
+from app.workers.forward_audit import forwarding_audit
+from app.workers.lanes import LaneFull, Lanes
+from app.workers.result_objects import NothingToSend, sop_class_of
 from app.workers.runtime import Worker
-from pacs_bridge.destination import Destination, Timeouts
-from pacs_bridge.errors import BridgeError, Retriable
-from pacs_bridge.store_scu import send_instances
+from app.workers.senders import Site, send_order
 
 DRAFT_WAIT = timedelta(seconds=45)
-SENDERS = 4
+SENDERS = 8
 QUESTIONS = 2
 _HOUSEKEEPING_SECONDS = 5.0
-_FORWARDING_STOP_SECONDS = 5.0
-_TIMEOUTS = Timeouts(connection=5.0, acse=10.0, dimse=30.0, network=45.0)
+_EARLIER_ON_ITS_WAY = timedelta(seconds=5)
 
 
 def deliver(settings: Settings) -> None:
     """Deliver reports, and keep house, until SIGTERM or SIGINT; then end within 10 s."""
     actor = service_actor("delivery")
-    with open_store(settings) as store:
+    with open_store(settings) as store, contextlib.closing(DecoderProcess()) as decoder:
         tasks: list[Task] = [
-            DeliverReport(store, actor, settings),
+            DeliverReport(store, actor, settings, Site(settings, decoder)),
             AskCommitment(store, actor, settings),
             AskWorklist(store, service_actor("worklist"), settings),
         ]
-        threading.Thread(
-            target=_keep_house, args=(store, actor, settings), name="housekeeping", daemon=True
-        ).start()
-        forwarding = _start_forwarding(store, settings)
-        with run_beside(_housekeeper(store, settings)):
-            # a receiver that does not answer must not hold up the others
+        # in a thread of their own each: a channel for alerts may be slow
+        _repeat("alerts", lambda: tell_alerts(store, partial(alerting.tell, settings), now=_now()))
+        _repeat("housekeeping", lambda: _decline_overdue(store, actor))
+        _repeat("commitment", lambda: ask_overdue_again(store, settings, now=_now()))
+        with forwarding_audit(store, settings), run_beside(prior_worker(store, settings)):
             Worker(
                 store,
                 settings,
@@ -69,32 +71,6 @@ def deliver(settings: Settings) -> None:
                 concurrency=SENDERS + QUESTIONS,
                 on_ready=lambda: structlog.get_logger().info("ready"),
             ).run()
-        forwarding()
-
-
-def _start_forwarding(store: Store, settings: Settings) -> Callable[[], None]:
-    """Tell the audit log to its collector in a thread; returns what ends it."""
-    if settings.audit_collector is not None:
-        collector_of(settings.audit_collector)  # a wrong setting ends the process, not a thread of it
-    stop = threading.Event()
-    thread = threading.Thread(target=forward_audit, args=(store, settings, stop), name="audit", daemon=True)
-    thread.start()
-
-    def finish() -> None:
-        stop.set()
-        thread.join(_FORWARDING_STOP_SECONDS)
-
-    return finish
-
-
-def _housekeeper(store: Store, settings: Settings) -> Worker | None:
-    """Return the worker of what nobody waits for; None when there is nothing of it."""
-    if settings.archive is None:
-        return None
-    actor = service_actor("housekeeping")
-    source = prior_source(settings.archive, settings)
-    task = FetchPriors(store, actor, settings.archive, source, settings.spool_dir / "objects")
-    return Worker(store, settings, actor, [task])
 
 
 @dataclass(frozen=True)
@@ -104,37 +80,45 @@ class DeliverReport:
     store: Store
     actor: Actor
     settings: Settings
+    site: Site
+    lanes: Lanes = field(default_factory=lambda: Lanes(width=SENDERS // 2))
     name: str = DELIVER_REPORT
     queue: str = DELIVER_QUEUE
 
     def run(self, **arguments: Any) -> None:
-        """Deliver once; nothing happens when it was sent already.
+        """Make one attempt; nothing happens when it was sent already.
 
         Raises
         ------
-        PeerUnavailable
-            It may succeed later.
         Rejected
-            The receiver refuses it for good, or it cannot be built.
+            The receiver refuses it for good, it cannot be built, or this was the last attempt.
         """
         delivery_id = int(arguments["delivery_id"])
-        order = load_order(self.store, delivery_id)
-        if order is None:
-            structlog.get_logger().info("nothing to deliver", delivery=delivery_id)
+        log = structlog.get_logger().bind(delivery=delivery_id)
+        try:
+            order = load_order(self.store, self.actor, delivery_id, now=_now())
+        except PeerUnavailable:
+            postpone(self.store, delivery_id, at=_now() + _EARLIER_ON_ITS_WAY)
             return
+        if order is None:
+            log.info("nothing to deliver")
+            return
+        log = log.bind(destination=order.delivery.destination, kind=order.delivery.kind)
         require_trust(self.store, delivery_id)
-        sop_class_uid = self._send(order)
-        record_sent(
-            self.store,
-            self.actor,
-            delivery_id,
-            commitment_of=sop_class_uid if wants_commitment(self.settings, order.delivery) else "",
-            now=datetime.now(UTC),
-        )
-        structlog.get_logger().info("sent", delivery=delivery_id, destination=order.delivery.destination)
+        try:
+            with self.lanes.enter(order.delivery.destination):
+                self._send(order)
+        except LaneFull as full:
+            postpone(self.store, delivery_id, at=_now() + timedelta(seconds=full.wait_seconds))
+        except PeerUnavailable as error:
+            self._try_later(order, str(error), log)
+        except NothingToSend as error:
+            record_pointless(self.store, self.actor, delivery_id, str(error), now=_now())
+        else:
+            log.info("sent")
 
     def note_failure(self, reason: str, **arguments: Any) -> None:
-        """Show the delivery as failed, with the reason."""
+        """Show the delivery as failed, with the reason; the queue makes the next attempt."""
         self._record(int(arguments["delivery_id"]), reason, final=False)
 
     def give_up(self, reason: str, **arguments: Any) -> None:
@@ -142,42 +126,55 @@ class DeliverReport:
         self._record(int(arguments["delivery_id"]), reason, final=True)
         forget_losses(self.store, int(arguments["delivery_id"]))
 
-    def _record(self, delivery_id: int, reason: str, *, final: bool) -> None:
+    def _send(self, order: DeliveryOrder) -> None:
+        if order.state is ReportState.PRELIMINARY and not self.settings.send_preliminary:
+            raise Rejected("a preliminary report does not leave (JANUS_MED_SEND_PRELIMINARY)")
+        send_order(order, self.site)
+        record_sent(
+            self.store,
+            self.actor,
+            order.delivery.delivery_id,
+            commitment_of=sop_class_of(order) if wants_commitment(self.settings, order.delivery) else "",
+            now=_now(),
+        )
+
+    def _try_later(self, order: DeliveryOrder, reason: str, log: Any) -> None:
+        """Note the failed attempt and put the next one into the queue; the last one is final."""
+        delivery = order.delivery
+        waits = self.settings.delivery_retry_seconds
+        wait = wait_before_resend(delivery.delivery_id, delivery.attempts + 1, waits)
+        if wait is None:
+            raise Rejected(reason)
+        log.warning("attempt failed", attempt=delivery.attempts + 1, next_in=round(wait.total_seconds()))
+        self._record(delivery.delivery_id, reason, final=False, retry_at=_now() + wait)
+
+    def _record(
+        self, delivery_id: int, reason: str, *, final: bool, retry_at: datetime | None = None
+    ) -> None:
         # sent, given up or gone in the meantime: then that stands, and this attempt says nothing new
         with contextlib.suppress(InvalidTransition, NotFound):
-            record_failed(self.store, self.actor, delivery_id, reason, final=final, now=datetime.now(UTC))
-
-    def _send(self, order: DeliveryOrder) -> str:
-        """Store the document at its destination and return its SOP class."""
-        try:
-            document = build_document(order, self.settings.institution, self._object(order.source.sha256))
-            send_instances(
-                [document],
-                Destination.parse(order.delivery.destination),
-                calling_ae=self.settings.ae_title,
-                timeouts=_TIMEOUTS,
-                # a deliverer that was killed may have sent it: the UID is this signature's own
-                sent_before=True,
+            record_failed(
+                self.store, self.actor, delivery_id, reason, final=final, retry_at=retry_at, now=_now()
             )
-        except Retriable as error:
-            raise PeerUnavailable(str(error)) from error
-        except (BridgeError, ValueError) as error:
-            reason = str(error) if isinstance(error, BridgeError) else describe(error)
-            raise Rejected(reason) from error
-        return str(document.SOPClassUID)
-
-    def _object(self, sha256: str) -> Path:
-        return self.settings.spool_dir / "objects" / sha256[:2] / f"{sha256}.dcm"
 
 
-def _keep_house(store: Store, actor: Actor, settings: Settings) -> None:
-    """Open studies whose draft does not come (P5), ask silent receivers again; ends with the process."""
-    pause = threading.Event()
-    while not pause.wait(_HOUSEKEEPING_SECONDS):
-        try:
-            declined = decline_overdue(store, actor, waiting=DRAFT_WAIT, now=datetime.now(UTC))
-            ask_overdue_again(store, settings, now=datetime.now(UTC))
-        except DatabaseUnavailable:
-            continue
-        for study_uid in declined:
-            structlog.get_logger().warning("no draft in time", study_uid=study_uid)
+def _repeat(name: str, act: Callable[[], object]) -> None:
+    """Do something every few seconds until the process ends; a database that is away is waited for."""
+
+    def run() -> None:
+        pause = threading.Event()
+        while not pause.wait(_HOUSEKEEPING_SECONDS):
+            with contextlib.suppress(DatabaseUnavailable):
+                act()
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def _decline_overdue(store: Store, actor: Actor) -> None:
+    """Open studies whose draft does not come to their readers (P5)."""
+    for study_uid in decline_overdue(store, actor, waiting=DRAFT_WAIT, now=_now()):
+        structlog.get_logger().warning("no draft in time", study_uid=study_uid)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

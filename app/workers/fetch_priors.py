@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from app.domain.access import Actor
+from app.domain.access import Actor, service_actor
 from app.domain.errors import PeerUnavailable, Rejected
 from app.domain.prior import FoundStudy, Prior, PriorState, choose_priors
 from app.domain.work import FETCH_PRIORS, HOUSEKEEPING_QUEUE
@@ -26,6 +26,7 @@ from app.services.priors import (
 )
 from app.settings import ArchiveSettings, Settings
 from app.store.engine import Store
+from app.workers.runtime import Worker
 from pacs_bridge.archived_study import ArchivedStudy, PriorQuery, PriorSource
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import BridgeError, Retriable
@@ -128,6 +129,16 @@ class FetchPriors:
         except BridgeError as error:
             structlog.get_logger().warning("report of an earlier study", reason=str(error))
             return ""
+
+
+def prior_worker(store: Store, settings: Settings) -> Worker | None:
+    """Return the worker that fetches priors; None without an archive."""
+    if settings.archive is None:
+        return None
+    actor = service_actor("housekeeping")
+    source = prior_source(settings.archive, settings)
+    task = FetchPriors(store, actor, settings.archive, source, settings.spool_dir / "objects")
+    return Worker(store, settings, actor, [task])
 
 
 def prior_source(archive: ArchiveSettings, settings: Settings) -> PriorSource:

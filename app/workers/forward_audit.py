@@ -12,7 +12,8 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -32,6 +33,7 @@ BATCH = 200
 SETTLE = timedelta(seconds=2)
 _IDLE_SECONDS = 0.5
 _LONGEST_WAIT = 60.0
+_STOP_SECONDS = 5.0
 # the header, the structured data and the byte order mark count too (PS3.15 A.6)
 _LARGEST_BODY = 32_768 - 512
 
@@ -140,6 +142,27 @@ class AuditForwarder:
         body = render_audit_message(as_message(entry, self._source), largest=_LARGEST_BODY)
         severity = NOTICE if entry.outcome == Outcome.SUCCESS else WARNING
         return frame_syslog(body, self._origin, at=entry.at, seq=entry.seq, severity=severity)
+
+
+@contextmanager
+def forwarding_audit(store: Store, settings: Settings) -> Iterator[None]:
+    """Tell the collector of the settings, in a thread, until the block ends.
+
+    Raises
+    ------
+    ConfigurationError
+        If the settings of the collector cannot be used: a wrong setting ends the process, not a thread.
+    """
+    if settings.audit_collector is not None:
+        collector_of(settings.audit_collector)
+    stop = threading.Event()
+    thread = threading.Thread(target=forward_audit, args=(store, settings, stop), name="audit", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_STOP_SECONDS)
 
 
 def forward_audit(store: Store, settings: Settings, stop: threading.Event) -> None:

@@ -1,37 +1,46 @@
-"""A signed report as a DICOM document: the text as it was signed, patient and study as in the images."""
+"""A signed report as the values of its messages: text as signed, patient and study as in the images."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-
-from app.domain.attestation import Meaning
 from app.domain.delivery import DeliveryOrder
 from app.domain.errors import Rejected
 from app.domain.identifiers import derived_uid
+from app.domain.report import Region as ReportRegion
+from app.domain.report import ReportState
 from app.domain.report import Section as ReportSection
 from app.domain.report import Sentence as ReportSentence
 from app.domain.study import Instance
 from pacs_bridge.errors import Rejected as BridgeRejected
 from pacs_bridge.header import read_header
 from pacs_bridge.received import read_head
+from pacs_bridge.results.finding_content import AcceptedFinding, Presence, Region
 from pacs_bridge.results.report_content import (
     Algorithm,
     Observer,
     ReportContent,
-    ReportState,
     Section,
     Sentence,
     SourceInstance,
     SourceStudy,
     Verification,
 )
-from pacs_bridge.results.report_sr import build_report_sr
+from pacs_bridge.results.report_content import ReportState as WireState
+from pacs_bridge.results.report_message import ReportMessage, Signature
+
+_UNVERIFIED = frozenset({ReportState.PRELIMINARY})
+_FOLLOWING = frozenset({ReportState.ADDENDED, ReportState.CORRECTED})
+# documents that name the one before: Basic Text SR, Encapsulated PDF
+_DOCUMENTS = {
+    "report_sr": "1.2.840.10008.5.1.4.1.1.88.11",
+    "encapsulated_pdf": "1.2.840.10008.5.1.4.1.1.104.1",
+}
 
 
-def build_document(order: DeliveryOrder, institution: str, source: Path) -> Dataset:
-    """Build the SR of a delivery; the same order gives the same document.
+def report_content(order: DeliveryOrder, institution: str, source: Path) -> ReportContent:
+    """Return what the documents of a delivery say; the same order gives the same values.
 
     Parameters
     ----------
@@ -43,35 +52,72 @@ def build_document(order: DeliveryOrder, institution: str, source: Path) -> Data
     Raises
     ------
     Rejected
-        If the report is not final, or its sentences are not the text that was signed.
-    pacs_bridge.errors.Rejected
-        If the document cannot be built.
+        If the sentences are not the text that was signed.
     """
-    if order.delivery.kind != "report_sr":
-        raise Rejected(f"no such result format: {order.delivery.kind}")
-    if order.attestation.meaning is not Meaning.FINAL:
-        raise Rejected("only a report that an attending has signed may leave")
-    attestation = order.attestation
-    signer = Observer(attestation.printed_name, institution or "unknown", attestation.username)
-    content = ReportContent(
-        state=ReportState.SIGNED,
+    signed = order.signed
+    signer = Observer(signed.printed_name, institution or "unknown", signed.username)
+    verification = Verification(signer, signed.signed_at, signed.meaning.value, signed.sha256)
+    verified = () if order.state in _UNVERIFIED else (verification,)
+    return ReportContent(
+        state=WireState(order.state.value),
         study=_study(order, source),
-        evidence=tuple(_reference(instance) for instance in order.instances),
+        evidence=tuple(reference_to(instance) for instance in order.instances),
         sections=tuple(_sections(order)),
-        written_at=attestation.signed_at,
-        series_uid=derived_uid("series", order.delivery.sop_uid),
+        written_at=signed.signed_at,
+        series_uid=series_uid_of(order.delivery.sop_uid),
         sop_instance_uid=order.delivery.sop_uid,
         observer=signer,
+        predecessors=tuple(_predecessors(order)),
         algorithm=_algorithm(order),
-        verifications=(
-            Verification(signer, attestation.signed_at, attestation.meaning.value, attestation.sha256),
-        ),
+        verifications=verified,
     )
-    return build_report_sr(content)
+
+
+def report_message(order: DeliveryOrder, institution: str, source: Path) -> ReportMessage:
+    """Return what HL7 and FHIR say; the same order gives the same values.
+
+    Raises
+    ------
+    Rejected
+        If the sentences are not the text that was signed.
+    """
+    act = order.attestation
+    return ReportMessage(
+        content=report_content(order, institution, source),
+        report_uid=derived_uid("report", order.study.study_uid, str(order.report.report_id)),
+        message_uid=order.delivery.sop_uid,
+        signature=Signature(act.printed_name, act.username, act.signed_at, act.meaning.value, act.sha256),
+        findings=accepted_findings(order),
+        withdrawal_reason=order.withdrawal_reason,
+    )
+
+
+def accepted_findings(order: DeliveryOrder) -> tuple[AcceptedFinding, ...]:
+    """Return what the reader accepted of the model's findings, with the regions on images of this study."""
+    images = {instance.sop_uid: reference_to(instance) for instance in order.instances}
+    return tuple(
+        AcceptedFinding(
+            name=finding.name,
+            presence=Presence(finding.presence.value),
+            probability=finding.probability,
+            regions=tuple(_region(region, images) for region in finding.regions if region.sop_uid in images),
+        )
+        for finding in order.findings
+    )
+
+
+def series_uid_of(sop_uid: str) -> str:
+    """Return the series of an object that we sent: each has its own."""
+    return derived_uid("series", sop_uid)
+
+
+def reference_to(instance: Instance) -> SourceInstance:
+    """Return an instance as documents refer to it."""
+    return SourceInstance(instance.study_uid, instance.series_uid, instance.sop_class_uid, instance.sop_uid)
 
 
 def _sections(order: DeliveryOrder) -> list[Section]:
-    images = {instance.sop_uid: _reference(instance) for instance in order.instances}
+    images = {instance.sop_uid: reference_to(instance) for instance in order.instances}
     return [
         Section(section.value, _sentences(order, section, images))
         for section in ReportSection
@@ -97,8 +143,17 @@ def _image(sentence: ReportSentence, images: dict[str, SourceInstance]) -> tuple
     return (images[sentence.region.sop_uid],)
 
 
-def _reference(instance: Instance) -> SourceInstance:
-    return SourceInstance(instance.study_uid, instance.series_uid, instance.sop_class_uid, instance.sop_uid)
+def _predecessors(order: DeliveryOrder) -> Iterator[SourceInstance]:
+    """Return the documents that this one follows at its destination (PS3.3 C.17.2.3)."""
+    sop_class = _DOCUMENTS.get(order.delivery.kind)
+    for earlier in order.earlier:
+        if sop_class and (earlier.is_sent or order.state in _FOLLOWING):
+            series_uid = series_uid_of(earlier.sop_uid)
+            yield SourceInstance(earlier.study_uid, series_uid, sop_class, earlier.sop_uid)
+
+
+def _region(region: ReportRegion, images: dict[str, SourceInstance]) -> Region:
+    return Region(images[region.sop_uid], region.box)
 
 
 def _study(order: DeliveryOrder, source: Path) -> SourceStudy:

@@ -19,6 +19,7 @@ class ReportState(enum.StrEnum):
     SIGNED = "SIGNED"
     ADDENDED = "ADDENDED"
     CORRECTED = "CORRECTED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 @dataclass(frozen=True)

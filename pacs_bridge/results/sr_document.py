@@ -19,19 +19,13 @@ from pacs_bridge.results.person_names import person_name
 from pacs_bridge.results.report_content import (
     Observer,
     ReportContent,
-    ReportState,
     SourceInstance,
     Verification,
 )
+from pacs_bridge.results.report_states import WIRE_STATES
 
-# (Completion Flag, Verification Flag, Preliminary Flag), PS3.3 C.17.2
-FLAGS = {
-    ReportState.DRAFTED: ("PARTIAL", "UNVERIFIED", "PRELIMINARY"),
-    ReportState.PRELIMINARY: ("PARTIAL", "UNVERIFIED", "PRELIMINARY"),
-    ReportState.SIGNED: ("COMPLETE", "VERIFIED", "FINAL"),
-    ReportState.ADDENDED: ("COMPLETE", "VERIFIED", "FINAL"),
-    ReportState.CORRECTED: ("COMPLETE", "VERIFIED", "FINAL"),
-}
+# (Completion Flag, Verification Flag, Preliminary Flag) of the states that have a document
+FLAGS = {state: wire.sr_flags for state, wire in WIRE_STATES.items() if wire.sr_flags is not None}
 
 
 def begin_sr_document(
@@ -65,6 +59,8 @@ def check_state(content: ReportContent) -> None:
     ------
     Rejected
     """
+    if content.state not in FLAGS:
+        raise Rejected(CANNOT_UNDERSTAND, f"there is no document of a report that is {content.state}")
     verified = FLAGS[content.state][1] == "VERIFIED"
     if verified and not content.verifications:
         raise Rejected(CANNOT_UNDERSTAND, f"a report that is {content.state} needs its verification")

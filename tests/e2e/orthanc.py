@@ -55,8 +55,17 @@ class Orthanc:
 
 
 @contextmanager
-def run_orthanc(folder: Path, modalities: dict[str, Any] | None = None, **changes: Any) -> Iterator[Orthanc]:
-    """Run an Orthanc until the block ends; it knows `modalities`, `changes` go into its configuration."""
+def run_orthanc(
+    folder: Path,
+    modalities: dict[str, Any] | None = None,
+    *,
+    plugins: tuple[Path, ...] = (),
+    **changes: Any,
+) -> Iterator[Orthanc]:
+    """Run an Orthanc until the block ends.
+
+    It knows `modalities` and loads `plugins`; `changes` go into its configuration.
+    """
     need(ORTHANC.is_file(), "Orthanc (apt-get install orthanc)")
     orthanc = Orthanc(free_port(), free_port())
     configuration = {
@@ -69,7 +78,7 @@ def run_orthanc(folder: Path, modalities: dict[str, Any] | None = None, **change
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
         "DicomModalities": modalities or {},
-        "Plugins": [],
+        "Plugins": [str(plugin) for plugin in plugins],
     } | changes
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "orthanc.log").open("wb") as log:

@@ -11,7 +11,7 @@ from tests.postgres import Database
 from tests.store.rows import NOW, add_report
 
 ENTRY = "INSERT INTO audit_log VALUES (%s, %s, 'login', 'success', 'u', 'r', 's', '', '', '{}', %s, %s)"
-FINAL = ("SIGNED", "ADDENDED", "CORRECTED")
+FINAL = ("SIGNED", "ADDENDED", "CORRECTED", "WITHDRAWN")
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.IntegrityConstraintViolation)
 
 CHANGES_OF_RECORDS = [
@@ -110,9 +110,20 @@ def test_signed_report_keeps_its_text(database: Database, state: str) -> None:
         connection.execute("UPDATE reports SET state = %s WHERE state = 'SIGNED'", ["ADDENDED"])
         if state == "CORRECTED":
             connection.execute("UPDATE reports SET state = 'CORRECTED' WHERE state = 'ADDENDED'")
+        if state == "WITHDRAWN":
+            connection.execute("UPDATE reports SET state = 'WITHDRAWN' WHERE state = 'ADDENDED'")
     for statement in CHANGES_OF_SIGNED_TEXT:
         for conninfo in (database.owner, database.application):
             refuse(conninfo, statement.format(other=other))
+
+
+@pytest.mark.covers("T31", "S4")
+def test_withdrawn_report_stays_withdrawn(database: Database) -> None:
+    add_report(database.owner, state="SIGNED")
+    with psycopg.connect(database.owner) as connection:
+        connection.execute("UPDATE reports SET state = 'WITHDRAWN'")
+    for state in ("SIGNED", "ADDENDED", "CORRECTED", "WITHDRAWN", "IN_REVIEW"):
+        refuse(database.owner, f"UPDATE reports SET state = '{state}', version = version + 1")
 
 
 def test_unsigned_report_can_be_edited(any_database: Database) -> None:

@@ -17,10 +17,10 @@ from app.domain.access import Actor
 from app.domain.audit import AuditFilter
 from app.domain.intake import ReceivedInstance
 from app.domain.report import Report
+from app.services.decoder import DecoderProcess
 from app.settings import Destination, Settings
 from app.store.engine import Store
 from app.ui.csrf import CSRF_HEADER, SESSION_COOKIE, csrf_token
-from app.ui.decoder import DecoderProcess
 from app.ui.middleware import room_middleware
 from app.ui.pixels import PixelCache
 from app.ui.room import Room

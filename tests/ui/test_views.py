@@ -281,9 +281,7 @@ def test_signed_report_is_read_only_with_the_facts_of_its_signature(
     )  # fmt: skip
     signature = shown["signatures"][0]
     assert (signature["printedName"], signature["verifies"]) == ("Dr. Ada Attending", True)
-    assert [(d["destination"], d["state"]) for d in shown["deliveries"]] == [
-        ("PACS@127.0.0.1:4242", "PENDING")
-    ]
+    assert [(d["destination"], d["state"]) for d in shown["deliveries"]] == [("PACS", "PENDING")]
 
 
 def sign_as(hospital: Hospital, username: str) -> str:
@@ -301,10 +299,31 @@ def sign_as(hospital: Hospital, username: str) -> str:
         report.report_id,
         version=report.version,
         password=seed.PASSWORD,
-        destinations=(("PACS@127.0.0.1:4242", "report_sr"),),
+        destinations=(("PACS", "report_sr"),),
         now=now,
     )
     return study
+
+
+@pytest.mark.covers("O6")
+def test_attending_is_asked_for_reason_and_password_before_a_withdrawal(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    """The act itself is tested below the view (`tests/unit/services/test_outbox.py`)."""
+    study = sign_as(hospital, "ada")
+    page = page_of("ada").open(view="review", study=study)
+    page.press("Withdraw this report ...")
+    assert "cannot be undone" in page.texts
+    assert "Will be told: PACS" in [text.value for text in page._app.text]
+    assert [field.label.split(",")[0] for field in page._app.text_input] == ["Reason", "Your password"]
+    assert len(page._app.checkbox) == 1
+
+
+@pytest.mark.covers("S2")
+def test_resident_is_not_offered_the_withdrawal(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    study = sign_as(hospital, "ada")
+    page = page_of("rana").open(view="review", study=study)
+    assert "Withdraw this report ..." not in [button.label for button in page._app.button]
 
 
 def test_study_without_report_yet_shows_its_images_and_says_what_it_waits_for(

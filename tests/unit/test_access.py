@@ -17,6 +17,7 @@ edit report       . x x . . .
 sign preliminary  . x x . . .
 sign final        . . x . . .
 take over         . x x . . .
+withdraw report   . . x . . .
 view audit        . . . . x x
 export audit      . . . . x x
 manage users      . . . x . x

@@ -47,17 +47,19 @@ ARROWS = {
         IN_REVIEW: reject -> REJECTED, supersede -> SUPERSEDED
         PRELIMINARY: open -> PRELIMINARY, sign preliminary -> PRELIMINARY, sign final -> SIGNED
         PRELIMINARY: supersede -> SUPERSEDED
-        SIGNED: add addendum -> ADDENDED, correct -> CORRECTED
-        ADDENDED: add addendum -> ADDENDED, correct -> CORRECTED
-        CORRECTED: add addendum -> ADDENDED, correct -> CORRECTED
+        SIGNED: add addendum -> ADDENDED, correct -> CORRECTED, withdraw -> WITHDRAWN
+        ADDENDED: add addendum -> ADDENDED, correct -> CORRECTED, withdraw -> WITHDRAWN
+        CORRECTED: add addendum -> ADDENDED, correct -> CORRECTED, withdraw -> WITHDRAWN
+        WITHDRAWN:
         REJECTED:
         SUPERSEDED:
     """,
     "delivery": """
-        PENDING: acknowledge -> SENT, fail -> FAILED, give up -> DEAD
-        FAILED: acknowledge -> SENT, fail -> FAILED, give up -> DEAD, retry -> PENDING
+        PENDING: acknowledge -> SENT, fail -> FAILED, give up -> DEAD, cancel -> CANCELLED
+        FAILED: acknowledge -> SENT, fail -> FAILED, give up -> DEAD, retry -> PENDING, cancel -> CANCELLED
         SENT: commit -> COMMITTED, lose -> FAILED
-        DEAD: retry -> PENDING
+        DEAD: retry -> PENDING, cancel -> CANCELLED
+        CANCELLED: acknowledge -> SENT
         COMMITTED:
     """,
     "commitment": """

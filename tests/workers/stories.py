@@ -7,17 +7,18 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from app.domain.access import Role, service_actor
+from app.domain.access import Actor, Role, service_actor
 from app.domain.delivery import Delivery
-from app.domain.draft import undrafted
+from app.domain.draft import DraftContent, undrafted
 from app.domain.report import Section
 from app.services.accounts import add_user, log_in
 from app.services.assembly import complete_due_studies
 from app.services.drafting import record_draft
-from app.services.editing import add_sentence
+from app.services.editing import accept_sentence, add_sentence
 from app.services.intake import index_instances
 from app.services.reading import open_study, refresh
 from app.services.signing import sign
+from app.services.withdrawal import withdraw
 from app.settings import Settings
 from app.store.engine import Store
 from app.workers.intake_loop import as_received
@@ -63,8 +64,8 @@ def _spool(spool: Spool, file: Path) -> str:
     return header.study_uid
 
 
-def sign_by_hand(store: Store, study_uid: str, *destinations: str) -> list[Delivery]:
-    """Let an attending write and sign the report of a study without a draft; return its deliveries."""
+def reader_of(store: Store) -> Actor:
+    """The attending of the stories, logged in."""
     with store.begin() as unit:
         known = unit.users.by_username("reader")
     if known is None:
@@ -77,6 +78,95 @@ def sign_by_hand(store: Store, study_uid: str, *destinations: str) -> list[Deliv
             password=PASSWORD,
             now=now(),
         )
+    return log_in(store, username="reader", password=PASSWORD, source="test", now=now())[1]
+
+
+def sign_draft(store: Store, study_uid: str, *destinations: tuple[str, str]) -> list[Delivery]:
+    """Let an attending accept and sign a draft with one finding and its region; return the deliveries."""
+    with store.begin() as unit:
+        [image, *_] = unit.studies.instances(study_uid, up_to_revision=1)
+    record_draft(
+        store,
+        service_actor("test"),
+        study_uid=study_uid,
+        revision=1,
+        content=draft_about(image.sop_uid),
+        now=now(),
+    )
+    actor = reader_of(store)
+    report = open_study(store, actor, study_uid, now=now()).report
+    assert report is not None
+    for sentence in report.sentences:
+        report = accept_sentence(store, actor, report.report_id, sentence.key, now=now())
+    sign(
+        store,
+        actor,
+        report.report_id,
+        version=report.version,
+        password=PASSWORD,
+        destinations=destinations,
+        now=now(),
+    )
+    return list(refresh(store, actor, study_uid, now=now()).deliveries)
+
+
+def draft_about(sop_uid: str) -> DraftContent:
+    """A draft with a finding, its region on an image, and a second finding that is absent."""
+    region = {"sop_instance_uid": sop_uid, "box": [20, 30, 120, 160], "score": 0.8}
+    lesion = {"name": "Lung Lesion", "probability": 0.91, "decision": "present", "region": region}
+    effusion = {"name": "Pleural Effusion", "probability": 0.03, "decision": "absent", "region": None}
+    return DraftContent(
+        status="drafted",
+        reason="",
+        model={"id": "janus-test", "preset": "tiny", "weights_sha256": "ab" * 32},
+        findings=(lesion, effusion),
+        sentences=(
+            _drafted("findings", "Nodule in the left lung.", "Lung Lesion", "positive", region),
+            _drafted("findings", "No effusion.", "Pleural Effusion", "negative", None),
+            _drafted("impression", "Possible lesion.", "Lung Lesion", "uncertain", None),
+        ),
+        report={},
+        issues=(),
+        timings={},
+        provenance={"sop_instance_uids": [sop_uid], "seed": 0},
+    )
+
+
+def _drafted(section: str, text: str, finding: str, polarity: str, region: object) -> dict[str, object]:
+    return {
+        "section": section,
+        "text": text,
+        "findings": [finding],
+        "polarity": polarity,
+        "confidence": 0.9,
+        "region": region,
+    }
+
+
+def take_back(store: Store, study_uid: str, reason: str = "Images of another patient.") -> list[Delivery]:
+    """Let the attending withdraw the report; return all its deliveries."""
+    actor = reader_of(store)
+    report = refresh(store, actor, study_uid, now=now()).report
+    assert report is not None
+    withdraw(
+        store,
+        actor,
+        report.report_id,
+        version=report.version,
+        password=PASSWORD,
+        reason=reason,
+        now=now(),
+    )
+    return list(refresh(store, actor, study_uid, now=now()).deliveries)
+
+
+def sign_by_hand(
+    store: Store,
+    study_uid: str,
+    *destinations: tuple[str, str],
+    texts: tuple[str, str] = ("Text of the findings.", "Text of the impression."),
+) -> list[Delivery]:
+    """Let an attending write and sign the report of a study without a draft; return its deliveries."""
     record_draft(
         store,
         service_actor("test"),
@@ -85,11 +175,10 @@ def sign_by_hand(store: Store, study_uid: str, *destinations: str) -> list[Deliv
         content=undrafted("not in scope"),
         now=now(),
     )
-    _, actor = log_in(store, username="reader", password=PASSWORD, source="test", now=now())
+    actor = reader_of(store)
     report = open_study(store, actor, study_uid, now=now()).report
     assert report is not None
-    for section in Section:
-        text = f"Text of the {section.value}."
+    for section, text in zip(Section, texts, strict=True):
         report = add_sentence(store, actor, report.report_id, section, text, now=now())
     sign(
         store,
@@ -97,7 +186,7 @@ def sign_by_hand(store: Store, study_uid: str, *destinations: str) -> list[Deliv
         report.report_id,
         version=report.version,
         password=PASSWORD,
-        destinations=[(destination, "report_sr") for destination in destinations],
+        destinations=destinations,
         now=now(),
     )
     return list(refresh(store, actor, study_uid, now=now()).deliveries)

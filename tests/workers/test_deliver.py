@@ -18,11 +18,13 @@ from pynetdicom.sop_class import BasicTextSRStorage
 from app.domain.access import service_actor
 from app.domain.audit import AuditEvent, AuditFilter
 from app.domain.delivery import Delivery, DeliveryState
+from app.services.decoder import DecoderProcess
 from app.services.work import dead_letters, retry_dead_letter
-from app.settings import Settings
+from app.settings import Destination, Settings
 from app.store.engine import Store
 from app.workers.deliver import DeliverReport
 from app.workers.runtime import Worker
+from app.workers.senders import Site
 from pacs_bridge.admission import Peer
 from pacs_bridge.archive import Archive
 from tests.workers.conftest import run_worker, wait_until
@@ -30,11 +32,24 @@ from tests.workers.processes import free_port
 from tests.workers.stories import now, receive, sign_by_hand
 
 ACTOR = service_actor("delivery")
+# never started here: a text document needs no pixels
+DECODER = DecoderProcess()
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, retry_seconds=(1, 1), stalled_seconds=2, institution="Test Hospital")
+    return Settings(
+        data_dir=tmp_path, delivery_retry_seconds=(1, 1), stalled_seconds=2, institution="Test Hospital"
+    )
+
+
+def with_pacs(settings: Settings, port: int) -> Settings:
+    """The settings with an archive at this port as the destination called PACS."""
+    pacs = Destination(name="PACS", ae_title="PACS", host="127.0.0.1", port=port)
+    return settings.model_copy(update={"destinations": (pacs,)})
+
+
+PACS = ("PACS", "report_sr")
 
 
 @contextmanager
@@ -53,7 +68,11 @@ def state_of(store: Store, delivery: Delivery) -> Delivery:
 
 
 def worker(store: Store, settings: Settings) -> Worker:
-    return Worker(store, settings, ACTOR, [DeliverReport(store, ACTOR, settings)])
+    return Worker(store, settings, ACTOR, [task_of(store, settings)])
+
+
+def task_of(store: Store, settings: Settings) -> DeliverReport:
+    return DeliverReport(store, ACTOR, settings, Site(settings, DECODER))
 
 
 def events(store: Store) -> list[str]:
@@ -66,9 +85,10 @@ def test_signed_report_reaches_the_archive_as_it_was_signed(
     store: Store, settings: Settings, tmp_path: Path, leg_radiograph: Path
 ) -> None:
     port = free_port()
+    settings = with_pacs(settings, port)
     study_uid = receive(store, settings, leg_radiograph)
     with pacs(tmp_path / "pacs", port) as archive:
-        [delivery] = sign_by_hand(store, study_uid, f"PACS@127.0.0.1:{port}")
+        [delivery] = sign_by_hand(store, study_uid, PACS)
         with run_worker(worker(store, settings)):
             wait_until(lambda: state_of(store, delivery).is_sent)
         [held] = archive.holdings("SR")
@@ -88,8 +108,9 @@ def test_report_waits_for_a_pacs_that_is_down(
     store: Store, settings: Settings, tmp_path: Path, leg_radiograph: Path
 ) -> None:
     port = free_port()
-    patient = settings.model_copy(update={"retry_seconds": (1, 2)})
-    [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), f"PACS@127.0.0.1:{port}")
+    settings = with_pacs(settings, port)
+    patient = settings.model_copy(update={"delivery_retry_seconds": (1, 2)})
+    [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), PACS)
     with run_worker(worker(store, patient)):
         wait_until(lambda: state_of(store, delivery).state is DeliveryState.FAILED)
         with pacs(tmp_path / "pacs", port) as archive:
@@ -104,7 +125,8 @@ def test_given_up_report_is_not_lost_and_a_retry_sends_it(
     store: Store, settings: Settings, tmp_path: Path, leg_radiograph: Path
 ) -> None:
     port = free_port()
-    [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), f"PACS@127.0.0.1:{port}")
+    settings = with_pacs(settings, port)
+    [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), PACS)
     with run_worker(worker(store, settings)):
         wait_until(lambda: bool(dead_letters(store, ACTOR, now=now())))
         assert state_of(store, delivery).state is DeliveryState.DEAD
@@ -122,10 +144,11 @@ def test_peer_that_refuses_for_good_is_not_asked_again(
     store: Store, settings: Settings, tmp_path: Path, leg_radiograph: Path
 ) -> None:
     port = free_port()
+    settings = with_pacs(settings, port)
     archive = Archive(tmp_path / "pacs", ae_title="PACS", peers=(Peer("SOMEBODY"),), port=port)
     archive.start()
     try:
-        [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), f"PACS@127.0.0.1:{port}")
+        [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), PACS)
         with run_worker(worker(store, settings)):
             wait_until(lambda: state_of(store, delivery).state is DeliveryState.DEAD)
     finally:
@@ -152,8 +175,8 @@ def test_lost_answer_sends_the_same_object_again(
     handlers = [(evt.EVT_C_STORE, lose_the_first_answer)]
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     try:
-        address = f"PACS@127.0.0.1:{server.socket.getsockname()[1]}"
-        [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), address)
+        settings = with_pacs(settings, server.socket.getsockname()[1])
+        [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), PACS)
         with run_worker(worker(store, settings)):
             wait_until(lambda: state_of(store, delivery).is_sent)
     finally:
@@ -166,9 +189,10 @@ def test_sent_report_is_not_sent_again(
     store: Store, settings: Settings, tmp_path: Path, leg_radiograph: Path
 ) -> None:
     port = free_port()
-    task = DeliverReport(store, ACTOR, settings)
+    settings = with_pacs(settings, port)
+    task = task_of(store, settings)
     with pacs(tmp_path / "pacs", port):
-        [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), f"PACS@127.0.0.1:{port}")
+        [delivery] = sign_by_hand(store, receive(store, settings, leg_radiograph), PACS)
         task.run(delivery_id=delivery.delivery_id)
     task.run(delivery_id=delivery.delivery_id)  # nobody listens any more: it would raise
     assert state_of(store, delivery).attempts == 1

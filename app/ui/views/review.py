@@ -18,6 +18,7 @@ from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
 from app.ui.views.priors import show_priors
 from app.ui.views.sign import sign_dialog
+from app.ui.views.withdraw import offer_withdrawal
 
 _OPENED = "opened_study"
 _HELD = "held_report"
@@ -36,6 +37,7 @@ def show(visit: Visit) -> None:
         show_priors(review.priors)
         _show_context(review)
         _edit(visit, review)
+        offer_withdrawal(visit, review)
 
 
 def open_or_refresh(visit: Visit) -> Review:

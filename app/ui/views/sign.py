@@ -7,9 +7,9 @@ import streamlit as st
 from app.domain.attestation import Meaning, require_signable
 from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, ReportIncomplete
 from app.domain.report import Report, Section, compose_section
-from app.domain.routing import Routing, destinations_for
+from app.domain.study import Study
 from app.services import reading, signing
-from app.settings import Settings
+from app.services.destinations import choose_destinations
 from app.ui.present import sign_as
 from app.ui.session import Visit, begin_visit
 from app.ui.views.plain import plain
@@ -31,7 +31,7 @@ def sign_dialog(study_uid: str) -> None:
         return
     meaning = Meaning.FINAL if signs == "final" else Meaning.PRELIMINARY
     st.caption(f"You sign as {plain(visit.actor.printed_name)}. Meaning: {meaning.value}.")
-    _ask_password(visit, report, review.study.routing)
+    _ask_password(visit, review.study, report)
 
 
 def hard_stop(report: Report) -> str:
@@ -43,20 +43,6 @@ def hard_stop(report: Report) -> str:
     return ""
 
 
-def destinations_of(settings: Settings, routing: Routing | None = None) -> tuple[tuple[str, str], ...]:
-    """Return (``AE@host:port``, result format) of every object that a final report becomes.
-
-    Parameters
-    ----------
-    routing
-        What the rules decided for the study; None when there were none.
-    """
-    return tuple(
-        (f"{to.ae_title}@{to.host}:{to.port}", kind)
-        for to, kind in destinations_for(routing, settings.destinations)
-    )
-
-
 def _show_text(report: Report) -> None:
     for section in Section:
         st.subheader(section.value.capitalize(), anchor=False)
@@ -64,15 +50,16 @@ def _show_text(report: Report) -> None:
             st.text(compose_section(report.sentences, section) or "(empty)")
 
 
-def _ask_password(visit: Visit, report: Report, routing: Routing | None) -> None:
+def _ask_password(visit: Visit, study: Study, report: Report) -> None:
     with st.form("sign", border=False, clear_on_submit=True):
         password = st.text_input("Your password", type="password", autocomplete="current-password")
         wants = st.form_submit_button("Sign", type="primary")
-    if wants and _sign(visit, report, routing, password):
+    if wants and _sign(visit, study, report, password):
         st.rerun()
 
 
-def _sign(visit: Visit, report: Report, routing: Routing | None, password: str) -> bool:
+def _sign(visit: Visit, study: Study, report: Report, password: str) -> bool:
+    settings = visit.room.settings
     try:
         signing.sign(
             visit.room.store,
@@ -80,7 +67,8 @@ def _sign(visit: Visit, report: Report, routing: Routing | None, password: str) 
             report.report_id,
             version=report.version,
             password=password,
-            destinations=destinations_of(visit.room.settings, routing),
+            destinations=choose_destinations(study, settings.destinations),
+            send_preliminary=settings.send_preliminary,
             now=visit.now,
         )
     except AuthenticationFailed:

@@ -30,6 +30,7 @@ _REPORT_STATES = {
     "in review": ReportState.IN_REVIEW,
     "preliminary": ReportState.PRELIMINARY,
     "signed": ReportState.SIGNED,
+    "withdrawn": ReportState.WITHDRAWN,
 }
 _ORDER = "worklist_order"
 

@@ -16,6 +16,7 @@ from app.domain.errors import NotAuthorised
 from app.domain.report import Section
 from app.services import delivery, drafting, intake, reading, signing
 from app.services.reading import WorklistQuery
+from app.services.withdrawal import withdraw
 from app.store.audit_log import AuditLog
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
 
@@ -149,6 +150,12 @@ STORY = (
         lambda h: delivery.record_sent(h.store, DELIVERER, _delivery(h), now=AT),
     ),
     Act(
+        "withdraw",
+        "attending",
+        ("report withdrawn",),
+        lambda h: _withdraw(h, "attending"),
+    ),
+    Act(
         "receive a late image",
         "janus-med/listener",
         ("study received",),
@@ -190,6 +197,18 @@ def _sign(house: House, username: str) -> object:
         version=house.report(_report(house)).version,
         password=PASSWORD,
         destinations=[PACS],
+        now=AT,
+    )
+
+
+def _withdraw(house: House, username: str) -> object:
+    return withdraw(
+        house.store,
+        house[username],
+        _report(house),
+        version=house.report(_report(house)).version,
+        password=PASSWORD,
+        reason="Images of another patient.",
         now=AT,
     )
 

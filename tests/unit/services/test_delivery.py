@@ -34,7 +34,7 @@ def _state(house: House, delivery_id: int) -> DeliveryState:
 
 
 def _order(house: House, delivery_id: int) -> DeliveryOrder:
-    order = load_order(house.store, delivery_id)
+    order = load_order(house.store, DELIVERER, delivery_id, now=AT)
     assert order is not None
     return order
 
@@ -140,7 +140,7 @@ def test_sent_is_recorded_once_however_often_the_receiver_acknowledges(house: Ho
         record_sent(house.store, DELIVERER, delivery_id, now=AT)
     record_failed(house.store, DELIVERER, delivery_id, "late news", final=True, now=AT)
     assert _state(house, delivery_id) is DeliveryState.SENT
-    assert load_order(house.store, delivery_id) is None
+    assert load_order(house.store, DELIVERER, delivery_id, now=AT) is None
     assert len(house.log("delivery sent")) == 1
     assert house.log("delivery failed") == []
 
@@ -155,7 +155,7 @@ def test_a_delivery_that_was_given_up_waits_for_a_person_and_goes_out_after_retr
     for _ in range(2):
         record_failed(house.store, DELIVERER, delivery_id, "PACS away\x00", final=True, now=AT)
     assert _state(house, delivery_id) is DeliveryState.DEAD
-    assert load_order(house.store, delivery_id) is None
+    assert load_order(house.store, DELIVERER, delivery_id, now=AT) is None
     with pytest.raises(InvalidTransition):
         record_sent(house.store, DELIVERER, delivery_id, now=AT)
     with pytest.raises(NotAuthorised):
@@ -184,6 +184,6 @@ def test_a_retry_is_queued_even_when_the_first_job_has_gone(house: House) -> Non
 
 def test_unknown_deliveries_are_named(house: House) -> None:
     with pytest.raises(NotFound, match="no delivery 77"):
-        load_order(house.store, 77)
+        load_order(house.store, DELIVERER, 77, now=AT)
     with pytest.raises(NotFound, match="no delivery 77"):
         record_sent(house.store, DELIVERER, 77, now=AT)

@@ -13,6 +13,7 @@ from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.report import Section
 from app.services import delivery, reading, signing
 from app.services.reading import WorklistQuery, open_study
+from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
 
 AT = NOW + QUIET
@@ -60,6 +61,10 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.SIGN_PRELIMINARY,
         lambda h, a: signing.sign(h.store, a, 1, version=1, password=PASSWORD, destinations=[PACS], now=AT),
     ),
+    "withdraw": (
+        Action.WITHDRAW_REPORT,
+        lambda h, a: withdraw(h.store, a, 1, version=1, password=PASSWORD, reason="wrong patient", now=AT),
+    ),
     "retry_delivery": (
         Action.RETRY_WORK,
         lambda h, a: delivery.retry_delivery(h.store, a, 1, now=AT),
@@ -100,7 +105,7 @@ def _get_past_the_gate(house: House, act: UseCase, actor: Actor) -> None:
 def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     """A use case that is added to the reading room cannot be forgotten here."""
     acts = {name for name in reading.__all__ if isinstance(getattr(reading, name), FunctionType)}
-    assert acts | {"sign", "retry_delivery"} == set(USE_CASES)
+    assert acts | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")

@@ -199,7 +199,7 @@ class ReadingRoom(RuleBasedStateMachine):
     @rule(acknowledged=st.booleans())
     def deliver(self, acknowledged: bool) -> None:
         for order_id in self._deliveries():
-            order = delivery.load_order(self.house.store, order_id)
+            order = delivery.load_order(self.house.store, DELIVERER, order_id, now=self.now)
             if order is None:
                 continue
             assert all(s.decision in {Decision.ACCEPTED, Decision.EDITED} for s in order.report.sentences)

@@ -44,12 +44,12 @@ function severity(name) {
 function signed({ state, signatures }) {
   const last = signatures.at(-1);
   if (!last) return [];
-  const kind = state === "PRELIMINARY" ? "warn" : "ok";
+  const kind = { PRELIMINARY: "warn", WITHDRAWN: "danger" }[state] ?? "ok";
   return [[kind, state, `${last.printedName} (${last.role}), ${localTime(last.at)}: ${last.meaning}`]];
 }
 
 function undrafted({ draft, state }) {
-  if (draft.status === "drafted" || ["SIGNED", "ADDENDED", "CORRECTED"].includes(state)) return null;
+  if (draft.status === "drafted" || ["SIGNED", "ADDENDED", "CORRECTED", "WITHDRAWN"].includes(state)) return null;
   return ["note", "NO AI DRAFT", draft.reason || "This report is written by hand."];
 }
 

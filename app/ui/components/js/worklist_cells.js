@@ -36,6 +36,7 @@ const REPORTS = {
   CORRECTED: ["done", "corrected"],
   REJECTED: ["bad", "rejected"],
   SUPERSEDED: ["bad", "superseded"],
+  WITHDRAWN: ["bad", "withdrawn"],
 };
 const DELIVERIES = {
   PENDING: ["wait", "waiting"],
@@ -43,6 +44,7 @@ const DELIVERIES = {
   COMMITTED: ["done", "committed"],
   FAILED: ["warn", "trying again"],
   DEAD: ["bad", "failed"],
+  CANCELLED: ["none", "not sent"],
 };
 
 /**

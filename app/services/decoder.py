@@ -1,4 +1,4 @@
-"""The decoder's process, asked over pipes: the reading room never opens a foreign file itself.
+"""The decoder's process, asked over pipes: neither reading room nor delivery opens a foreign file itself.
 
 `python -m janus_med.decode --serve` answers one line of JSON a request; pixels, facts and reason lie beside
 the named output file. A server that does not answer is killed with its children and started anew.
@@ -14,22 +14,44 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import app
-from app.ui.pixels import PixelsUnreadable, StoredPixels
+from app.domain.errors import Rejected
 
 LIMITS = {"memory_bytes": 2 * 2**30, "cpu_s": 30, "wall_s": 60}
 _START_S, _GRACE_S = 60.0, 10.0
 _SHOWN_TYPES = frozenset({"<u2", "<i2", "|u1", "|i1"})
 
 
+class PixelsUnreadable(Rejected):
+    """The image cannot be decoded or shown; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPixels:
+    """One frame as the scanner stored it.
+
+    Attributes
+    ----------
+    data
+        Samples row by row, little endian, one or two bytes each.
+    facts
+        See `janus_med.decode`: rows, columns, dtype, rescale, windows, spacing ...
+    """
+
+    data: bytes
+    facts: Mapping[str, Any]
+
+
 class DecoderProcess:
     """One warm decoder; requests wait for each other."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="janus-med-ui-")
+        self._folder = tempfile.TemporaryDirectory(prefix="janus-med-decoder-")
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = threading.Lock()

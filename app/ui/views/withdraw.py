@@ -1,0 +1,77 @@
+"""Taking a signed report back: the reason, who will be told, the password again."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.domain.access import Action, may
+from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected
+from app.domain.report import WITHDRAWABLE, Report
+from app.domain.review import Review
+from app.services import reading, withdrawal
+from app.ui.session import Visit, begin_visit
+from app.ui.views.plain import plain
+
+
+def offer_withdrawal(visit: Visit, review: Review) -> None:
+    """Show the button beside a report that this person may withdraw."""
+    if can_withdraw(visit, review) and st.button("Withdraw this report ...", key="withdraw"):
+        withdraw_dialog(review.study.study_uid, review.report.report_id if review.report else 0)
+
+
+def can_withdraw(visit: Visit, review: Review) -> bool:
+    """Tell whether the shown report is final and this person's role may take it back."""
+    is_final = review.report is not None and review.report.state in WITHDRAWABLE
+    return is_final and may(visit.actor.role, Action.WITHDRAW_REPORT)
+
+
+@st.dialog("Withdraw the report", width="large")
+def withdraw_dialog(study_uid: str, report_id: int) -> None:
+    """Say what a withdrawal does, ask for reason and password, and withdraw."""
+    visit = begin_visit()
+    review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    if review.report is None or review.report.report_id != report_id or not can_withdraw(visit, review):
+        st.error("This report cannot be withdrawn by you at this moment.")
+        return
+    told = sorted({delivery.destination for delivery in review.deliveries})
+    st.warning(
+        "A withdrawn report must not be used any more. It stays on record as it was signed; "
+        "this cannot be undone."
+    )
+    st.text(f"Will be told: {', '.join(told) if told else 'nobody, it was not sent'}")
+    st.caption(f"You act as {plain(visit.actor.printed_name)}.")
+    _ask(visit, review.report)
+
+
+def _ask(visit: Visit, report: Report) -> None:
+    with st.form("withdraw_form", border=False):
+        reason = st.text_input("Reason, as the receivers will read it (no patient data)", max_chars=500)
+        sure = st.checkbox("This report is wrong and must not be used")
+        password = st.text_input("Your password", type="password", autocomplete="current-password")
+        wants = st.form_submit_button("Withdraw", type="primary")
+    if not wants:
+        return
+    if not sure:
+        st.error("Confirm that the report must not be used.")
+    elif _withdraw(visit, report, reason, password):
+        st.rerun()
+
+
+def _withdraw(visit: Visit, report: Report, reason: str, password: str) -> bool:
+    try:
+        withdrawal.withdraw(
+            visit.room.store,
+            visit.actor,
+            report.report_id,
+            version=report.version,
+            password=password,
+            reason=reason,
+            now=visit.now,
+        )
+    except AuthenticationFailed:
+        st.error("The password is wrong, or the account is locked for some minutes. Nothing was withdrawn.")
+    except (Rejected, DatabaseUnavailable) as error:
+        st.error(f"Not withdrawn: {plain(str(error))}.")
+    else:
+        return True
+    return False

@@ -1,0 +1,76 @@
+"""One sender for each kind of destination, behind one call: build what was asked for and send it.
+
+A sender returns when the receiver has acknowledged. It raises the errors of `pacs_bridge`: `Retriable` when
+the same message may be sent again, `Rejected` when a person has to look at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.destinations import AnyDestination
+from app.domain.delivery import DeliveryOrder
+from app.domain.errors import PeerUnavailable, Rejected
+from app.services.decoder import DecoderProcess
+from app.services.destinations import find_destination
+from app.settings import Settings
+from app.workers.attempts import describe
+from app.workers.send_messages import send_fhir, send_hl7
+from app.workers.send_objects import send_dicom, send_dicomweb
+from pacs_bridge.errors import BridgeError, Retriable
+
+
+@dataclass(frozen=True)
+class Site:
+    """What senders know of this installation.
+
+    Attributes
+    ----------
+    decoder
+        Decodes pixels for the pictures that leave, under limits, in a process of its own.
+    """
+
+    settings: Settings
+    decoder: DecoderProcess
+
+    def object_of(self, sha256: str) -> Path:
+        """Return where the spool keeps the object with this digest."""
+        return self.settings.spool_dir / "objects" / sha256[:2] / f"{sha256}.dcm"
+
+
+class Sender(Protocol):
+    """Builds and sends one delivery to a destination of its kind."""
+
+    def __call__(self, order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
+        """Return when the receiver has acknowledged."""
+
+
+SENDERS: Mapping[str, Sender] = {
+    "dicom": send_dicom,
+    "dicomweb": send_dicomweb,
+    "hl7": send_hl7,
+    "fhir": send_fhir,
+}
+
+
+def send_order(order: DeliveryOrder, site: Site) -> None:
+    """Send a delivery to the destination that it names.
+
+    Raises
+    ------
+    PeerUnavailable
+        It may succeed later.
+    Rejected
+        The destination is not configured or refuses it for good, or it cannot be built.
+    """
+    destination = find_destination(order.delivery.destination, site.settings.destinations)
+    try:
+        SENDERS[destination.kind](order, destination, site)
+    except Retriable as error:
+        raise PeerUnavailable(str(error)) from error
+    except (BridgeError, ValueError) as error:
+        reason = str(error) if isinstance(error, BridgeError) else describe(error)
+        raise Rejected(reason) from error
