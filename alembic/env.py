@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from alembic import context
+from app.store import tables_operations  # noqa: F401 - its tables belong to the metadata
 from app.store.tables import Base
 
 # Two processes that upgrade at once take turns.

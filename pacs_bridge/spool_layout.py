@@ -7,6 +7,7 @@
     incoming/<received, us>-<SHA-256 of SOP UID>.json hard links to records: what intake has not indexed yet
     quarantine/<2 hex>/<SHA-256 of the data set>.{dcm,json}
     temp/                                             unfinished files
+    locks/<2 hex>                                     who stores and who removes, see `hold`
 
 No value of a peer is ever part of a name. The mode bits are the durable marks of progress: an object is
 0600 until its record is durable, then 0400; a record is 0600 until intake has indexed it, then 0400. So the
@@ -51,11 +52,12 @@ class SpoolLayout:
         self.quarantine = root / "quarantine"
         self.incoming = root / "incoming"
         self.temp = root / "temp"
+        self.locks = root / "locks"
 
     def make(self) -> None:
         """Make every folder, private, once."""
         make_private_folder(self.root)
-        for folder in (self.incoming, self.temp):
+        for folder in (self.incoming, self.temp, self.locks):
             make_private_folder(folder)
         for tree in (self.objects, self.records, self.quarantine):
             if not (tree / _FANOUT[-1]).is_dir():

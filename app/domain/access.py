@@ -34,6 +34,8 @@ class Action(StrEnum):
     MANAGE_USERS = "manage users"
     VIEW_OPERATIONS = "view operations"
     RETRY_WORK = "retry work"
+    MANAGE_QUARANTINE = "manage quarantine"
+    HOLD_STUDY = "hold study"
 
 
 _READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
@@ -43,10 +45,26 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.RESIDENT: frozenset(_READ | _WRITE),
     Role.ATTENDING: frozenset(_READ | _WRITE | {Action.SIGN_FINAL}),
     Role.ADMIN: frozenset(
-        {Action.LIST_STUDIES, Action.MANAGE_USERS, Action.VIEW_OPERATIONS, Action.RETRY_WORK}
+        {
+            Action.LIST_STUDIES,
+            Action.MANAGE_USERS,
+            Action.VIEW_OPERATIONS,
+            Action.RETRY_WORK,
+            Action.MANAGE_QUARANTINE,
+            Action.HOLD_STUDY,
+        }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),
-    Role.SERVICE: frozenset({Action.RETRY_WORK, Action.EXPORT_AUDIT, Action.VIEW_AUDIT, Action.MANAGE_USERS}),
+    Role.SERVICE: frozenset(
+        {
+            Action.RETRY_WORK,
+            Action.EXPORT_AUDIT,
+            Action.VIEW_AUDIT,
+            Action.MANAGE_USERS,
+            Action.VIEW_OPERATIONS,
+            Action.HOLD_STUDY,
+        }
+    ),
 }
 
 

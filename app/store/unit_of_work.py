@@ -12,8 +12,12 @@ from app.store.keys import Keys
 from app.store.users import Users
 
 if TYPE_CHECKING:
+    from app.store.alerts import Alerts
     from app.store.deliveries import Deliveries
+    from app.store.figures import Figures
     from app.store.reports import Reports
+    from app.store.retention import Retention
+    from app.store.stuck import Stuck
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
 
@@ -61,6 +65,34 @@ class UnitOfWork:
         from app.store.deliveries import Deliveries
 
         return Deliveries(self.session)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What a person has to look at."""
+        from app.store.alerts import Alerts
+
+        return Alerts(self.session)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """What the processes count and report."""
+        from app.store.figures import Figures
+
+        return Figures(self.session)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What was purged, what may be, and what is held."""
+        from app.store.retention import Retention
+
+        return Retention(self.session)
+
+    @cached_property
+    def stuck(self) -> Stuck:
+        """What does not go on by itself."""
+        from app.store.stuck import Stuck
+
+        return Stuck(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

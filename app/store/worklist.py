@@ -22,6 +22,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from app.domain.delivery import DeliveryState
 from app.domain.report import ReportState
+from app.domain.retention import SELF_TEST_TITLE
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
 from app.store.study_rows import as_study, count_instances
 from app.store.tables import DeliveryRow, LockRow, PatientRow, ReportRow, StudyRow, UserRow
@@ -127,7 +128,8 @@ def _narrow(query: WorklistQuery, standing: _Standing) -> Select[Any]:
 
 
 def _conditions(query: WorklistQuery, standing: _Standing) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    # a study of the self-test is nobody's
+    conditions: list[ColumnElement[bool]] = [StudyRow.calling_ae != SELF_TEST_TITLE]
     if query.text:
         places = (PatientRow.name, PatientRow.patient_id, StudyRow.accession_number, StudyRow.description)
         conditions.append(or_(*(place.icontains(query.text, autoescape=True) for place in places)))

@@ -6,6 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from app.store import tables_operations  # noqa: F401 - its tables belong to the metadata
 from app.store.connection import make_engine
 from app.store.migrate import migrations, upgrade_database
 from app.store.readiness import SCHEMA_REVISION

@@ -17,6 +17,7 @@ from app.store.connection import endpoints_of, make_engine
 from app.store.engine import Store, open_database, open_store
 from app.store.keys import Keys, read_keys
 from app.store.migrate import upgrade
+from app.store.readiness import SCHEMA_REVISION
 from tests.postgres import TEST_KEYS, Database, Server, free_port
 
 
@@ -81,7 +82,7 @@ def test_server_by_url_is_migrated_and_opened(debian_server: Server, tmp_path: P
     debian_server.execute("CREATE DATABASE by_url")
     try:
         settings = Settings(data_dir=tmp_path, database_url=url_of(debian_server.owner_of("by_url")))
-        assert upgrade(settings) == "0001"
+        assert upgrade(settings) == SCHEMA_REVISION
         with open_store(settings) as store, store.begin() as tx:
             who = tx.session.execute(text("SELECT current_user")).scalar_one()
             tx.session.execute(text("RESET ROLE"))

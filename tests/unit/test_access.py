@@ -20,8 +20,10 @@ take over         . x x . . .
 view audit        . . . . x x
 export audit      . . . . x x
 manage users      . . . x . x
-view operations   . . . x . .
+view operations   . . . x . x
 retry work        . . . x . x
+manage quarantine . . . x . .
+hold study        . . . x . x
 """
 
 
