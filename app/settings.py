@@ -54,6 +54,20 @@ class Destination(BaseModel):
     )
 
 
+class ExpectedSource(BaseModel):
+    """A system that should send, and how long its silence may be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ae_title: str = Field(description="Its AE title.", min_length=1, max_length=16)
+    hours: float = Field(description="Longest silence that is normal.", gt=0, le=24 * 28)
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        default=("mon", "tue", "wed", "thu", "fri", "sat", "sun"), description="Days on which it works."
+    )
+    begin: int = Field(default=0, description="Hour of the local day from which it works.", ge=0, le=23)
+    end: int = Field(default=24, description="Hour of the local day until which it works.", ge=1, le=24)
+
+
 class Settings(BaseSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
@@ -111,6 +125,25 @@ class Settings(BaseSettings):
     )
     stalled_seconds: int = Field(
         default=30, description="Silence after which a killed worker's job is given to another.", ge=2
+    )
+    expected_sources: tuple[ExpectedSource, ...] = Field(
+        default=(),
+        description="Systems whose silence is an alert (JSON list of ae_title, hours, days, begin, end).",
+    )
+    selftest_minutes: int = Field(
+        default=0, description="Minutes between two self-tests; 0 runs none by itself.", ge=0, le=1440
+    )
+    retention_signed_days: int = Field(
+        default=0, description="Days after which pixels of signed and delivered studies go; 0: never.", ge=0
+    )
+    retention_excluded_days: int = Field(
+        default=0, description="Days after which pixels of excluded studies go; 0: never.", ge=0
+    )
+    retention_quarantine_days: int = Field(
+        default=0, description="Days after the decision about a quarantined instance; 0: never.", ge=0
+    )
+    retention_job_days: int = Field(
+        default=0, description="Days after which jobs that ended are forgotten; 0: never.", ge=0
     )
     log_level: Literal["INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Log level.")
 

@@ -1,7 +1,7 @@
 -- What the processes count and report may be changed; what was decided about an instance is kept.
 
-GRANT SELECT, INSERT, UPDATE ON counters, sources, quarantine_decisions TO janus_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON heartbeats, purged_instances, holds TO janus_app;
+GRANT SELECT, INSERT, UPDATE ON counters, sources, quarantine_decisions, purged_instances TO janus_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heartbeats, holds TO janus_app;
 GRANT SELECT, INSERT ON alert_acknowledgements TO janus_app;
 
 -- The application may not delete studies. A study of the self-test is none: it came under the calling AE title that

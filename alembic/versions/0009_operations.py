@@ -71,13 +71,14 @@ def make_retention() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("purged_at", TIME, nullable=False),
         sa.Column("removed_at", TIME, nullable=True),
+        sa.Column("restored_at", TIME, nullable=True),
     )
     op.create_index("ix_purged_instances_study_uid", "purged_instances", ["study_uid"])
     op.create_index(
         "purged_not_removed",
         "purged_instances",
         ["purged_at"],
-        postgresql_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL AND restored_at IS NULL"),
     )
     op.create_table(
         "holds",

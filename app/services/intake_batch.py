@@ -110,7 +110,7 @@ class IntakeBatch:
             self.again.setdefault(received.study_uid, []).append(received.sop_uid)
 
     def _restore(self, study_uid: str, sop_uids: list[str]) -> None:
-        count = self.tx.retention.restore(sop_uids)
+        count = self.tx.retention.restore(sop_uids, now=self.now)
         if count:
             patient = self.tx.studies.get(study_uid).patient
             self.facts.append(

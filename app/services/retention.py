@@ -78,7 +78,7 @@ def record_removed(store: Store, sop_uid: str, *, now: datetime) -> None:
 def restore_instance(store: Store, actor: Actor, instance: PurgedInstance, *, now: datetime) -> None:
     """Take the purge of an instance back: a sender was told meanwhile that it is here."""
     with store.begin() as tx:
-        if tx.retention.restore([instance.sop_uid]):
+        if tx.retention.restore([instance.sop_uid], now=now):
             study = tx.studies.get(instance.study_uid)
             detail = {"instances": 1}
             tx.audit.append(fact_about(tx, study, AuditEvent.STUDY_RESTORED, actor, now=now, detail=detail))

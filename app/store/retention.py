@@ -33,6 +33,8 @@ _STANDINGS = text("""
                     (SELECT max(signed_at) FROM attestations JOIN reports ON reports.id = report_id
                       WHERE reports.study_uid = study.study_uid),
                     (SELECT max(sent_at) FROM deliveries WHERE deliveries.study_uid = study.study_uid),
+                    (SELECT max(restored_at) FROM purged_instances
+                      WHERE purged_instances.study_uid = study.study_uid),
                     here.last_received_at) AS last_act_at,
            coalesce(hold.reason, '') AS held_for
       FROM studies AS study
@@ -41,7 +43,8 @@ _STANDINGS = text("""
                       FROM instances AS instance
                      WHERE instance.study_uid = study.study_uid
                        AND NOT EXISTS (SELECT 1 FROM purged_instances AS purged
-                                        WHERE purged.sop_uid = instance.sop_uid)) AS here ON here.instances > 0
+                                        WHERE purged.sop_uid = instance.sop_uid
+                                          AND purged.restored_at IS NULL)) AS here ON here.instances > 0
       LEFT JOIN LATERAL (SELECT state, revision FROM reports WHERE reports.study_uid = study.study_uid
                           ORDER BY revision DESC LIMIT 1) AS newest ON true
       LEFT JOIN holds AS hold ON hold.study_uid = study.study_uid
@@ -53,7 +56,8 @@ _ONE = text(_STANDINGS.text.replace("study.study_uid > :after", "study.study_uid
 _PURGE = text("""
     INSERT INTO purged_instances (sop_uid, study_uid, sha256, size, purged_at)
     SELECT sop_uid, study_uid, sha256, size, :now FROM instances WHERE study_uid = :study_uid
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (sop_uid) DO UPDATE SET purged_at = :now, removed_at = NULL, restored_at = NULL
+                 WHERE purged_instances.restored_at IS NOT NULL
     RETURNING size
 """)
 _FORGET_SELF_TEST = text("SELECT janus_forget_self_test(:study_uid)")
@@ -85,7 +89,9 @@ class Retention:
 
     def to_remove(self, *, limit: int = 500) -> tuple[PurgedInstance, ...]:
         """Return purged instances whose bytes may still lie in the spool, oldest first."""
-        wanted = select(PurgedInstanceRow).where(PurgedInstanceRow.removed_at.is_(None))
+        wanted = select(PurgedInstanceRow).where(
+            PurgedInstanceRow.removed_at.is_(None), PurgedInstanceRow.restored_at.is_(None)
+        )
         rows = self._session.scalars(
             wanted.order_by(PurgedInstanceRow.purged_at, PurgedInstanceRow.sop_uid).limit(limit)
         )
@@ -93,19 +99,18 @@ class Retention:
             PurgedInstance(row.sop_uid, row.study_uid, row.sha256, row.size, row.purged_at) for row in rows
         )
 
-    def is_purged(self, sop_uid: str) -> bool:
-        """Tell whether the bytes of an instance are given up."""
-        return self._session.get(PurgedInstanceRow, sop_uid, populate_existing=True) is not None
-
     def note_removed(self, sop_uid: str, *, now: datetime) -> None:
         """Note that the bytes are gone from the spool."""
         gone = update(PurgedInstanceRow).where(PurgedInstanceRow.sop_uid == sop_uid)
         self._session.execute(gone.values(removed_at=now))
 
-    def restore(self, sop_uids: Sequence[str]) -> int:
+    def restore(self, sop_uids: Sequence[str], *, now: datetime) -> int:
         """Note that instances are here again; return how many of them had been purged."""
-        back = delete(PurgedInstanceRow).where(PurgedInstanceRow.sop_uid.in_(sop_uids))
-        return len(self._session.scalars(back.returning(PurgedInstanceRow.sop_uid)).all())
+        back = update(PurgedInstanceRow).where(
+            PurgedInstanceRow.sop_uid.in_(sop_uids), PurgedInstanceRow.restored_at.is_(None)
+        )
+        noted = back.values(restored_at=now).returning(PurgedInstanceRow.sop_uid)
+        return len(self._session.scalars(noted).all())
 
     def hold(self, study_uid: str, *, reason: str, username: str, now: datetime) -> None:
         """Keep a study whatever the policy says; a second hold replaces the first."""

@@ -42,16 +42,23 @@ class SourceRow(Base):
 
 
 class PurgedInstanceRow(Base):
-    """An instance whose bytes were given up by the retention policy; the row of the instance stays."""
+    """An instance whose bytes were given up by the retention policy, until it comes again."""
 
     __tablename__ = "purged_instances"
-    __table_args__ = (Index("purged_not_removed", "purged_at", postgresql_where=text("removed_at IS NULL")),)
+    __table_args__ = (
+        Index(
+            "purged_not_removed",
+            "purged_at",
+            postgresql_where=text("removed_at IS NULL AND restored_at IS NULL"),
+        ),
+    )
     sop_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
     study_uid: Mapped[str] = mapped_column(String(64), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int] = mapped_column(BigInteger)
     purged_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
 
 
 class HoldRow(Base):

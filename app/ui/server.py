@@ -106,6 +106,7 @@ def serve(settings: Settings) -> None:
     """
     import uvicorn
 
+    from app.services.counting import Reporter
     from app.store.engine import open_store
 
     listening = bind(settings)
@@ -124,7 +125,8 @@ def serve(settings: Settings) -> None:
             ws_ping_timeout=20,
         )
         log.info("reading room open", host=settings.ui_host, port=listening.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listening])
+        with Reporter("ui", lambda: store):
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def bind(settings: Settings) -> socket.socket:

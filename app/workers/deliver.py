@@ -20,6 +20,7 @@ from app.domain.access import Actor, service_actor
 from app.domain.delivery import DeliveryOrder
 from app.domain.errors import DatabaseUnavailable, InvalidTransition, NotFound, PeerUnavailable, Rejected
 from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
+from app.services.counting import Reporter
 from app.services.delivery import load_order, record_failed, record_sent
 from app.services.drafting import decline_overdue
 from app.settings import Settings
@@ -44,14 +45,16 @@ def deliver(settings: Settings) -> None:
         task = DeliverReport(store, actor, settings)
         threading.Thread(target=_keep_house, args=(store, actor), name="housekeeping", daemon=True).start()
         # a receiver that does not answer must not hold up the others
-        Worker(
+        worker = Worker(
             store,
             settings,
             actor,
             [task],
             concurrency=SENDERS,
             on_ready=lambda: structlog.get_logger().info("ready"),
-        ).run()
+        )
+        with Reporter("delivery", lambda: store):
+            worker.run()
 
 
 @dataclass(frozen=True)

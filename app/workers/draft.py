@@ -20,6 +20,7 @@ from app.domain.access import Actor, service_actor
 from app.domain.draft import DraftContent, DraftingOrder, undrafted
 from app.domain.errors import Rejected
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
+from app.services.counting import Reporter
 from app.services.drafting import record_draft, take_order
 from app.settings import Settings
 from app.store.engine import Store, open_store
@@ -50,7 +51,8 @@ def work(settings: Settings) -> None:
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
         task = DraftStudy(store, actor, model, decoder, settings.spool_dir / "objects")
-        Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
+        with Reporter("drafting", lambda: store):
+            Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
 
 
 def _say_ready(model: ModelOnDemand) -> None:

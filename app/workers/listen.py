@@ -14,10 +14,13 @@ from types import FrameType
 import structlog
 
 from app.domain.errors import ConfigurationError
+from app.domain.retention import SELF_TEST_TITLE
+from app.services.counting import Counts, Reporter
 from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
+from app.workers.listener_counts import CountedEvents, TimedSink
 from app.workers.ports import require_free
 from pacs_bridge.admission import Peer
 from pacs_bridge.durable import FreeSpaceFloor
@@ -48,7 +51,9 @@ def listen(settings: Settings) -> None:
     _recover(spool)
     audit = ListenerAudit()
     audit.add_quarantined(spool.quarantined())
-    listener = Listener(config, SpoolSink(spool), audit)
+    counts, titles = Counts(), frozenset(peer.ae_title for peer in config.peers) - {SELF_TEST_TITLE}
+    events = CountedEvents(audit, counts, titles)
+    listener = Listener(config, TimedSink(SpoolSink(spool), counts, titles), events)
     intake = IntakeLoop(
         spool=spool,
         audit=audit,
@@ -56,12 +61,19 @@ def listen(settings: Settings) -> None:
         open_studies=listener.open_studies,
         quiet_seconds=settings.quiet_seconds,
     )
+    reporter = Reporter(
+        "listener",
+        intake.store,
+        counts=counts,
+        gauges=lambda: {"associations_open": float(events.open_associations)},
+    )
     try:
         listener.start()
         structlog.get_logger().info("ready", port=listener.port, address=config.address)
         intake.start()
-        while not stop.wait(0.2) and intake.failure is None:
-            pass
+        with reporter:
+            while not stop.wait(0.2) and intake.failure is None:
+                pass
     finally:
         listener.stop(timeout=ASSOCIATION_STOP_SECONDS)
         intake.stop(timeout=INTAKE_STOP_SECONDS)
@@ -92,7 +104,7 @@ def listener_config(settings: Settings) -> ListenerConfig:
         structlog.get_logger().warning("nobody may send", setting="JANUS_MED_ALLOWED_AE_TITLES")
     return ListenerConfig(
         ae_title=settings.ae_title,
-        peers=peers,
+        peers=(*peers, *self_test_peers(settings)),
         address=settings.dicom_host,
         port=settings.dicom_port,
         maximum_associations=settings.max_associations,
@@ -108,7 +120,17 @@ def peers_of(settings: Settings) -> tuple[Peer, ...]:
         If a title or a network is none.
     """
     short = [Peer.parse(text) for text in settings.allowed_ae_titles]
-    return (*short, *(Peer(**peer.model_dump()) for peer in settings.peers))
+    peers = (*short, *(Peer(**peer.model_dump()) for peer in settings.peers))
+    if any(peer.ae_title == SELF_TEST_TITLE for peer in peers):
+        raise ValueError(f"{SELF_TEST_TITLE} is reserved for the self-test")
+    return peers
+
+
+def self_test_peers(settings: Settings) -> tuple[Peer, ...]:
+    """Return the self-test as a peer, from this machine alone; nobody while it is off."""
+    if not settings.selftest_minutes:
+        return ()
+    return (Peer(SELF_TEST_TITLE, networks=("127.0.0.0/8", "::1/128")),)
 
 
 def is_loopback(host: str) -> bool:
