@@ -292,7 +292,7 @@ def test_auditor_verifies_the_log_and_a_changed_entry_is_named(
 def test_admin_sees_queues_and_adds_an_account(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
     hospital.chest()
     page = page_of("adam").open(view="operations")
-    assert {"Queue draft", "In quarantine"} <= {metric.label for metric in page._app.metric}
+    assert {"To draft", "Waiting for intake", "Disk free"} <= {metric.label for metric in page._app.metric}
     users = page_of("adam").open(view="users")
     fields = {field.label: field for field in users._app.text_input}
     fields["User name"].input("nina")
