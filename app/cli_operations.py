@@ -87,7 +87,7 @@ def selftest() -> None:
     settings = _settings("selftest")
     if not settings.selftest_minutes:
         raise ConfigurationError(
-            "the listener does not take the self-test: set JANUS_MED_SELFTEST_MINUTES (15) for it and for this"
+            "the listener does not take the self-test: set JANUS_MED_SELFTEST_MINUTES=15 for both"
         )
     with open_command_store() as store:
         result = SelfTest(store, settings).run()

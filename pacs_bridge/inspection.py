@@ -1,7 +1,7 @@
 """Look at a spool that receives: what waits, and what a crash or a hand left amiss; changes nothing.
 
-The janitor mends at start, before anything is received. While instances arrive, what is half done is normal for
-a moment, so only what has been amiss for longer than any store takes is told.
+The janitor mends at start, before anything is received. While instances arrive, what is half done is normal
+for a moment, so only what has been amiss for longer than any store takes is told.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _facts(tree: Path, suffix: str) -> dict[str, os.stat_result]:
 def _missing(
     layout: SpoolLayout, records: dict[str, os.stat_result], objects: dict[str, os.stat_result], limit: float
 ) -> tuple[str, ...]:
-    """Return the instances of records without an object; records are read only when there are too few objects."""
+    """Return the instances of records without an object; records are read when there are too few objects."""
     if len(records) <= len(objects):
         return ()
     missing = []

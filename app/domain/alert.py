@@ -28,7 +28,7 @@ class Alert:
     Attributes
     ----------
     subject
-        What it is about: a delivery by its number and destination, a destination by its name. No patient data.
+        What it is about: a delivery by its number and destination, a system by its name. No patient data.
     reason
         Why, in words for the person who looks at it. No patient data.
     told_at

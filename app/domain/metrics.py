@@ -106,7 +106,7 @@ def observe(name: str, seconds: float, *labels: tuple[str, str]) -> tuple[Increm
 
 
 def add_up(increments: Iterable[Increment]) -> tuple[Increment, ...]:
-    """Return one increment for each number, in a fixed order: writers never wait for each other in a circle."""
+    """Return one increment for each number, in a fixed order: so writers cannot deadlock."""
     totals: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
     for increment in increments:
         key = increment.name, increment.labels
@@ -115,5 +115,5 @@ def add_up(increments: Iterable[Increment]) -> tuple[Increment, ...]:
 
 
 def known_title(ae_title: str, known: Collection[str]) -> str:
-    """Return the AE title as a label: strangers share one, so that nobody can fill the memory of a collector."""
+    """Return the AE title as a label; strangers share one, so nobody can fill a collector."""
     return ae_title if ae_title in known else OTHER

@@ -64,15 +64,15 @@ def waiting_deliveries(
 def stuck_studies(
     store: Store, actor: Actor, state: StudyState, *, now: datetime, limit: int = 20, offset: int = 0
 ) -> Page[StudyLine]:
-    """Return studies in a state, the oldest first: RECEIVING and COMPLETE when they have been so for too long.
+    """Return studies in a state, the oldest first; RECEIVING and COMPLETE after `STUCK_AFTER` alone.
 
     Raises
     ------
     NotAuthorised
     """
     permit(store, actor, Action.VIEW_OPERATIONS, now=now)
-    patient = state in {StudyState.RECEIVING, StudyState.COMPLETE}
-    before = now - STUCK_AFTER if patient else now
+    passing = state in {StudyState.RECEIVING, StudyState.COMPLETE}
+    before = now - STUCK_AFTER if passing else now
     with store.begin() as tx:
         return tx.stuck.studies(state, before=before, limit=limit, offset=offset)
 

@@ -89,7 +89,7 @@ def open_releases(store: Store) -> tuple[QuarantineEntry, ...]:
 
 
 def record_release(store: Store, quarantine_id: int, outcome: str, *, now: datetime) -> None:
-    """Note what a release came to: ``taken`` or ``refused: reason``; after a refusal it waits undecided again."""
+    """Note what a release came to: ``taken``, or ``refused: reason``, which leaves it undecided."""
     with store.begin() as tx:
         tx.stuck.note_release(quarantine_id, outcome[:500], now=now)
 

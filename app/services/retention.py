@@ -43,8 +43,8 @@ def judge_studies(
 def purge_studies(store: Store, actor: Actor, policy: RetentionPolicy, *, now: datetime) -> tuple[str, ...]:
     """Give up the pixels of every study that the policy lets go; return their UIDs.
 
-    Each study is judged again under its lock, in the transaction that marks its instances as purged and writes
-    the audit entry. Their bytes are still there afterwards: `removable_instances` lists them.
+    Each study is judged again under its lock, in the transaction that marks its instances as purged and
+    writes the audit entry. Their bytes are still there afterwards: `removable_instances` lists them.
     """
     due = [v.study.study_uid for v in judge_studies(store, actor, policy, now=now) if not v.reason]
     return tuple(uid for uid in due if _purge(store, actor, uid, policy, now))
@@ -118,7 +118,7 @@ def end_hold(store: Store, actor: Actor, study_uid: str, *, now: datetime) -> No
 def removable_quarantine(
     store: Store, policy: RetentionPolicy, *, now: datetime
 ) -> tuple[QuarantineEntry, ...]:
-    """Return decided instances in quarantine whose time is over; none while the policy keeps them for ever."""
+    """Return decided instances in quarantine whose time is over."""
     if policy.quarantine_days <= 0:
         return ()
     with store.begin() as tx:

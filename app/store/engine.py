@@ -68,7 +68,7 @@ class Store:
             work.session.execute(text("SELECT 1"))
 
     def require_schema(self) -> None:
-        """Raise `ConfigurationError` when the tables are not those of this release (a later migration ran)."""
+        """Raise `ConfigurationError` when the tables are not those of this release."""
         with self.begin() as work:
             require_schema(work.session.connection())
 

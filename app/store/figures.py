@@ -22,14 +22,16 @@ _DRAFTED = text("""
              WHERE name LIKE '%\\_s' AND value ~ '^[0-9.eE+-]+$') AS inside
       FROM drafts AS draft JOIN studies AS study ON study.study_uid = draft.study_uid
      WHERE draft.created_at > :after AND draft.created_at <= :until AND draft.status = 'drafted'
-       AND draft.revision = study.revision AND study.completed_at IS NOT NULL AND study.calling_ae <> :self_test
+       AND draft.revision = study.revision AND study.completed_at IS NOT NULL
+       AND study.calling_ae <> :self_test
 """)
 _SIGNED = text("""
     SELECT extract(epoch FROM attestation.signed_at - study.completed_at)
       FROM attestations AS attestation
       JOIN reports AS report ON report.id = attestation.report_id
       JOIN studies AS study ON study.study_uid = report.study_uid
-     WHERE attestation.signed_at > :after AND attestation.signed_at <= :until AND attestation.role = 'attending'
+     WHERE attestation.signed_at > :after AND attestation.signed_at <= :until
+       AND attestation.role = 'attending'
        AND report.revision = study.revision AND study.completed_at IS NOT NULL
 """)
 _SENT = text("""

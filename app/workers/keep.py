@@ -1,7 +1,7 @@
 """The housekeeping process: watches, counts, purges, hands back; nothing that a study waits for.
 
-Each chore stands for itself: one that fails is told in the log and tried again at its next time, and delays no
-other by more than its own duration.
+Each chore stands for itself: one that fails is told in the log and tried again at its next time, and delays
+no other by more than its own duration.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def keep(settings: Settings) -> None:
         counts = Counts()
         with Reporter("housekeeping", lambda: store, counts=counts):
             structlog.get_logger().info("ready")
-            run_chores(chores(store, settings, counts), stop)
+            tests = self_test_chores(store, settings, counts)
+            threading.Thread(target=run_chores, args=(tests, stop), name="self-test", daemon=True).start()
+            run_chores(chores(store, settings), stop)
 
 
 def run_chores(all_chores: Sequence[Chore], stop: threading.Event) -> None:
@@ -88,22 +90,26 @@ def run_chores(all_chores: Sequence[Chore], stop: threading.Event) -> None:
             chore.do_when_due()
 
 
-def chores(store: Store, settings: Settings, counts: Counts) -> tuple[Chore, ...]:
+def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
     """Return what this process does, and how often."""
     actor = service_actor("housekeeping")
     spool = SpoolKeeper(store, actor, settings)
-    wanted = [
+    return (
         Chore("count work", 10.0, lambda: count_work(store, now=datetime.now(UTC))),
         Chore("watch sources", 60.0, lambda: watch_sources(store, settings)),
         Chore("release quarantine", 5.0, spool.release_quarantine),
         Chore("purge", 300.0, lambda: spool.purge(policy_of(settings)), first=30.0),
         Chore("inspect spool", 900.0, spool.inspect, first=60.0),
         Chore("watch disk", 30.0, spool.watch_disk),
-    ]
-    if settings.selftest_minutes:
-        test = SelfTest(store, settings, counts)
-        wanted.append(Chore("self-test", 60.0 * settings.selftest_minutes, test.run, first=60.0))
-    return tuple(wanted)
+    )
+
+
+def self_test_chores(store: Store, settings: Settings, counts: Counts) -> tuple[Chore, ...]:
+    """Return the self-test, which waits for minutes when the path is blocked; nothing while it is off."""
+    if not settings.selftest_minutes:
+        return ()
+    test = SelfTest(store, settings, counts)
+    return (Chore("self-test", 60.0 * settings.selftest_minutes, test.run, first=60.0),)
 
 
 def watch_sources(store: Store, settings: Settings) -> None:

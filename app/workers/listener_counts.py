@@ -1,4 +1,4 @@
-"""Counts what the listener's callbacks tell, before they go to the audit log; per calling AE that may send."""
+"""Counts what the listener's callbacks tell, by calling AE title that may send."""
 
 from __future__ import annotations
 

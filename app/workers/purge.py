@@ -1,4 +1,4 @@
-"""What housekeeping does to the spool: removes what was given up, hands back what was released, looks for damage.
+"""Housekeeping of the spool: removes what was given up, hands back what was released, looks for damage.
 
 The order that a kill at any point leaves safe: the database says that an instance is purged, then record and
 object go, then the database says that they are gone. Whatever was not finished is found again by that mark.
@@ -53,7 +53,7 @@ class SpoolKeeper:
         )
 
     def purge(self, policy: RetentionPolicy) -> int:
-        """Give up what the policy lets go, and remove all that was given up; return how many instances went."""
+        """Give up what the policy lets go and remove it; return how many instances went."""
         now = datetime.now(UTC)
         for study_uid in retention.purge_studies(self._store, self._actor, policy, now=now):
             structlog.get_logger().info("study purged", study_uid=study_uid)
@@ -62,7 +62,7 @@ class SpoolKeeper:
         return self.remove_purged()
 
     def remove_purged(self) -> int:
-        """Remove the bytes of purged instances; what is being stored at this moment is left to the next time."""
+        """Remove the bytes of purged instances; one that is being stored now is left to the next time."""
         removed = 0
         while instances := retention.removable_instances(self._store):
             done = 0
@@ -142,8 +142,8 @@ class SpoolKeeper:
 
 def _damage(missing: int, unrecorded: int, not_handed_over: int) -> Iterator[str]:
     if missing:
-        yield f"{missing} acknowledged instances have no object: restore them from a backup or ask for them again"
+        yield f"{missing} acknowledged instances have no object: restore them, or ask for them again"
     if unrecorded:
         yield f"{unrecorded} objects have no record: the next start of the listener takes them"
     if not_handed_over:
-        yield f"{not_handed_over} records do not wait for intake: the next start of the listener hands them over"
+        yield f"{not_handed_over} records do not wait for intake: the next start of the listener mends it"

@@ -1,7 +1,7 @@
-"""The self-test: a small phantom over a real association to our own listener, up to its draft, then gone again.
+"""The self-test: a small phantom over a real association to our listener, up to its draft, then gone.
 
-It comes under a calling AE title that is reserved for it and for this machine, so that it is never listed, counted
-or delivered, and its rows and bytes are deleted afterwards; the audit log keeps that it was there.
+It comes under a calling AE title that is reserved for it and for this machine, so that it is never listed,
+counted or delivered, and its rows and bytes are deleted afterwards; the audit log keeps that it was there.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from app.services.counting import Counts
 from app.services.watch import set_alert
 from app.settings import Settings
 from app.store.engine import Store
+from app.workers.listen import is_loopback
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import BridgeError
 from pacs_bridge.removal import Removal, remove_instance
@@ -84,9 +85,8 @@ class SelfTest:
     def _follow(self, data_set: Any, patience: timedelta) -> tuple[str, str]:
         from pacs_bridge.store_scu import send_instances
 
-        host = (
-            self._settings.dicom_host if self._settings.dicom_host not in {"0.0.0.0", "::"} else "127.0.0.1"
-        )
+        # where it listens on every address, this machine is one of them
+        host = self._settings.dicom_host if is_loopback(self._settings.dicom_host) else "127.0.0.1"
         us = Destination(self._settings.ae_title, host, self._settings.dicom_port)
         try:
             send_instances([data_set], us, calling_ae=SELF_TEST_TITLE, timeouts=_TIMEOUTS)

@@ -24,7 +24,7 @@ class SpoolFull(Retriable):
 
 
 class SpoolNotWritable(Retriable):
-    """This account may not write into the spool."""
+    """The account of this process may not write into the spool."""
 
 
 class ListenerSilent(Retriable):
@@ -98,8 +98,8 @@ def require_space(settings: Settings) -> None:
 def require_listener(store: Store, *, now: datetime) -> None:
     """Raise `ListenerSilent` unless a listener has said lately that it lives.
 
-    It says so itself, from the process that accepts: a probe from here would open an association every time, and
-    the listener may be on another machine.
+    It says so itself, from the process that accepts: a probe from here would open an association every
+    time, and the listener may be on another machine.
     """
     with store.begin() as tx:
         processes = tx.figures.processes()

@@ -67,8 +67,8 @@ def _decide(visit: Visit, entry: QuarantineEntry) -> None:
             ):
                 _act(visit, entry, decision, reason)
         note.caption(
-            "Release after the cause was mended: intake takes it or says why not. The bytes stay either way until "
-            "the retention policy gives them up."
+            "Release after the cause was mended: intake takes it or says why not. The bytes stay either way "
+            "until the retention policy gives them up."
         )
 
 

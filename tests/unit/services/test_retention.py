@@ -173,8 +173,8 @@ def test_jobs_that_ended_are_forgotten_but_not_those_that_wait_for_an_answer(hou
         number = tx.session.scalars(text("SELECT id FROM procrastinate_jobs")).one()
         tx.session.execute(
             text(
-                "INSERT INTO dead_letters (job_id, queue, task, arguments, study_uid, attempts, reason, died_at)"
-                " VALUES (:id, 'draft', 'draft_study', '{}', '', 3, 'x', :at)"
+                "INSERT INTO dead_letters (job_id, queue, task, arguments, study_uid, attempts, reason,"
+                " died_at) VALUES (:id, 'draft', 'draft_study', '{}', '', 3, 'x', :at)"
             ),
             {"id": number, "at": NOW},
         )
