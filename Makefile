@@ -51,6 +51,7 @@ format: venv-test ## rewrite the code in the house format
 .PHONY: docs
 docs: venv-test traceability ## write the generated parts of docs/ again
 	@$(BIN)/python -m tests.settings_table
+	@$(BIN)/python -m tests.metrics_table
 	@$(BIN)/python -m tests.conformance_tables
 	@$(BIN)/python -m tests.state_diagrams
 

@@ -2,11 +2,11 @@
 
 `Spool.store` shares a lock on the instance while it stores; a remover takes it alone, for two unlinks, and
 never waits for it. The record goes first: a crash in between leaves an object with its mark, which the
-janitor leaves alone and the next removal finds. An instance without a record is new to the spool: sent again it is
-stored, acknowledged and handed to intake like any other.
+janitor leaves alone and the next removal finds. An instance without a record is new to the spool: sent
+again it is stored, acknowledged and handed to intake like any other.
 
-The locks (flock) are 256 files, one for each first byte of an instance's key: receivers meet a remover on one
-file in 256, for microseconds.
+The locks (flock) are 256 files, one for each first byte of an instance's key: receivers meet a remover on
+one file in 256, for microseconds.
 """
 
 from __future__ import annotations

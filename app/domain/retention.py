@@ -1,7 +1,7 @@
 """What may be purged, and why everything else stays: pixels only, never text, signatures or audit entries.
 
-A study goes when nothing can still need its pixels: signed, delivered, old enough, on no hold. Every other case
-is a reason to keep, and a reason that is unknown is one too. A full disk is no reason to purge.
+A study goes when nothing can still need its pixels: signed, delivered, old enough, on no hold. Every other
+case is a reason to keep, and a reason that is unknown is one too. A full disk is no reason to purge.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a process counts between two reports, and the thread that reports it.
 
 Numbers wait in memory while the database is away and are added when it is back; a process that is killed
-takes the last seconds of its counts with it, which a statistic can bear. Several processes of one kind add to the
-same numbers.
+takes the last seconds of its counts with it, which a statistic can bear. Several processes of one kind add
+to the same numbers.
 """
 
 from __future__ import annotations

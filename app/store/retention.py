@@ -27,7 +27,8 @@ _STANDINGS = text("""
              WHERE job.status IN ('todo', 'doing')
                AND (job.args ->> 'study_uid' = study.study_uid
                     OR job.args ->> 'delivery_id' IN
-                       (SELECT id::text FROM deliveries WHERE deliveries.study_uid = study.study_uid))) AS jobs,
+                       (SELECT id::text FROM deliveries WHERE deliveries.study_uid = study.study_uid))
+           ) AS jobs,
            here.instances, here.size,
            greatest(study.last_instance_at,
                     (SELECT max(signed_at) FROM attestations JOIN reports ON reports.id = report_id

@@ -19,7 +19,7 @@ from app.ui.views.plain import plain
 _RETRIABLE = frozenset({"FAILED", "DEAD"})
 _EXPLAINED = {
     StudyState.UNDRAFTED: "Open to the readers without a draft, with the reason.",
-    StudyState.RECEIVING: "Receiving for more than 10 minutes: an association is open, or images keep coming.",
+    StudyState.RECEIVING: "Receiving for over 10 minutes: an association is open, or images keep coming.",
     StudyState.COMPLETE: "Complete, and waiting for the drafting process.",
 }
 
