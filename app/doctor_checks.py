@@ -31,7 +31,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     """Return the checks for these settings."""
     yield Check("versions", lambda _: _versions())
     for found, advice in risky_settings(settings):
-        yield Check("settings", lambda _, found=found, advice=advice: warn(found, advice))
+        yield Check("settings", partial(_tell_risk, found, advice))
     yield Check("disk", _check_disk)
     yield Check("spool", _check_spool)
     yield Check("database", _check_database)
@@ -43,6 +43,10 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield Check("web UI", _check_ui)
     for destination in settings.destinations:
         yield Check(f"destination {destination.name}", partial(_check_echo, destination))
+
+
+def _tell_risk(found: str, advice: str, _: Settings) -> Finding:
+    return warn(found, advice)
 
 
 def _versions() -> str:

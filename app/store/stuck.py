@@ -161,10 +161,10 @@ class Stuck:
         rows = self._session.execute(wanted, {"ids": [str(number) for number in delivery_ids]})
         return {row[0]: row[1] for row in rows}
 
-    def _page(self, wanted: Select[Any], limit: int, offset: int) -> list[Any]:
+    def _page(self, wanted: Select[*tuple[Any, ...]], limit: int, offset: int) -> list[Any]:
         return list(self._session.execute(wanted.limit(limit).offset(offset)).all())
 
-    def _count(self, wanted: Select[Any]) -> int:
+    def _count(self, wanted: Select[*tuple[Any, ...]]) -> int:
         return self._session.scalars(select(func.count()).select_from(wanted.order_by(None).subquery())).one()
 
 
@@ -173,7 +173,7 @@ def _is_undecided() -> ColumnElement[bool]:
     return none | QuarantineDecisionRow.outcome.startswith("refused")
 
 
-def _quarantine() -> Select[Any]:
+def _quarantine() -> Select[*tuple[Any, ...]]:
     return select(
         QuarantineRow.id.label("quarantine_id"),
         QuarantineRow.sop_uid,

@@ -7,6 +7,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -20,7 +21,7 @@ PROCESSES = ("listener", "drafting", "delivery", "housekeeping", "ui")
 _Values = dict[tuple[str, ...], float]
 
 
-def gauge(name: str, value: float | Mapping[str, float] | Mapping[tuple[str, ...], float]) -> Metric:
+def gauge(name: str, value: float | Mapping[Any, float]) -> Metric:
     """Return a gauge of the catalogue: one number, or numbers by label value."""
     plan = METRICS[name]
     family = GaugeMetricFamily(plan.name, plan.help, labels=list(plan.labels))
