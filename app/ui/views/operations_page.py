@@ -43,7 +43,7 @@ def show_table(name: str, lines: Sequence[Mapping[str, object]]) -> int | None:
         key=f"operations_{name}_table",
         on_select="rerun",
         selection_mode="single-row",
-        height=36 * (len(lines) + 1) + 3,
+        height="content",
     )
     chosen = shown.selection.rows
     return chosen[0] if chosen and chosen[0] < len(lines) else None
