@@ -1,8 +1,8 @@
 """How long a study takes outside the model, and what an hour of a hospital does: `python -m bench.pipeline`.
 
 The real system runs in processes of its own (`janus-med up`) on an embedded database. Times are those of the
-database: from the completion of a study to its draft in the worklist. The images are small phantoms and a
-small CT slice: what is measured is the path, not the decoder.
+database: from the completion of a study to its draft in the worklist. CR is a real chest radiograph that
+the bundled model drafts; the rest is a small CT slice under several modalities, which stays without a draft.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from sqlalchemy import text
 
 from app.settings import Settings
 from app.store.engine import Store, open_store
-from app.workers.selftest import make_phantom
 from app.workers.supervise import environment_of
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import BridgeError
@@ -51,14 +49,15 @@ _STANDING = text("""
 
 
 def make_study(modality: str, number: int, images: int) -> list[Any]:
-    """Return a study of its own patient; CR is a phantom, the rest small slices under another modality."""
+    """Return a study of its own patient."""
     uids = generate_uid(prefix=None), generate_uid(prefix=None)
     return [_image(modality, number, place, uids) for place in range(1, images + 1)]
 
 
 def _image(modality: str, number: int, place: int, uids: tuple[str, str]) -> Any:
     if modality == "CR":
-        data_set = make_phantom(datetime.now(UTC))
+        # a real chest radiograph: the bundled model drafts it, a phantom it declines
+        data_set = dcmread(str(get_testdata_file("RG1_UNCR.dcm", download=False)))
     else:
         data_set = dcmread(str(get_testdata_file("CT_small.dcm", download=False)))
         data_set.Modality = modality
