@@ -42,8 +42,13 @@ def share_hold(layout: SpoolLayout, sop_instance_uid: str) -> Iterator[None]:
 
 
 def note_asked_again(layout: SpoolLayout, sop_instance_uid: str) -> None:
-    """Note, in the time of the record, that a sender was just told that the instance is here."""
-    os.utime(layout.record_path(sop_instance_uid))
+    """Note, in the time of an indexed record, that a sender was just told that the instance is here.
+
+    One that is not indexed is not removed anyway, and intake is still to hear of it.
+    """
+    record = layout.record_path(sop_instance_uid)
+    if is_finished(record):
+        os.utime(record)
 
 
 def remove_instance(
