@@ -52,6 +52,7 @@ format: venv-test ## rewrite the code in the house format
 docs: venv-test traceability ## write the generated parts of docs/ again
 	@$(BIN)/python -m tests.settings_table
 	@$(BIN)/python -m tests.rule_names
+	@$(BIN)/python -m tests.metrics_table
 	@$(BIN)/python -m tests.conformance_tables
 	@$(BIN)/python -m tests.state_diagrams
 

@@ -11,6 +11,7 @@ import typer
 
 from app.cli_errors import run
 from app.cli_hl7 import hl7
+from app.cli_operations import register as register_operations
 from app.cli_rules import rules
 from app.cli_store import audit, db, users, work
 from app.workers.lifeline import hold_lifeline
@@ -135,15 +136,7 @@ def send(
     raise typer.Exit(send_files(paths, to=to, calling=calling))
 
 
-@cli.command()
-def doctor() -> None:
-    """Check database, disk, model, ports and destinations."""
-    from app.doctor import examine
-    from app.logs import set_up_logging
-    from app.settings import read_settings
-
-    set_up_logging("doctor", level="ERROR")
-    raise typer.Exit(examine(read_settings()))
+register_operations(cli)
 
 
 def main() -> None:

@@ -32,7 +32,8 @@ work = typer.Typer(invoke_without_command=True)
 
 
 @contextmanager
-def _open() -> Iterator[Store]:
+def open_command_store() -> Iterator[Store]:
+    """Open the store of the settings for one command."""
     from app.logs import set_up_logging
     from app.settings import read_settings
     from app.store.engine import open_store
@@ -43,7 +44,7 @@ def _open() -> Iterator[Store]:
         yield store
 
 
-def _actor() -> Actor:
+def command_actor() -> Actor:
     """Return this command line as an actor: the account of the system stands in the source."""
     return replace(service_actor("cli"), source=f"cli {getpass.getuser()}@{socket.gethostname()}")
 
@@ -71,10 +72,10 @@ def export(  # noqa: PLR0917 - options
         study_uid=study or None,
     )
     part = out.with_name(f".{out.name}.part")
-    with _open() as store, part.open("w", encoding="utf-8", newline="") as file:
+    with open_command_store() as store, part.open("w", encoding="utf-8", newline="") as file:
         done = export_audit(
             store,
-            _actor(),
+            command_actor(),
             chosen,
             format=format_,
             out=file,
@@ -108,8 +109,8 @@ def verify(
         count, head = verify_xml_file(file) if is_xml_export(file) else verify_file(file)
         typer.echo(f"{file}: {count} entries verified, head {head}")
         return
-    with _open() as store:
-        count, head = verify_log(store, _actor(), now=datetime.now(UTC))
+    with open_command_store() as store:
+        count, head = verify_log(store, command_actor(), now=datetime.now(UTC))
     typer.echo(f"{count} entries verified, head {head}")
 
 
@@ -134,10 +135,10 @@ def add(
     from app.services.accounts import add_user
 
     password = _read_password(password_file)
-    with _open() as store:
+    with open_command_store() as store:
         user = add_user(
             store,
-            _actor(),
+            command_actor(),
             username=username,
             printed_name=name,
             role=Role(role),
@@ -152,8 +153,8 @@ def list_accounts() -> None:
     """List the accounts."""
     from app.services.accounts import list_users
 
-    with _open() as store:
-        for user in list_users(store, _actor()):
+    with open_command_store() as store:
+        for user in list_users(store, command_actor()):
             state = "  disabled" if user.disabled else ""
             typer.echo(f"{user.username:20} {user.role.value:10} {user.printed_name}{state}")
 
@@ -177,8 +178,8 @@ def dead() -> None:
     """List work that was given up, with the reason."""
     from app.services.work import dead_letters
 
-    with _open() as store:
-        letters = dead_letters(store, _actor(), now=datetime.now(UTC))
+    with open_command_store() as store:
+        letters = dead_letters(store, command_actor(), now=datetime.now(UTC))
     if not letters:
         typer.echo("no work was given up")
     for letter in letters:
@@ -199,14 +200,14 @@ def retry(
     if (number is None) != every:
         raise typer.BadParameter("name the number of a dead letter, or --all")
     now = datetime.now(UTC)
-    with _open() as store:
+    with open_command_store() as store:
         chosen = (
             [number]
             if number is not None
-            else [letter.dead_letter_id for letter in dead_letters(store, _actor(), now=now)]
+            else [letter.dead_letter_id for letter in dead_letters(store, command_actor(), now=now)]
         )
         for each in chosen:
-            letter = retry_dead_letter(store, _actor(), each, now=now)
+            letter = retry_dead_letter(store, command_actor(), each, now=now)
             typer.echo(f"{letter.task} of dead letter {each} is in the queue again")
 
 

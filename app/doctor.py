@@ -1,17 +1,39 @@
-"""`janus-med doctor`: is everything there that the system needs, and what to do about what is not."""
+"""`janus-med doctor`: everything that a support call asks for, each line with what to do about it."""
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 
 import typer
 
 from app.cli_errors import explain
-from app.destinations import AnyDestination
 from app.settings import Settings
+
+
+class Verdict(StrEnum):
+    """How a check ended: a warning works today and will not always."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAILED"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes
+    ----------
+    advice
+        What to do; empty when nothing is.
+    """
+
+    verdict: Verdict
+    found: str
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -21,108 +43,83 @@ class Check:
     Attributes
     ----------
     ask
-        Returns what was found; raises when it is not in order.
+        Returns what was found, as a finding or as words when all is well; raises when it is not in order.
     """
 
     title: str
-    ask: Callable[[Settings], str]
+    ask: Callable[[Settings], Finding | str]
 
 
-def examine(settings: Settings) -> int:
-    """Print the result of every check; return 0 when all are in order, else 1."""
-    failed = 0
+@dataclass(frozen=True)
+class Line:
+    """One line of the report."""
+
+    title: str
+    verdict: Verdict
+    found: str
+    advice: str
+
+
+def examine(settings: Settings, *, as_json: bool = False) -> int:
+    """Print the result of every check; return 0 when none failed, else 1."""
+    from app.doctor_checks import checks
+
+    lines = []
     for check in checks(settings):
-        try:
-            verdict, found = "ok", check.ask(settings)
-        except Exception as error:  # each check stands for itself
-            failed += 1
-            verdict, found = "FAILED", explain(error)[1]
-        typer.echo(f"{verdict:7} {check.title:28} {found}")
+        line = answer(check, settings)
+        lines.append(line)
+        if not as_json:
+            typer.echo(f"{line.verdict.value:7} {line.title:28} {line.found}")
+            if line.advice:
+                typer.echo(f"{'':36} -> {line.advice}")
+    failed = sum(line.verdict is Verdict.FAIL for line in lines)
+    if as_json:
+        typer.echo(json.dumps({"ok": not failed, "checks": [asdict(line) for line in lines]}, indent=1))
     return 1 if failed else 0
 
 
-def checks(settings: Settings) -> Iterator[Check]:
-    """Return the checks in the order in which a failure explains the next."""
-    yield Check("spool folder", _check_spool)
-    yield Check("database", _check_database)
-    yield Check("routing rules", _check_rules)
-    yield Check("model", _check_model)
-    yield Check("listener", _check_listener)
-    yield Check("web UI", _check_ui)
-    for destination in settings.destinations:
-        yield Check(f"destination {destination.name}", partial(_check_destination, destination))
-    if not settings.destinations:
-        yield Check("destinations", _no_destination)
-
-
-def _check_spool(settings: Settings) -> str:
-    from app.domain.errors import ConfigurationError
-
-    settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    usage = shutil.disk_usage(settings.spool_dir)
-    floor = settings.free_space_floor(usage.total)
-    if usage.free < floor:
-        raise ConfigurationError(
-            f"{usage.free / 1e9:.1f} GB free in {settings.spool_dir}: storage is refused "
-            f"below {floor / 1e9:.1f} GB"
-        )
-    return f"{settings.spool_dir}, {usage.free / 1e9:.1f} GB free, storage is refused below {floor / 1e9:.1f}"
-
-
-def _check_database(settings: Settings) -> str:
-    from app.store.engine import open_store
-
-    with open_store(settings) as store, store.begin() as unit:
-        users, letters = len(unit.users.all()), len(unit.work.dead_letters())
-        entries, _ = unit.audit.head()
-    kind = "server" if settings.database_url else f"embedded in {settings.database_dir}"
-    return f"{kind}, migrated; {users} accounts, {entries} audit entries, {letters} dead letters"
-
-
-def _check_rules(settings: Settings) -> str:
-    from app.domain.errors import RulesBroken
-    from app.domain.rules_toml import read_rules
-    from app.services.rules_file import read_file
-
-    path = settings.rules_path
+def answer(check: Check, settings: Settings) -> Line:
+    """Ask one check; its error is its answer."""
     try:
-        rules = read_rules(read_file(path), targets=settings.rule_targets)
-    except RulesBroken as error:
-        mistakes = "; ".join(str(error).splitlines())
-        raise RulesBroken(f"{path} is broken, the last good rules stay in force: {mistakes}") from None
-    return f"{path}, {len(rules.rules)} rules" if path.exists() else f"none: no file {path}"
+        found = check.ask(settings)
+    except Exception as error:  # each check stands for itself
+        return Line(check.title, Verdict.FAIL, explain(error)[1], "")
+    if isinstance(found, str):
+        found = Finding(Verdict.OK, found)
+    return Line(check.title, found.verdict, found.found, found.advice)
 
 
-def _check_model(settings: Settings) -> str:
-    from app.workers.draft import verify_model
-
-    return verify_model(settings)
-
-
-def _check_listener(settings: Settings) -> str:
-    from app.domain.errors import ConfigurationError
-    from app.workers.child import takes_connections
-    from app.workers.listen import listener_config
-
-    config = listener_config(settings)
-    if not config.peers:
-        raise ConfigurationError("nobody may send: set JANUS_MED_ALLOWED_AE_TITLES")
-    state = "listening" if takes_connections(config.port) else "not running"
-    return f"{config.ae_title}@{config.address}:{config.port}, {state}, {len(config.peers)} senders allowed"
+def warn(found: str, advice: str) -> Finding:
+    """Return a finding that works today and wants attention."""
+    return Finding(Verdict.WARN, found, advice)
 
 
-def _check_ui(settings: Settings) -> str:
-    from app.workers.child import answers
-
-    url = f"http://{settings.ui_host}:{settings.ui_port}"
-    return f"{url}, {'answers' if answers(f'{url}/live') else 'not running'}"
+def fail(found: str, advice: str) -> Finding:
+    """Return a finding that has to be mended."""
+    return Finding(Verdict.FAIL, found, advice)
 
 
-def _check_destination(destination: AnyDestination, settings: Settings) -> str:
-    from app.workers.destination_check import check_destination
-
-    return check_destination(destination, calling_ae=settings.ae_title)
-
-
-def _no_destination(_: Settings) -> str:
-    return "none: signed reports stay here (JANUS_MED_DESTINATIONS)"
+def risky_settings(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield what is permitted but wants a second look, and what to do about it."""
+    if settings.allow_plain_off_loopback:
+        yield "DICOM is unencrypted on the network", "put the listener on a network of its own, or behind TLS"
+    if settings.ui_host not in {"127.0.0.1", "::1", "localhost"} and not settings.ui_tls:
+        yield (
+            "the reading room is open to the network without TLS",
+            "put a proxy with TLS in front, set UI_TLS",
+        )
+    if any("@" not in title for title in settings.allowed_ae_titles):
+        yield (
+            "an AE title may call from anywhere",
+            "name its network: AE@NETWORK in JANUS_MED_ALLOWED_AE_TITLES, or networks in JANUS_MED_PEERS",
+        )
+    if settings.free_space_floor_gb < 1:
+        yield "the floor of free space is below 1 GB", "raise JANUS_MED_FREE_SPACE_FLOOR_GB"
+    if not settings.selftest_minutes:
+        yield "no self-test runs", "set JANUS_MED_SELFTEST_MINUTES=15"
+    if not settings.expected_sources:
+        yield "no source's silence is an alert", "name the modalities in JANUS_MED_EXPECTED_SOURCES"
+    if not settings.destinations:
+        yield "signed reports go nowhere", "set JANUS_MED_DESTINATIONS"
+    if settings.quiet_seconds is not None and settings.quiet_seconds < 5:
+        yield "studies count as complete after less than 5 s", "unset JANUS_MED_QUIET_SECONDS"

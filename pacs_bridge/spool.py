@@ -19,6 +19,7 @@ from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fat
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
 from pacs_bridge.received import FileHead, Part, ReceivedInstance
+from pacs_bridge.removal import note_asked_again, share_hold
 from pacs_bridge.spool_layout import (
     SpoolLayout,
     files_below,
@@ -122,10 +123,12 @@ class Spool:
             Status 0xA700: low-water mark, disk full, or the record cannot be written. Nothing partial stays.
         """
         try:
-            known = read_record(self.layout.record_path(header.sop_instance_uid))
-            if known is not None:
-                return self._answer_known(known, instance, header)
-            return self._store_new(instance, header)
+            # whoever removes purged bytes waits for the end of this, and sees that they came again
+            with share_hold(self.layout, header.sop_instance_uid):
+                known = read_record(self.layout.record_path(header.sop_instance_uid))
+                if known is not None:
+                    return self._answer_known(known, instance, header)
+                return self._store_new(instance, header)
         except (OSError, ValueError) as error:
             raise Rejected(OUT_OF_RESOURCES, f"the spool cannot take it: {type(error).__name__}") from error
         finally:
@@ -264,6 +267,7 @@ class Spool:
         """Make sure that what another thread may be finishing right now is durable, then say success."""
         assert known.header is not None
         self.layout.sync_record(known.header.sop_instance_uid)
+        note_asked_again(self.layout, known.header.sop_instance_uid)
         mark_finished(target)
         self.layout.hand_over(known)
         return StoreOutcome(SUCCESS, Disposition.DUPLICATE, digest=known.digest)

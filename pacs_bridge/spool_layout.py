@@ -10,6 +10,7 @@
     commitments/<SHA-256>.json                        storage commitment asked of us and not yet answered
     commitments_asked/<SHA-256>.json                  storage commitment that we asked for
     commitment_reports/<SHA-256>.json                 answers to that, which intake has not taken yet
+    locks/<2 hex>                                     who stores and who removes, see `hold`
 
 No value of a peer is ever part of a name. The mode bits are the durable marks of progress: an object is
 0600 until its record is durable, then 0400; a record is 0600 until intake has indexed it, then 0400. So the
@@ -57,11 +58,12 @@ class SpoolLayout:
         self.commitments = root / "commitments"
         self.commitments_asked = root / "commitments_asked"
         self.commitment_reports = root / "commitment_reports"
+        self.locks = root / "locks"
 
     def make(self) -> None:
         """Make every folder, private, once."""
         make_private_folder(self.root)
-        for folder in (self.incoming, self.temp):
+        for folder in (self.incoming, self.temp, self.locks):
             make_private_folder(folder)
         for tree in (self.objects, self.records, self.quarantine):
             if not (tree / _FANOUT[-1]).is_dir():

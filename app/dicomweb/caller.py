@@ -22,9 +22,10 @@ from starlette.requests import Request
 
 from app.domain.access import Action, Actor, Role
 from app.domain.errors import AuthenticationFailed, NotAuthorised
+from app.neighbours import DicomwebClient
 from app.services import accounts, dicomweb
 from app.services.permission import record_denial
-from app.settings import DicomwebClient, Settings
+from app.settings import Settings
 from app.ui.csrf import is_foreign
 from app.ui.room import Room
 from app.ui.routes.answers import ForeignRequest, require_own_page, resume, source_of

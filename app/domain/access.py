@@ -37,6 +37,8 @@ class Action(StrEnum):
     RETRY_WORK = "retry work"
     MANAGE_RULES = "manage rules"
     STORE_INSTANCES = "store instances"
+    MANAGE_QUARANTINE = "manage quarantine"
+    HOLD_STUDY = "hold study"
 
 
 _READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
@@ -53,10 +55,21 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.RETRY_WORK,
             Action.MANAGE_RULES,
             Action.STORE_INSTANCES,
+            Action.MANAGE_QUARANTINE,
+            Action.HOLD_STUDY,
         }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),
-    Role.SERVICE: frozenset({Action.RETRY_WORK, Action.EXPORT_AUDIT, Action.VIEW_AUDIT, Action.MANAGE_USERS}),
+    Role.SERVICE: frozenset(
+        {
+            Action.RETRY_WORK,
+            Action.EXPORT_AUDIT,
+            Action.VIEW_AUDIT,
+            Action.MANAGE_USERS,
+            Action.VIEW_OPERATIONS,
+            Action.HOLD_STUDY,
+        }
+    ),
 }
 
 

@@ -15,6 +15,10 @@ class AlertKind(StrEnum):
     DELIVERY_GIVEN_UP = "delivery given up"
     WORK_GIVEN_UP = "work given up"
     DESTINATION_SILENT = "destination does not take reports"
+    SOURCE_SILENT = "source is silent"
+    SELF_TEST_FAILED = "self-test failed"
+    SPOOL_DAMAGED = "spool is damaged"
+    DISK_LOW = "disk is low"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class IntakeBatch:
     reopened: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     duplicates: int = 0
+    again: dict[str, list[str]] = field(default_factory=dict)
 
     def load(self, received: Sequence[ReceivedInstance]) -> None:
         """Look up and lock what the batch touches."""
@@ -89,6 +90,9 @@ class IntakeBatch:
         self.tx.studies.add_instances(self.taken)
         for study in self.studies.values():
             self.tx.studies.save(study)
+        for study_uid, sop_uids in sorted(self.again.items()):
+            # the retention policy had given them up, and a sender brought them back
+            self._restore(study_uid, sop_uids)
         self.write_facts()
         return IntakeReport(
             indexed=len(self.taken),
@@ -104,6 +108,22 @@ class IntakeBatch:
             self._refuse(received, reason)
         else:
             self.duplicates += 1
+            self.again.setdefault(received.study_uid, []).append(received.sop_uid)
+
+    def _restore(self, study_uid: str, sop_uids: list[str]) -> None:
+        count = self.tx.retention.restore(sop_uids, now=self.now)
+        if count:
+            patient = self.tx.studies.get(study_uid).patient
+            self.facts.append(
+                AuditFact(
+                    event=AuditEvent.STUDY_RESTORED,
+                    actor=service_actor("listener"),
+                    at=self.now,
+                    patient_ref=self.tx.audit.patient_ref(patient.patient_id, patient.issuer),
+                    study_uid=study_uid,
+                    detail={"instances": count},
+                )
+            )
 
     def _refuse(self, received: ReceivedInstance, reason: str) -> None:
         self.set_aside(received.sop_uid, received.study_uid, received.sha256, reason, received.calling_ae)

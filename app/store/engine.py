@@ -67,6 +67,11 @@ class Store:
         with self.begin() as work:
             work.session.execute(text("SELECT 1"))
 
+    def require_schema(self) -> None:
+        """Raise `ConfigurationError` when the tables are not those of this release."""
+        with self.begin() as work:
+            require_schema(work.session.connection())
+
     def close(self) -> None:
         """Close the connections, and let go of the embedded server."""
         self._engine.dispose()

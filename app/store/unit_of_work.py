@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from app.store.commitments import Commitments
     from app.store.deliveries import Deliveries
     from app.store.dicomweb import DicomwebIndex
+    from app.store.figures import Figures
     from app.store.forwarding import Forwarding
     from app.store.orders import Orders
     from app.store.patients import Patients
     from app.store.priors import Priors
     from app.store.reports import Reports
+    from app.store.retention import Retention
     from app.store.rule_versions import RuleVersions
+    from app.store.stuck import Stuck
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
 
@@ -125,6 +128,27 @@ class UnitOfWork:
         from app.store.alerts import Alerts
 
         return Alerts(self.session)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """What the processes count and report."""
+        from app.store.figures import Figures
+
+        return Figures(self.session)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What was purged, what may be, and what is held."""
+        from app.store.retention import Retention
+
+        return Retention(self.session)
+
+    @cached_property
+    def stuck(self) -> Stuck:
+        """What does not go on by itself."""
+        from app.store.stuck import Stuck
+
+        return Stuck(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

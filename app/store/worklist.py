@@ -22,6 +22,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from app.domain.delivery import DeliveryState
 from app.domain.report import ReportState
+from app.domain.retention import SELF_TEST_TITLE
 from app.domain.study import StudyState
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
 from app.store.study_rows import CorrectedPatient, as_study, count_instances, with_patients
@@ -126,7 +127,8 @@ def _narrow(query: WorklistQuery, standing: _Standing) -> Select[Any]:
 
 
 def _conditions(query: WorklistQuery, standing: _Standing) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    # a study of the self-test is nobody's
+    conditions: list[ColumnElement[bool]] = [StudyRow.calling_ae != SELF_TEST_TITLE]
     if query.text:
         # a former name or identifier still finds the study
         people = (PatientRow, CorrectedPatient)

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: how many, how old, how full; never who."""
+"""Numbers for Prometheus: how many, how old, how full; never who. The catalogue is `app.domain.metrics`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from app.domain.errors import DatabaseUnavailable
-from app.domain.study import StudyState
-from app.domain.worklist import WorklistQuery
-from app.store.unit_of_work import UnitOfWork
+from app.domain.metrics import METRICS
+from app.ui.metric_families import database_families, disk_families, gauge
 
 if TYPE_CHECKING:
     from app.ui.room import Room
@@ -32,18 +31,20 @@ class RoomMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.logins = Counter("janus_med_logins", "Log-ins by outcome", ["outcome"], registry=self.registry)
-        self.pixel_requests = Counter(
-            "janus_med_pixel_requests", "Images asked for by HTTP status", ["status"], registry=self.registry
-        )
+        self.logins = self._counter("janus_med_logins")
+        self.pixel_requests = self._counter("janus_med_pixel_requests")
 
     def watch(self, room: Room) -> None:
-        """Add what stands in the database of `room`, read at every scrape."""
+        """Add what stands in the database and the spool of `room`, read at every scrape."""
         self.registry.register(_Standing(room))
+
+    def _counter(self, name: str) -> Counter:
+        plan = METRICS[name]
+        return Counter(plan.name, plan.help, list(plan.labels), registry=self.registry)
 
 
 class _Standing(Collector):
-    """States and depths as the database has them now; without a database only that it is away."""
+    """States, depths and durable counters as they stand now; without a database only that it is away."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -53,43 +54,12 @@ class _Standing(Collector):
 
     def collect(self) -> Iterator[Metric]:
         now = datetime.now(UTC)
-        yield _gauge("janus_med_pixel_cache_bytes", "Pixels in memory", self._room.pixels.held_bytes)
+        yield gauge("janus_med_pixel_cache_bytes", self._room.pixels.held_bytes)
+        yield from disk_families(self._room.settings, now)
         try:
             with self._room.store.begin() as tx:
-                families = [*_studies(tx, now), *_queues(tx, now), *_work(tx)]
+                families = list(database_families(tx, now))
         except DatabaseUnavailable:
             families = []
-        yield _gauge("janus_med_database_up", "Whether the database answers", float(bool(families)))
+        yield gauge("janus_med_database_up", float(bool(families)))
         yield from families
-
-
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, value=value)
-
-
-def _studies(tx: UnitOfWork, now: datetime) -> Iterator[Metric]:
-    family = GaugeMetricFamily("janus_med_studies", "Studies by state", labels=["state"])
-    for state in StudyState:
-        total = tx.studies.worklist(WorklistQuery(states=(state,), limit=1), now=now).total
-        family.add_metric([state.value], total)
-    yield family
-
-
-def _queues(tx: UnitOfWork, now: datetime) -> Iterator[Metric]:
-    depth = GaugeMetricFamily("janus_med_queue_jobs", "Jobs by queue and state", labels=["queue", "state"])
-    age = GaugeMetricFamily("janus_med_queue_age_seconds", "Age of the oldest waiting job", labels=["queue"])
-    for queue in tx.work.queue_depths():
-        depth.add_metric([queue.queue, "waiting"], queue.waiting)
-        depth.add_metric([queue.queue, "running"], queue.running)
-        since = queue.waiting_since
-        age.add_metric([queue.queue], (now - since).total_seconds() if since else 0.0)
-    yield from (depth, age)
-
-
-def _work(tx: UnitOfWork) -> Iterator[Metric]:
-    deliveries = GaugeMetricFamily("janus_med_deliveries", "Deliveries by state", labels=["state"])
-    for state, total in tx.work.deliveries_by_state().items():
-        deliveries.add_metric([state], total)
-    yield deliveries
-    yield _gauge("janus_med_dead_letters", "Jobs that were given up", len(tx.work.dead_letters()))
-    yield _gauge("janus_med_quarantined_instances", "Instances in quarantine", tx.work.quarantined())

@@ -23,6 +23,7 @@ from app.ui.routes.exports import export_routes
 from app.ui.routes.health import health_routes
 from app.ui.routes.images import image_routes
 from app.ui.routes.login import login_routes
+from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *image_routes(room),
         *report_routes(room),
         *export_routes(room),
+        *quarantine_routes(room),
         *asset_routes(),
     ]
 
@@ -111,6 +113,7 @@ def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
     """
     import uvicorn
 
+    from app.services.counting import Reporter
     from app.store.engine import open_store
 
     listening = bind(settings)
@@ -129,7 +132,8 @@ def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
             ws_ping_timeout=20,
         )
         log.info("reading room open", host=settings.ui_host, port=listening.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listening])
+        with Reporter("ui", lambda: store):
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def bind(settings: Settings) -> socket.socket:

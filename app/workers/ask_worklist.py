@@ -17,8 +17,9 @@ from app.domain.errors import PeerUnavailable, Rejected
 from app.domain.order import OrderCommand, OrderContent, OrderUpdate
 from app.domain.study import Patient
 from app.domain.work import ASK_WORKLIST, WORKLIST_QUEUE
+from app.neighbours import WorklistScp
 from app.services.orders import accession_to_ask, take_orders
-from app.settings import Settings, WorklistScp
+from app.settings import Settings
 from app.store.engine import Store
 from app.workers.tls_files import client_context
 from pacs_bridge.destination import Destination, Timeouts

@@ -53,6 +53,7 @@ _ACCESSED = _code("110103", "DICOM Instances Accessed")
 _TRANSFERRED = _code("110104", "DICOM Instances Transferred")
 _ORDER = _code("110109", "Order Record")
 _PATIENT = _code("110110", "Patient Record")
+_DELETED = _code("110105", "DICOM Study Deleted")
 _PROCEDURE = _code("110111", "Procedure Record")
 _QUERY = _code("110112", "Query")
 _ALERT = _code("110113", "Security Alert")
@@ -108,6 +109,15 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.USER_CHANGED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.RULES_CHANGED: EventForm(_ALERT, _E, _code("110131", "Software Configuration")),
     AuditEvent.RULES_TESTED: EventForm(_ACTIVITY, _E),
+    AuditEvent.QUARANTINE_RELEASED: EventForm(_TRANSFERRED, _C),
+    AuditEvent.QUARANTINE_DISCARDED: EventForm(_DELETED, _D),
+    AuditEvent.QUARANTINE_INSPECTED: EventForm(_ACCESSED, _R),
+    AuditEvent.QUARANTINE_REMOVED: EventForm(_DELETED, _D),
+    AuditEvent.STUDY_PURGED: EventForm(_DELETED, _D),
+    AuditEvent.STUDY_RESTORED: EventForm(_TRANSFERRED, _C),
+    AuditEvent.STUDY_HELD: EventForm(_PROCEDURE, _U),
+    AuditEvent.STUDY_HOLD_ENDED: EventForm(_PROCEDURE, _U),
+    AuditEvent.ALERT_ACKNOWLEDGED: EventForm(_ACTIVITY, _E),
     AuditEvent.ACCESS_DENIED: EventForm(_ALERT, _E, _code("110132", "Use of Restricted Function")),
     AuditEvent.SERVICE_STARTED: EventForm(_ACTIVITY, _E, _code("110120", "Application Start")),
     AuditEvent.SERVICE_STOPPED: EventForm(_ACTIVITY, _E, _code("110121", "Application Stop")),

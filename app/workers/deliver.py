@@ -25,6 +25,7 @@ from app.domain.report import ReportState
 from app.domain.work import DELIVER_QUEUE, DELIVER_REPORT
 from app.services.alerts import tell_alerts
 from app.services.commitment import forget_losses, require_trust
+from app.services.counting import Reporter
 from app.services.decoder import DecoderProcess
 from app.services.delivery import load_order, postpone, record_failed, record_pointless, record_sent
 from app.services.drafting import decline_overdue
@@ -63,14 +64,16 @@ def deliver(settings: Settings) -> None:
         _repeat("housekeeping", lambda: _decline_overdue(store, actor))
         _repeat("commitment", lambda: ask_overdue_again(store, settings, now=_now()))
         with forwarding_audit(store, settings), run_beside(prior_worker(store, settings)):
-            Worker(
+            worker = Worker(
                 store,
                 settings,
                 actor,
                 tasks,
                 concurrency=SENDERS + QUESTIONS,
                 on_ready=lambda: structlog.get_logger().info("ready"),
-            ).run()
+            )
+            with Reporter("delivery", lambda: store):
+                worker.run()
 
 
 @dataclass(frozen=True)

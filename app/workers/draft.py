@@ -21,6 +21,7 @@ from app.domain.draft import DraftContent, DraftingOrder, undrafted
 from app.domain.errors import Rejected
 from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
+from app.services.counting import Reporter
 from app.services.drafting import record_draft, take_order
 from app.settings import Settings
 from app.store.engine import Store, open_store
@@ -61,7 +62,8 @@ def work(settings: Settings) -> None:
             named,
             order_wait_seconds=settings.order_wait_seconds,
         )
-        Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
+        with Reporter("drafting", lambda: store):
+            Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
 
 
 def _say_ready(model: ModelOnDemand) -> None:

@@ -16,6 +16,7 @@ from app.domain.access import Actor, service_actor
 from app.domain.errors import PeerUnavailable, Rejected
 from app.domain.prior import FoundStudy, Prior, PriorState, choose_priors
 from app.domain.work import FETCH_PRIORS, HOUSEKEEPING_QUEUE
+from app.neighbours import ArchiveSettings
 from app.services.priors import (
     PriorsOrder,
     load_priors_order,
@@ -24,7 +25,7 @@ from app.services.priors import (
     record_found,
     record_unavailable,
 )
-from app.settings import ArchiveSettings, Settings
+from app.settings import Settings
 from app.store.engine import Store
 from app.workers.runtime import Worker
 from pacs_bridge.archived_study import ArchivedStudy, PriorQuery, PriorSource

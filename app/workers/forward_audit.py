@@ -20,8 +20,9 @@ import structlog
 
 from app.domain.audit import AuditEntry, Outcome
 from app.domain.errors import ConfigurationError, DatabaseUnavailable
+from app.neighbours import AuditCollector
 from app.services.audit_forwarding import LEASE, entries_after, hold_collector, record_told
-from app.settings import AuditCollector, Settings
+from app.settings import Settings
 from app.store.engine import Store
 from app.workers.audit_forms import AuditSource, as_message
 from app.workers.ports import is_loopback

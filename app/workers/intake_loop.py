@@ -82,6 +82,18 @@ class IntakeLoop:
         """Begin."""
         self._thread.start()
 
+    def store(self) -> Store:
+        """Return the store, for whoever reports from this process.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            While there is none.
+        """
+        if self._store is None:
+            raise DatabaseUnavailable("intake has no database yet")
+        return self._store
+
     def stop(self, timeout: float) -> None:
         """End after the batch that is being written; the rest stays in the spool for the next start."""
         self._stop.set()

@@ -13,11 +13,14 @@ from types import FrameType
 import structlog
 
 from app.domain.errors import ConfigurationError
+from app.domain.retention import SELF_TEST_TITLE
+from app.services.counting import Counts, Reporter
 from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.commitment_log import CommitmentLog
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
+from app.workers.listener_counts import CountedEvents, TimedSink
 from app.workers.ports import is_loopback, require_free
 from app.workers.study_rules import StudyRules
 from pacs_bridge.admission import Peer
@@ -53,7 +56,9 @@ def listen(settings: Settings) -> None:
     audit = ListenerAudit()
     audit.add_quarantined(spool.quarantined())
     commitment = CommitmentService(spool.layout, config.peers, CommitmentLog())
-    listener = Listener(config, SpoolSink(spool), audit, services=(commitment,))
+    counts, titles = Counts(), frozenset(peer.ae_title for peer in config.peers) - {SELF_TEST_TITLE}
+    events = CountedEvents(audit, counts, titles)
+    listener = Listener(config, TimedSink(SpoolSink(spool), counts, titles), events, services=(commitment,))
     reports = CommitmentLoop(
         spool.layout,
         config.peers,
@@ -71,13 +76,20 @@ def listen(settings: Settings) -> None:
         rules=StudyRules(settings.rules_path, settings.rule_targets, spool.open_object),
         ask_worklist=settings.worklist_scp is not None,
     )
+    reporter = Reporter(
+        "listener",
+        intake.store,
+        counts=counts,
+        gauges=lambda: {"associations_open": float(events.open_associations)},
+    )
     try:
         listener.start()
         structlog.get_logger().info("ready", port=listener.port, address=config.address)
         intake.start()
         reports.start()
-        while not stop.wait(0.2) and intake.failure is None:
-            pass
+        with reporter:
+            while not stop.wait(0.2) and intake.failure is None:
+                pass
     finally:
         listener.stop(timeout=ASSOCIATION_STOP_SECONDS)
         reports.stop(timeout=REPORTS_STOP_SECONDS)
@@ -109,7 +121,7 @@ def listener_config(settings: Settings) -> ListenerConfig:
         structlog.get_logger().warning("nobody may send", setting="JANUS_MED_ALLOWED_AE_TITLES")
     return ListenerConfig(
         ae_title=settings.ae_title,
-        peers=peers,
+        peers=(*peers, *self_test_peers(settings)),
         address=settings.dicom_host,
         port=settings.dicom_port,
         maximum_associations=settings.max_associations,
@@ -129,7 +141,17 @@ def peers_of(settings: Settings) -> tuple[Peer, ...]:
     if settings.archive is not None and settings.archive.method != "move":
         # what we fetch over our own association, the delivery worker of this machine hands to us
         ours = [Peer(settings.ae_title, ("127.0.0.0/8", "::1/128"))]
-    return (*ours, *short, *(Peer(**peer.model_dump()) for peer in settings.peers))
+    peers = (*ours, *short, *(Peer(**peer.model_dump()) for peer in settings.peers))
+    if any(peer.ae_title == SELF_TEST_TITLE for peer in peers):
+        raise ValueError(f"{SELF_TEST_TITLE} is reserved for the self-test")
+    return peers
+
+
+def self_test_peers(settings: Settings) -> tuple[Peer, ...]:
+    """Return the self-test as a peer, from this machine alone; nobody while it is off."""
+    if not settings.selftest_minutes:
+        return ()
+    return (Peer(SELF_TEST_TITLE, networks=("127.0.0.0/8", "::1/128")),)
 
 
 def _connect(settings: Settings) -> Store:

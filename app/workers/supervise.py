@@ -39,6 +39,7 @@ def plan_children(settings: Settings) -> tuple[ChildPlan, ...]:
         *hl7,
         ChildPlan("drafting", (*command, "work")),
         ChildPlan("delivery", (*command, "deliver")),
+        ChildPlan("housekeeping", (*command, "keep")),
         ChildPlan("ui", (*command, "ui"), url=f"http://{host}:{settings.ui_port}/live"),
     )
 

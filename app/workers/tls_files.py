@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 from app.domain.errors import ConfigurationError
-from app.settings import TlsFiles
+from app.neighbours import TlsFiles
 
 
 def client_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | None:

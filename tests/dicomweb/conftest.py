@@ -15,14 +15,15 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from app.services.decoder import DecoderProcess
 from pydicom.data import get_testdata_file
 from starlette.applications import Starlette
 
 from app.dicomweb.routes import dicomweb_routes
 from app.domain.audit import AuditEntry, AuditFilter
-from app.settings import DicomwebClient, Settings
+from app.neighbours import DicomwebClient
+from app.settings import Settings
 from app.store.engine import Store
-from app.ui.decoder import DecoderProcess
 from app.ui.middleware import room_middleware
 from app.ui.pixels import PixelCache
 from app.ui.room import Room

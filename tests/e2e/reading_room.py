@@ -41,7 +41,7 @@ class ReadingRoom:
         return f"http://127.0.0.1:{self.settings.ui_port}"
 
     def start(self) -> None:
-        """Start, and wait until it is ready."""
+        """Start, and wait until it answers: without a listener it is never ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.ui.server"],
@@ -50,7 +50,7 @@ class ReadingRoom:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(f"{self.url}/ready", self.process, self.log)
+        wait_for(f"{self.url}/live", self.process, self.log)
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -21,7 +21,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from app.domain.prior import Prior, PriorState
 from app.domain.study import StudyState
-from app.settings import ArchiveSettings, Settings
+from app.neighbours import ArchiveSettings
+from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
 from pacs_bridge.destination import Destination

@@ -64,6 +64,12 @@ class Hospital:
         self.received[name] = seed.receive(self.store, spool_dir, self.files[name], now=at, **changes)
         return self.received[name]
 
+    def listener_lives(self) -> None:
+        """Say what a listener says every few seconds."""
+        now = datetime.now(UTC)
+        with self.store.begin() as tx:
+            tx.figures.beat("listener", "test:1", started_at=now, gauges={"associations_open": 3.0}, now=now)
+
     def log_in(self, username: str) -> tuple[str, Actor]:
         """Open a session as a right password would; return its token."""
         token = secrets.token_urlsafe(16)

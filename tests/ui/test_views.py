@@ -20,11 +20,12 @@ from app.domain.intake import ReceivedInstance
 from app.domain.order import OrderCommand, OrderContent, OrderUpdate
 from app.domain.study import Patient
 from app.services import reading, signing
+from app.services.intake import record_quarantine
 from app.services.orders import Receipt, take_orders
 from app.services.patients import correct_patient
 from app.ui.room import furnish
 from tests.ui import seed
-from tests.ui.conftest import Hospital
+from tests.ui.conftest import Browser, Hospital
 
 MAIN = Path(app.ui.__file__).with_name("main.py")
 
@@ -376,7 +377,7 @@ def test_auditor_verifies_the_log_and_a_changed_entry_is_named(
 def test_admin_sees_queues_and_adds_an_account(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
     hospital.chest()
     page = page_of("adam").open(view="operations")
-    assert {"Queue draft", "In quarantine"} <= {metric.label for metric in page._app.metric}
+    assert {"To draft", "Waiting for intake", "Disk free"} <= {metric.label for metric in page._app.metric}
     users = page_of("adam").open(view="users")
     fields = {field.label: field for field in users._app.text_input}
     fields["User name"].input("nina")
@@ -387,3 +388,50 @@ def test_admin_sees_queues_and_adds_an_account(hospital: Hospital, page_of: Call
         added = tx.users.by_username("nina")
     assert added is not None
     assert added.printed_name == "Dr. Nina New"
+
+
+@pytest.mark.covers("R1", "R2")
+def test_admin_decides_about_quarantine_and_sees_what_does_not_run(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    record_quarantine(
+        hospital.store,
+        sop_uid="1.2.3",
+        study_uid="1.2",
+        sha256="ab" * 32,
+        reason="unreadable",
+        calling_ae="CT1",
+        now=datetime.now(UTC),
+    )
+    hospital.leg()
+    hospital.listener_lives()
+    page = page_of("adam").open(view="operations")
+    assert [tab.label for tab in page._app.tabs][3:5] == ["Quarantine (1)", "No AI draft (1)"]
+    assert "Not running: drafting, delivery, housekeeping, ui." in page.texts
+    shown = "\n".join(str(table.value.to_dict()) for table in page._app.dataframe)
+    assert "unreadable" in shown
+    assert "not a frontal chest radiograph" in shown
+
+
+@pytest.mark.covers("R2", "A1")
+def test_quarantined_bytes_are_for_an_admin_alone_and_on_record(
+    hospital: Hospital, browser_of: Callable[[str], Browser]
+) -> None:
+    sha256, folder = "ab" * 32, hospital.room.settings.spool_dir / "quarantine" / "ab"
+    folder.mkdir(parents=True)
+    (folder / f"{sha256}.dcm").write_bytes(b"bytes")
+    record_quarantine(
+        hospital.store,
+        sop_uid="1.2.3",
+        study_uid="1.2",
+        sha256=sha256,
+        reason="unreadable",
+        calling_ae="CT1",
+        now=datetime.now(UTC),
+    )
+    assert browser_of("ada").get("/api/quarantine/1").status_code == 403
+    assert Browser(hospital).get("/api/quarantine/1").status_code == 401
+    answer = browser_of("adam").get("/api/quarantine/1")
+    assert (answer.status_code, answer.content) == (200, b"bytes")
+    assert "1.2.3" not in answer.headers["content-disposition"]
+    assert ("quarantine inspected", "success", "adam") in hospital.events()

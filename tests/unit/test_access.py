@@ -21,10 +21,12 @@ withdraw report   . . x . . .
 view audit        . . . . x x
 export audit      . . . . x x
 manage users      . . . x . x
-view operations   . . . x . .
+view operations   . . . x . x
 retry work        . . . x . x
 manage rules      . . . x . .
 store instances   . x x x . .
+manage quarantine . . . x . .
+hold study        . . . x . x
 """
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests import conformance_tables, generated, settings_table, traceability
+from app.domain.metrics import METRICS, Kind
+from tests import conformance_tables, generated, metrics_table, settings_table, traceability
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "janus_med", "pacs_bridge")
@@ -116,6 +117,17 @@ def test_every_setting_is_described() -> None:
 
 def test_operations_manual_lists_the_settings_as_they_are() -> None:
     assert settings_table.main(["--check"]) == 0, "run `make docs`"
+
+
+def test_table_of_metrics_is_that_of_the_code() -> None:
+    assert metrics_table.main(["--check"]) == 0, "run `make docs`"
+
+
+def test_example_alert_rules_name_metrics_that_exist() -> None:
+    rules = (ROOT / "docs" / "alerts.example.yml").read_text()
+    endings = {Kind.COUNTER: ("_total",), Kind.HISTOGRAM: ("_bucket", "_sum", "_count"), Kind.GAUGE: ("",)}
+    known = {name + ending for name, plan in METRICS.items() for ending in endings[plan.kind]}
+    assert set(re.findall(r"janus_med_\w+", rules)) <= known
 
 
 def test_conformance_statement_lists_what_the_listener_negotiates() -> None:

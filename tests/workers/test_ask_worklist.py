@@ -21,11 +21,12 @@ from app.domain.draft import DraftingOrder
 from app.domain.errors import PeerUnavailable
 from app.domain.order import NO_CONTEXT, OTHER_PATIENT, ClinicalContext
 from app.domain.priority import STAT
+from app.neighbours import WorklistScp
 from app.services.assembly import complete_due_studies
 from app.services.drafting import take_order
 from app.services.intake import index_instances
 from app.services.orders import clinical_context
-from app.settings import Settings, WorklistScp
+from app.settings import Settings
 from app.store.engine import Store
 from app.workers.ask_worklist import AskWorklist
 from app.workers.draft import DraftStudy, ModelOnDemand

@@ -7,6 +7,7 @@ Not covered: the commands that run processes (`test_listen`, `tests/faults`, `te
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -192,6 +193,18 @@ def test_doctor_names_what_is_missing(settings: Settings, tmp_path: Path) -> Non
     assert verdicts["listener"] == "FAILED"
     assert verdicts["destination pacs"] == "FAILED"
     assert "Traceback" not in done.stdout + done.stderr
+    assert "-> set JANUS_MED_SELFTEST_MINUTES=15" in done.stdout, "every warning says what to do"
+    document = json.loads(janus_med("doctor", "--json", settings=missing).stdout)
+    assert document["ok"] is False
+    assert {check["verdict"] for check in document["checks"]} == {"ok", "warn", "FAILED"}
+    assert {check["title"] for check in document["checks"]} >= {"versions", "clock", "spool", "processes"}
+
+
+@pytest.mark.slow
+@pytest.mark.covers("R2")
+def test_purge_does_nothing_by_default_and_shows_why(settings: Settings) -> None:
+    assert "nothing is ever purged" in janus_med("purge", settings=settings).stderr
+    assert "0 studies would go" in janus_med("purge", "--dry-run", settings=settings).stdout
 
 
 def add_user_named(store: object, username: str) -> None:

@@ -21,8 +21,9 @@ from lxml import etree
 from app.domain.access import service_actor
 from app.domain.audit import AuditEvent, AuditFact
 from app.domain.errors import ConfigurationError
+from app.neighbours import AuditCollector
 from app.services.audit_forwarding import audit_backlog, hold_collector
-from app.settings import AuditCollector, Settings
+from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
 from app.workers.audit_forms import AuditSource
