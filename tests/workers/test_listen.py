@@ -21,7 +21,8 @@ from app.domain.study import StudyState
 from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
-from app.workers.listen import is_loopback, listener_config
+from app.workers.listen import listener_config
+from app.workers.ports import is_loopback
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import AssociationRejected, Rejected
 from pacs_bridge.store_scu import echo, send_instances
