@@ -11,7 +11,6 @@ from pacs_bridge.dimse_service import NormalizedCommand, NormalizedRequest, Norm
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.elements import Limits
 from pacs_bridge.errors import AssociationRejected, BridgeError, Fatal, Rejected, Retriable
-from pacs_bridge.guarded_socket import TransportLimits
 from pacs_bridge.header import InstanceHeader, read_header
 from pacs_bridge.janitor import JanitorReport
 from pacs_bridge.listener import Listener
@@ -22,6 +21,7 @@ from pacs_bridge.sink import InstanceSink, SpoolSink
 from pacs_bridge.spool import Spool
 from pacs_bridge.spool_types import Disposition, QuarantinedInstance, SpooledInstance, StoreOutcome
 from pacs_bridge.store_scu import SendOutcome, echo, send_instances
+from pacs_bridge.transport_limits import TransportLimits
 
 __all__ = [
     "AssociationFacts",

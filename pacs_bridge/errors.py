@@ -5,6 +5,7 @@
     BridgeError
      ├── Rejected               never retry: the peer or the data must change first
      │    └── AssociationRejected    the peer refused the association for good (PS3.8 9.3.4)
+     ├── ProtocolViolation      a peer broke the protocol or a limit: its association is aborted
      ├── Retriable              the same act may succeed later: network, peer busy, disk full at the peer
      └── Fatal                  this process cannot do its work: configuration, spool in use, port taken
 """
@@ -15,6 +16,9 @@ SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 DOES_NOT_MATCH_SOP_CLASS = 0xA900
 CANNOT_UNDERSTAND = 0xC000
+PROCESSING_FAILURE = 0x0110
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+UNRECOGNIZED_OPERATION = 0x0211
 
 
 class BridgeError(Exception):
@@ -52,6 +56,23 @@ class AssociationRejected(Rejected):
     def __init__(self, result: int, source: int, diagnostic: int, reason: str) -> None:
         super().__init__(0x0124, reason)
         self.codes = (result, source, diagnostic)
+
+
+class ProtocolViolation(BridgeError):
+    """What a peer sent breaks the protocol or one of our limits (PS3.8 9.2.1: event 19).
+
+    Parameters
+    ----------
+    reason
+        What is wrong, without any value that was sent.
+    code
+        Reason of the A-ABORT (PS3.8 table 9-26): 1 unrecognized PDU, 2 unexpected PDU, 6 invalid parameter.
+    """
+
+    def __init__(self, reason: str, code: int = 6) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
 
 
 class Retriable(BridgeError):

@@ -14,11 +14,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from pacs_bridge.data_set_bytes import Part
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
-from pacs_bridge.received import FileHead, Part, ReceivedInstance
+from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.spool_layout import (
     SpoolLayout,
     files_below,

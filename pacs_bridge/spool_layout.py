@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pacs_bridge.data_set_bytes import Part
 from pacs_bridge.durable import (
     FINISHED,
     UNFINISHED,
@@ -29,7 +30,7 @@ from pacs_bridge.durable import (
     temporary_name,
     write_new_file,
 )
-from pacs_bridge.received import FileHead, Part, ReceivedInstance
+from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.spool_record import Record, index_key
 
 _FANOUT = [f"{i:02x}" for i in range(256)]

@@ -33,8 +33,8 @@ from pacs_bridge.errors import (
     Rejected,
     Retriable,
 )
+from pacs_bridge.pynetdicom_logs import keep_identifiers_out_of_logs
 from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from pacs_bridge.transport import keep_identifiers_out_of_logs
 
 VERIFICATION = "1.2.840.10008.1.1"
 DUPLICATE_INSTANCE = 0x0111
