@@ -16,11 +16,13 @@ from pacs_bridge.janitor import JanitorReport
 from pacs_bridge.listener import Listener
 from pacs_bridge.listener_config import ListenerConfig
 from pacs_bridge.listener_events import ListenerEvents, LoggedEvents
+from pacs_bridge.listener_group import ListenerGroup
 from pacs_bridge.received import AssociationFacts, ReceivedInstance
 from pacs_bridge.sink import InstanceSink, SpoolSink
 from pacs_bridge.spool import Spool
 from pacs_bridge.spool_types import Disposition, QuarantinedInstance, SpooledInstance, StoreOutcome
 from pacs_bridge.store_scu import SendOutcome, echo, send_instances
+from pacs_bridge.tls import TlsFiles
 from pacs_bridge.transport_limits import TransportLimits
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Listener",
     "ListenerConfig",
     "ListenerEvents",
+    "ListenerGroup",
     "LoggedEvents",
     "NormalizedCommand",
     "NormalizedRequest",
@@ -54,6 +57,7 @@ __all__ = [
     "SpooledInstance",
     "StoreOutcome",
     "Timeouts",
+    "TlsFiles",
     "TransportLimits",
     "echo",
     "read_header",

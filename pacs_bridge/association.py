@@ -16,7 +16,7 @@ from pacs_bridge.answering import Answering
 from pacs_bridge.connection import Connection
 from pacs_bridge.errors import ProtocolViolation
 from pacs_bridge.message import MessageAssembler
-from pacs_bridge.negotiation import Agreement, negotiate
+from pacs_bridge.negotiation import Agreement, negotiate, unsupported
 from pacs_bridge.pdu import (
     AssociateRequest,
     decode_associate_request,
@@ -33,9 +33,6 @@ from pacs_bridge.station import Station
 from pacs_bridge.upper_layer import EVENT_OF_PDU, TRANSITIONS, Action, Event, State
 
 LOGGER = logging.getLogger(__name__)
-APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-UNKNOWN_VERSION = Rejection(1, 2, 2, "protocol version is not supported")
-UNKNOWN_APPLICATION = Rejection(1, 1, 2, "application context name is not supported")
 _NOTHING = memoryview(b"")
 
 
@@ -172,9 +169,7 @@ class Association(Connection):
 
     async def _decide(self, request: AssociateRequest) -> None:
         station, facts = self._station, self.facts
-        rejection = UNKNOWN_VERSION if not request.protocol_version & 1 else None
-        if rejection is None and request.application_context != APPLICATION_CONTEXT:
-            rejection = UNKNOWN_APPLICATION
+        rejection = unsupported(request)
         if rejection is not None:
             station.desk.tell("association_rejected", facts, rejection)
         else:
@@ -187,6 +182,8 @@ class Association(Connection):
         self._is_admitted = rejection is None
         self._rejection = rejection
         if self._state is not State.AWAITING_DECISION:
+            # it went away meanwhile
+            self._is_admitted = False
             station.desk.leave(facts.association_id)
             return
         if rejection is None:
@@ -277,7 +274,7 @@ class Association(Connection):
             await self._requests.finish()
         if self._assembler is not None:
             self._assembler.discard()
-            station.desk.leave(facts.association_id)
+        station.desk.leave(facts.association_id)
         station.live.pop(facts.association_id, None)
         if self._rejection is not None:
             return

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from pacs_bridge.admission import Rejection
 from pacs_bridge.pdu import AssociateRequest, ContextResult, ProposedContext, Role
 
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+UNKNOWN_VERSION = Rejection(1, 2, 2, "protocol version is not supported")
+UNKNOWN_APPLICATION = Rejection(1, 1, 2, "application context name is not supported")
 ACCEPTED = 0
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
@@ -27,6 +31,13 @@ class Agreement:
     results: tuple[ContextResult, ...]
     roles: tuple[Role, ...]
     accepted: Mapping[int, AcceptedContext]
+
+
+def unsupported(request: AssociateRequest) -> Rejection | None:
+    """Return why a request is none that we understand, whoever sends it (PS3.8 9.3.2, 9.3.4)."""
+    if not request.protocol_version & 1:
+        return UNKNOWN_VERSION
+    return None if request.application_context == APPLICATION_CONTEXT else UNKNOWN_APPLICATION
 
 
 def negotiate(

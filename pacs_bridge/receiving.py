@@ -16,7 +16,7 @@ from pacs_bridge.sink import InstanceSink
 from pacs_bridge.station import Station
 
 _CUT_SECONDS = 0.5
-_LAST_SECONDS = 5.0
+_LAST_SECONDS = 2.0
 
 
 class Receiving:

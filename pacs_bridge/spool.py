@@ -7,15 +7,15 @@ what lies where.
 
 from __future__ import annotations
 
-import fcntl
 import heapq
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from pacs_bridge.data_set_bytes import Part
-from pacs_bridge.durable import FreeSpaceFloor
+from pacs_bridge.durable import FreeSpaceFloor, lock_file
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
@@ -37,7 +37,8 @@ LOGGER = logging.getLogger(__name__)
 class Spool:
     """A folder of instances with the acknowledgement contract.
 
-    Any number of threads and processes may read and index; one process receives: it calls `recover` first.
+    Any number of threads and processes may read and index. One process calls `recover`; it receives, and so
+    may processes that it starts.
 
     Parameters
     ----------
@@ -53,11 +54,16 @@ class Spool:
         self.layout.make()
         self._owner: int | None = None
 
-    def recover(self) -> JanitorReport:
+    def recover(self, *, patience: float = 0.0) -> JanitorReport:
         """Take the spool for this process and finish what a crash left half done.
 
         Call it once, before anything is received. The spool stays taken until `close` or the end of the
-        process.
+        process, and of every process that inherited `owner_descriptors`.
+
+        Parameters
+        ----------
+        patience
+            Seconds to wait for a process that is just ending.
 
         Returns
         -------
@@ -70,13 +76,19 @@ class Spool:
             If another process receives into this spool.
         """
         owner = os.open(self.layout.root / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(owner)
-            raise Fatal(f"another process receives into the spool {self.layout.root}") from error
+        deadline = time.monotonic() + patience
+        while not lock_file(owner):
+            if time.monotonic() >= deadline:
+                os.close(owner)
+                raise Fatal(f"another process receives into the spool {self.layout.root}")
+            time.sleep(0.05)
         self._owner = owner
         return clean_up(self.layout)
+
+    @property
+    def owner_descriptors(self) -> tuple[int, ...]:
+        """What holds the spool: receiving processes of ours inherit it, so that none outlives the lock."""
+        return () if self._owner is None else (self._owner,)
 
     def close(self) -> None:
         """Give the spool free for another receiving process."""

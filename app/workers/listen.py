@@ -7,6 +7,7 @@ takes what lies there into the database, and waits when that is away.
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import threading
 from types import FrameType
@@ -23,11 +24,16 @@ from pacs_bridge.admission import Peer
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.listener import Listener
 from pacs_bridge.listener_config import ListenerConfig
+from pacs_bridge.listener_group import ListenerGroup
 from pacs_bridge.sink import SpoolSink
 from pacs_bridge.spool import Spool
+from pacs_bridge.tls import TlsFiles
 
 ASSOCIATION_STOP_SECONDS = 3.0
 INTAKE_STOP_SECONDS = 4.0
+# receiving processes of a listener that was killed end at once, but not before us
+RECOVER_PATIENCE_SECONDS = 3.0
+MOST_HELPFUL_PROCESSES = 2
 
 
 def listen(settings: Settings) -> None:
@@ -41,14 +47,18 @@ def listen(settings: Settings) -> None:
         If the port or the spool is taken.
     """
     config = listener_config(settings)
-    require_free(config.address, config.port, setting="JANUS_MED_DICOM_PORT", purpose="DICOM listener")
+    require_free(config.address, config.port, setting=_port_setting(settings), purpose="DICOM listener")
+    if config.tls_port is not None:
+        require_free(
+            config.address, config.tls_port, setting="JANUS_MED_DICOM_TLS_PORT", purpose="DICOM over TLS"
+        )
     stop = threading.Event()
     _set_on_signals(stop)
     spool = Spool(settings.spool_dir, floor=FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9)))
     _recover(spool)
     audit = ListenerAudit()
     audit.add_quarantined(spool.quarantined())
-    listener = Listener(config, SpoolSink(spool), audit)
+    listener = _make_listener(settings, config, spool, audit)
     intake = IntakeLoop(
         spool=spool,
         audit=audit,
@@ -79,10 +89,13 @@ def listener_config(settings: Settings) -> ListenerConfig:
         If it would take unencrypted DICOM from a network without the sentence that permits it, or if a
         calling AE title is none.
     """
-    if not is_loopback(settings.dicom_host) and not settings.allow_plain_off_loopback:
+    tls = _tls_files(settings)
+    is_plain = not (tls and settings.dicom_tls_only)
+    if is_plain and not is_loopback(settings.dicom_host) and not settings.allow_plain_off_loopback:
         raise ConfigurationError(
             f"the listener would take unencrypted DICOM on {settings.dicom_host}: keep JANUS_MED_DICOM_HOST "
-            "on loopback, or set JANUS_MED_ALLOW_PLAIN_OFF_LOOPBACK to the sentence that its help names"
+            "on loopback, set JANUS_MED_DICOM_TLS_ONLY, or JANUS_MED_ALLOW_PLAIN_OFF_LOOPBACK to the "
+            "sentence that its help names"
         )
     try:
         peers = peers_of(settings)
@@ -92,11 +105,57 @@ def listener_config(settings: Settings) -> ListenerConfig:
         structlog.get_logger().warning("nobody may send", setting="JANUS_MED_ALLOWED_AE_TITLES")
     return ListenerConfig(
         ae_title=settings.ae_title,
+        other_titles=settings.ae_titles,
         peers=peers,
         address=settings.dicom_host,
-        port=settings.dicom_port,
+        port=settings.dicom_port if is_plain else settings.dicom_tls_port or 0,
+        tls_port=settings.dicom_tls_port if is_plain else None,
+        tls=tls,
         maximum_associations=settings.max_associations,
     )
+
+
+def receiving_processes(settings: Settings) -> int:
+    """Return how many processes receive: as many as set, or one per processor, at most two.
+
+    More than two did not help where it was measured: the disk's syncs are the limit (docs/adr/0011).
+    """
+    return settings.listener_processes or min(os.cpu_count() or 1, MOST_HELPFUL_PROCESSES)
+
+
+def _make_listener(
+    settings: Settings, config: ListenerConfig, spool: Spool, audit: ListenerAudit
+) -> Listener | ListenerGroup:
+    processes = receiving_processes(settings)
+    if processes > 1:
+        return ListenerGroup(config, spool, audit, processes=processes)
+    return Listener(config, SpoolSink(spool), audit)
+
+
+def _port_setting(settings: Settings) -> str:
+    return "JANUS_MED_DICOM_TLS_PORT" if settings.dicom_tls_only else "JANUS_MED_DICOM_PORT"
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    """Return the files of the TLS port, None without one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the port and its files are not given together.
+    """
+    files = (settings.dicom_tls_certificate, settings.dicom_tls_key, settings.dicom_tls_authorities)
+    if settings.dicom_tls_port is None:
+        if settings.dicom_tls_only:
+            raise ConfigurationError("JANUS_MED_DICOM_TLS_ONLY needs JANUS_MED_DICOM_TLS_PORT")
+        return None
+    certificate, key, authorities = files
+    if certificate is None or key is None or authorities is None:
+        raise ConfigurationError(
+            "JANUS_MED_DICOM_TLS_PORT needs JANUS_MED_DICOM_TLS_CERTIFICATE, JANUS_MED_DICOM_TLS_KEY and "
+            "JANUS_MED_DICOM_TLS_AUTHORITIES"
+        )
+    return TlsFiles(certificate, key, authorities)
 
 
 def peers_of(settings: Settings) -> tuple[Peer, ...]:
@@ -126,7 +185,7 @@ def _connect(settings: Settings) -> Store:
 
 
 def _recover(spool: Spool) -> None:
-    report, log = spool.recover(), structlog.get_logger()
+    report, log = spool.recover(patience=RECOVER_PATIENCE_SECONDS), structlog.get_logger()
     log.info(
         "spool recovered",
         temporary_files=report.temporary_files,

@@ -27,9 +27,9 @@ from tests.bridge.peers import association, encode, radiograph, store, store_dat
 from tests.conftest import ROOT, need
 
 
-def start(folder, *prefix):
+def start(folder, *prefix, processes=1):
     process = subprocess.Popen(
-        [*prefix, sys.executable, "-m", "tests.bridge.listening_process", str(folder)],
+        [*prefix, sys.executable, "-m", "tests.bridge.listening_process", str(folder), str(processes)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -75,12 +75,12 @@ def on_disk(folder):
     return found
 
 
-def kill_rounds(folder, rounds, seed, senders=4):
+def kill_rounds(folder, rounds, seed, senders=4, processes=1):
     moments = random.Random(seed)
     acknowledged, unanswered = {}, {}
     orphans = temporary = 0
     for number in range(rounds):
-        process, hello = start(folder)
+        process, hello = start(folder, processes=processes)
         orphans += len(hello["report"]["requeued"]) + hello["report"]["relinked"]
         temporary += hello["report"]["temporary_files"]
         assert hello["report"]["missing_objects"] == []
@@ -97,8 +97,8 @@ def kill_rounds(folder, rounds, seed, senders=4):
     return acknowledged, unanswered, orphans, temporary
 
 
-def assert_nothing_lost(folder, rounds, seed):
-    acknowledged, unanswered, orphans, temporary = kill_rounds(folder, rounds, seed)
+def assert_nothing_lost(folder, rounds, seed, processes):
+    acknowledged, unanswered, orphans, temporary = kill_rounds(folder, rounds, seed, processes=processes)
     process, hello = start(folder)
     orphans += len(hello["report"]["requeued"]) + hello["report"]["relinked"]
     temporary += hello["report"]["temporary_files"]
@@ -123,8 +123,9 @@ def assert_nothing_lost(folder, rounds, seed):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.covers("L1", "L9", "T01")
-def test_acknowledged_instance_survives_kill(tmp_path):
-    assert_nothing_lost(tmp_path / "spool", rounds=20, seed=20261122)
+@pytest.mark.parametrize(("processes", "rounds"), [(1, 15), (2, 8)])
+def test_acknowledged_instance_survives_kill(tmp_path, processes, rounds):
+    assert_nothing_lost(tmp_path / "spool", rounds=rounds, seed=20261122, processes=processes)
 
 
 SYSTEM_CALLS = "openat,write,writev,fsync,rename,renameat,renameat2,link,linkat,sendto,sendmsg"
