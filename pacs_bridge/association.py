@@ -266,7 +266,7 @@ class Association(Connection):
         self.write(encode_release_response())
 
     async def _end(self) -> None:
-        """Close the books, however the association ended; nothing of it is left behind."""
+        """Close the books, however the association ended."""
         station, facts = self._station, self.facts
         station.waiting_room.leave(facts.association_id)
         if self._requests is not None:
@@ -286,21 +286,22 @@ class Association(Connection):
 
 
 _ACTIONS: Mapping[Action, Callable[[Association, memoryview], None]] = {
-    Action.START_TIMER: lambda assoc, data: None,
+    **dict.fromkeys(
+        (Action.START_TIMER, Action.STOP_TIMER, Action.INDICATE_LOSS, Action.IGNORE), lambda assoc, data: None
+    ),
     Action.INDICATE_REQUEST: Association._indicate_request,
     Action.SEND_ACCEPT: lambda assoc, data: assoc._send_accept(),
     Action.SEND_REJECT: lambda assoc, data: assoc._send_reject(),
-    Action.SEND_DATA: lambda assoc, data: assoc.write(bytes(data)),
     Action.INDICATE_DATA: Association._indicate_data,
     Action.INDICATE_RELEASE: lambda assoc, data: assoc._indicate_release(),
     Action.SEND_RELEASE_RESPONSE: lambda assoc, data: assoc._send_release_response(),
-    Action.SEND_DATA_DURING_RELEASE: lambda assoc, data: assoc.write(bytes(data)),
+    **dict.fromkeys(
+        (Action.SEND_DATA, Action.SEND_DATA_DURING_RELEASE), lambda assoc, data: assoc.write(bytes(data))
+    ),
     Action.ABORT_AS_USER: lambda assoc, data: assoc.write_last(encode_abort(0, 0)),
-    Action.ABORT_AS_PROVIDER: lambda assoc, data: assoc.write_last(encode_abort(2, assoc._abort_code)),
-    Action.ABORT_AGAIN: lambda assoc, data: assoc.write_last(encode_abort(2, assoc._abort_code)),
-    Action.CLOSE: lambda assoc, data: assoc.close(),
-    Action.INDICATE_ABORT: lambda assoc, data: assoc.close(),
-    Action.INDICATE_LOSS: lambda assoc, data: None,
-    Action.STOP_TIMER: lambda assoc, data: None,
-    Action.IGNORE: lambda assoc, data: None,
+    **dict.fromkeys(
+        (Action.ABORT_AS_PROVIDER, Action.ABORT_AGAIN),
+        lambda assoc, data: assoc.write_last(encode_abort(2, assoc._abort_code)),
+    ),
+    **dict.fromkeys((Action.CLOSE, Action.INDICATE_ABORT), lambda assoc, data: assoc.close()),
 }

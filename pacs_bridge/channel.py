@@ -88,7 +88,7 @@ def unpack(value: Any) -> Any:
     if kind == "Rejection":
         return Rejection(**fields)
     if kind == "StoreOutcome":
-        return StoreOutcome(**fields | {"disposition": Disposition(fields.get("disposition"))})
+        return StoreOutcome(**fields | {"disposition": Disposition(str(fields.get("disposition")))})
     raise ValueError("a value of an unknown type")
 
 

@@ -119,7 +119,9 @@ def decode_associate_request(body: bytes | memoryview) -> AssociateRequest:
     if len(view) < _FIXED.size:
         raise ProtocolViolation("the A-ASSOCIATE-RQ is too short")
     version, called, calling, _ = _FIXED.unpack_from(view)
-    application, contexts, roles, maximum = "", [], [], 0
+    application, maximum = "", 0
+    contexts: list[ProposedContext] = []
+    roles: list[Role] = []
     for kind, value in _items(view[_FIXED.size :]):
         if kind == ItemType.APPLICATION_CONTEXT:
             application = _uid(value)

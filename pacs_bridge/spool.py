@@ -37,8 +37,7 @@ LOGGER = logging.getLogger(__name__)
 class Spool:
     """A folder of instances with the acknowledgement contract.
 
-    Any number of threads and processes may read and index. One process calls `recover`; it receives, and so
-    may processes that it starts.
+    Any number of processes may read and index. One calls `recover`; it and those that it starts receive.
 
     Parameters
     ----------
