@@ -37,17 +37,7 @@ _NOTHING = memoryview(b"")
 
 
 class Association(Connection):
-    """A connection from its acceptance to its end.
-
-    Parameters
-    ----------
-    station
-        The surroundings.
-    sock
-        The accepted connection, before any TLS handshake.
-    source_address
-        IP address of the peer.
-    """
+    """A connection from its acceptance to its end; `sock` is not yet under TLS."""
 
     def __init__(self, station: Station, sock: socket.socket, source_address: str) -> None:
         super().__init__(station.loop, sock, station.config.transport.request_pdu)

@@ -22,8 +22,8 @@ from pacs_bridge.dimse_service import NormalizedService
 from pacs_bridge.errors import Fatal
 from pacs_bridge.listener_config import ListenerConfig
 from pacs_bridge.listener_events import ListenerEvents
+from pacs_bridge.orders import Orders
 from pacs_bridge.receiver import Receiver
-from pacs_bridge.receiving_process import Orders
 from pacs_bridge.spool import Spool
 from pacs_bridge.station import SERVICE_THREADS
 from pacs_bridge.tls import TlsFiles

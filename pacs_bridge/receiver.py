@@ -16,8 +16,8 @@ from typing import Any
 
 from pacs_bridge.channel import Channel, pack, unpack, unpack_request
 from pacs_bridge.desk import FrontDesk
+from pacs_bridge.orders import Orders
 from pacs_bridge.received import AssociationFacts
-from pacs_bridge.receiving_process import Orders
 
 LOGGER = logging.getLogger(__name__)
 # what a receiving process may tell; rejections are told where they are decided

@@ -13,27 +13,14 @@ import signal
 import socket
 import sys
 import threading
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pacs_bridge.channel import Channel
-from pacs_bridge.durable import FreeSpaceFloor
-from pacs_bridge.listener_config import ListenerConfig
+from pacs_bridge.orders import Orders
 from pacs_bridge.receiving import Receiving
 from pacs_bridge.remote_desk import RemoteDesk
 from pacs_bridge.sink import SpoolSink
 from pacs_bridge.spool import Spool
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What a receiving process has to do; pickled by its parent."""
-
-    config: ListenerConfig
-    spool: Path
-    floor: FreeSpaceFloor
-    service_classes: tuple[str, ...]
 
 
 def main() -> None:

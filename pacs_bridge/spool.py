@@ -1,8 +1,8 @@
 """The spool: where an acknowledged instance is durable before its sender hears of it.
 
-Order of one `Spool.store`: temporary file, write, fsync, rename to its digest, fsync of the folder, record
-linked under its UID, fsync of the folder, entry for intake, and only then 0x0000. See `spool_layout` for
-what lies where.
+Order of one `Spool.store`: object and record written and fsynced under temporary names, object renamed to its
+digest, record linked under its UID, fsync of the object's folder, then of the record's, entry for intake, and
+only then 0x0000. See `spool_layout` for what lies where.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pacs_bridge.data_set_bytes import Part
-from pacs_bridge.durable import FreeSpaceFloor, lock_file
+from pacs_bridge.durable import FreeSpaceFloor, lock_file, sync_folder
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
 from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.spool_layout import (
     SpoolLayout,
+    drop_record,
     files_below,
     mark_finished,
     place_object,
@@ -206,13 +207,13 @@ class Spool:
         digest = instance.content.digest
         record = Record(digest, instance.content.size, header, instance.association, instance.received_at)
         target = self.layout.object_path(digest)
-        prepared = self.layout.prepare_record(record)
+        prepared = self.layout.begin_record(record)
         try:
-            self._write_object(instance, target)
+            file = self._finish(instance)
         except BaseException:
-            remove_quietly(prepared)
+            drop_record(prepared)
             raise
-        if not self.layout.publish_record(prepared, self.layout.record_path(header.sop_instance_uid)):
+        if not self.layout.publish(file, target, prepared, self.layout.record_path(header.sop_instance_uid)):
             return self._lost_race(record, target)
         mark_finished(target)
         self.layout.hand_over(record)
@@ -266,6 +267,7 @@ class Spool:
     def _confirm(self, known: Record, target: Path) -> StoreOutcome:
         """Make sure that what another thread may be finishing right now is durable, then say success."""
         assert known.header is not None
+        sync_folder(target.parent)
         self.layout.sync_record(known.header.sop_instance_uid)
         mark_finished(target)
         self.layout.hand_over(known)

@@ -156,15 +156,15 @@ def test_every_answer_follows_fsync_rename_fsync_record(tmp_path):
 def violations_in(log: str) -> tuple[list[str], int]:
     """Check the steps before each C-STORE answer, in the order of the log.
 
-    Steps are recognised by what they touch: fsync of a ``.part``, rename into ``objects``, fsync of that
-    folder, fsync of a ``.json``, link into ``records``, fsync of that folder, link into ``incoming``, then
-    the answer.
+    Steps are recognised by what they touch: fsync of a ``.part`` and of a ``.json``, rename into ``objects``,
+    link into ``records``, fsync of the first folder, then of the second, which makes the record durable, link
+    into ``incoming``, then the answer.
     """
     steps = [
         ("fsync file", re.compile(r"fsync\(\d+<[^>]*/temp/\w+\.part>\)")),
         ("rename", re.compile(r"rename\w*\(.*/temp/\w+\.part\".*/objects/\w\w/\w+\.dcm\"")),
-        ("fsync folder of objects", re.compile(r"fsync\(\d+<[^>]*/objects/\w\w>\)")),
         ("link record", re.compile(r"link\w*\(.*/temp/\w+\.json\".*/records/\w\w/\w+\.json\"")),
+        ("fsync folder of objects", re.compile(r"fsync\(\d+<[^>]*/objects/\w\w>\)")),
         ("fsync folder of records", re.compile(r"fsync\(\d+<[^>]*/records/\w\w>\)")),
         ("link entry", re.compile(r"link\w*\(.*/records/.*/incoming/")),
     ]
@@ -194,8 +194,8 @@ GOOD_LOG = """\
 7 fsync(11</s/temp/ab.json>) = 0
 7 fsync(11</s/temp/cd.part>) = 0
 7 rename("/s/temp/cd.part", "/s/objects/0a/0abc.dcm") = 0
-7 fsync(11</s/objects/0a>) = 0
 7 link("/s/temp/ab.json", "/s/records/1b/1bcd.json") = 0
+7 fsync(11</s/objects/0a>) = 0
 7 fsync(11</s/records/1b>) = 0
 7 link("/s/records/1b/1bcd.json", "/s/incoming/000-1bcd.json") = 0
 8 sendto(9<socket:[1]>, "\\4\\0\\0\\0\\0\\210", 142, 0, NULL, 0) = 142

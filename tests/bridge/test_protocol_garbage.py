@@ -1,7 +1,7 @@
-"""A byte-script peer: more than forty ways to break the protocol, each ends the association and leaves nothing.
+"""A byte-script peer: fifty-odd ways to break the protocol; each ends the association and leaves nothing.
 
-Covered: wrong PDUs in every state, malformed PDUs, fragments and commands, floods. Not covered: fuzzing, limits
-of time and length (test_transport_limits).
+Covered: wrong PDUs in every state, malformed PDUs, fragments and commands, floods. Not covered: fuzzing,
+limits of time and length (test_transport_limits).
 """
 
 from __future__ import annotations
