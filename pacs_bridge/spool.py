@@ -36,9 +36,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Spool:
-    """A folder of instances with the acknowledgement contract.
-
-    Any number of processes may read and index. One calls `recover`; it and those that it starts receive.
+    """A folder of instances; one process calls `recover`, it and those that it starts receive.
 
     Parameters
     ----------
