@@ -2,7 +2,7 @@
 
 The parent keeps what must hold over all of them: ports, caps, open studies, the order of events, the lock of
 the spool. A receiving process that dies takes its own associations with it and nothing acknowledged, and is
-replaced. Measured against SO_REUSEPORT in docs/adr/0011.
+replaced. Why not SO_REUSEPORT: docs/adr/0011.
 """
 
 from __future__ import annotations

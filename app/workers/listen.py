@@ -118,7 +118,7 @@ def listener_config(settings: Settings) -> ListenerConfig:
 def receiving_processes(settings: Settings) -> int:
     """Return how many processes receive: as many as set, or one per processor, at most two.
 
-    More than two did not help where it was measured: the disk's syncs are the limit (docs/adr/0011).
+    The disk's syncs are the limit, not the processors (docs/adr/0011); more than two were not measured.
     """
     return settings.listener_processes or min(os.cpu_count() or 1, MOST_HELPFUL_PROCESSES)
 
