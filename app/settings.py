@@ -53,8 +53,30 @@ class Settings(BaseSettings):
         default="", description="postgresql+psycopg:// URL of a server; empty starts the embedded one."
     )
     ae_title: str = Field(default="JANUSMED", description="Our AE title.", min_length=1, max_length=16)
+    ae_titles: tuple[str, ...] = Field(
+        default=(), description="Further AE titles under which we may be called (JSON list)."
+    )
     dicom_host: str = Field(default="127.0.0.1", description="Address that the DICOM listener binds to.")
     dicom_port: int = Field(default=11112, description="Port of the DICOM listener.", ge=0, le=65535)
+    dicom_tls_port: int | None = Field(
+        default=None, description="Port for DICOM over TLS; empty for none.", ge=0, le=65535
+    )
+    dicom_tls_only: bool = Field(
+        default=False, description="Open the TLS port alone: plain DICOM is not listened for at all."
+    )
+    dicom_tls_certificate: Path | None = Field(
+        default=None, description="Our certificate with its chain (PEM) for `dicom_tls_port`."
+    )
+    dicom_tls_key: Path | None = Field(default=None, description="Its private key (PEM, not encrypted).")
+    dicom_tls_authorities: Path | None = Field(
+        default=None, description="Authorities (PEM) whose client certificates are accepted; none others are."
+    )
+    listener_processes: int = Field(
+        default=0,
+        description="Processes that receive; 0 takes as many as help on this machine.",
+        ge=0,
+        le=16,
+    )
     allowed_ae_titles: tuple[str, ...] = Field(
         default=(), description="Calling AE titles that may send (JSON list); empty means nobody."
     )

@@ -16,17 +16,19 @@ from pacs_bridge.dimse_service import NormalizedCommand, NormalizedRequest, Norm
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.elements import Limits
 from pacs_bridge.errors import AssociationRejected, BridgeError, Fatal, Rejected, Retriable
-from pacs_bridge.guarded_socket import TransportLimits
 from pacs_bridge.header import InstanceHeader, read_header
 from pacs_bridge.janitor import JanitorReport
 from pacs_bridge.listener import Listener
 from pacs_bridge.listener_config import ListenerConfig
 from pacs_bridge.listener_events import ListenerEvents, LoggedEvents
+from pacs_bridge.listener_group import ListenerGroup
 from pacs_bridge.received import AssociationFacts, ReceivedInstance
 from pacs_bridge.sink import InstanceSink, SpoolSink
 from pacs_bridge.spool import Spool
 from pacs_bridge.spool_types import Disposition, QuarantinedInstance, SpooledInstance, StoreOutcome
 from pacs_bridge.store_scu import SendOutcome, echo, send_instances
+from pacs_bridge.tls import TlsFiles
+from pacs_bridge.transport_limits import TransportLimits
 
 __all__ = [
     "AssociationFacts",
@@ -49,6 +51,7 @@ __all__ = [
     "Listener",
     "ListenerConfig",
     "ListenerEvents",
+    "ListenerGroup",
     "LoggedCommitments",
     "LoggedEvents",
     "NormalizedCommand",
@@ -66,6 +69,7 @@ __all__ = [
     "SpooledInstance",
     "StoreOutcome",
     "Timeouts",
+    "TlsFiles",
     "TransportLimits",
     "echo",
     "read_header",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from typing import Protocol
 from pacs_bridge.received import AssociationFacts
 
 MAXIMUM_ASSOCIATIONS = 1000
+FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Peer:
             )
         for network in self.networks:
             ipaddress.ip_network(network)
+        for fingerprint in self.certificates:
+            if not FINGERPRINT.fullmatch(_plain(fingerprint)):
+                raise ValueError(f"{fingerprint!r} is no SHA-256 fingerprint: 64 hexadecimal digits")
 
     @classmethod
     def parse(cls, text: str) -> Peer:
@@ -64,6 +69,15 @@ class Peer:
             source = source.ipv4_mapped
         return not self.networks or any(source in ipaddress.ip_network(n) for n in self.networks)
 
+    def may_use(self, certificate: str) -> bool:
+        """Tell whether the title may be used with a certificate; a bound one not without TLS ("")."""
+        return not self.certificates or certificate in map(_plain, self.certificates)
+
+
+def _plain(fingerprint: str) -> str:
+    """Return a fingerprint as OpenSSL and others write it (``AB:CD``) in plain lower case."""
+    return fingerprint.replace(":", "").lower()
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -77,6 +91,7 @@ class Rejection:
 
 UNKNOWN_CALLING_AE = Rejection(1, 1, 3, "calling AE title is not on the allow-list")
 WRONG_SOURCE_ADDRESS = Rejection(1, 1, 3, "calling AE title is not allowed from this source address")
+WRONG_CERTIFICATE = Rejection(1, 1, 3, "calling AE title is not bound to this certificate")
 WRONG_CALLED_AE = Rejection(1, 1, 7, "called AE title is not ours")
 TOO_MANY_ASSOCIATIONS = Rejection(2, 3, 2, "too many associations")
 
@@ -86,16 +101,18 @@ class Admission:
 
     Parameters
     ----------
-    ae_title
-        Our own title.
+    ae_titles
+        Our own titles.
     peers
         The allow-list; empty admits nobody.
     maximum, maximum_per_source
         Associations open at the same time, in all and from one address.
     """
 
-    def __init__(self, ae_title: str, peers: Iterable[Peer], maximum: int, maximum_per_source: int) -> None:
-        self._ae_title = ae_title
+    def __init__(
+        self, ae_titles: Iterable[str], peers: Iterable[Peer], maximum: int, maximum_per_source: int
+    ) -> None:
+        self._ae_titles = frozenset(ae_titles)
         self._peers = {peer.ae_title: peer for peer in peers}
         self._maximum = maximum
         self._maximum_per_source = maximum_per_source
@@ -109,7 +126,9 @@ class Admission:
             return UNKNOWN_CALLING_AE
         if not peer.may_call_from(facts.source_address):
             return WRONG_SOURCE_ADDRESS
-        if facts.called_ae != self._ae_title:
+        if not peer.may_use(facts.certificate):
+            return WRONG_CERTIFICATE
+        if facts.called_ae not in self._ae_titles:
             return WRONG_CALLED_AE
         with self._lock:
             from_source = Counter(self._open.values())[facts.source_address]

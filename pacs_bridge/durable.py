@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -56,6 +57,15 @@ def link_once(source: Path, target: Path) -> bool:
     try:
         os.link(source, target)
     except FileExistsError:
+        return False
+    return True
+
+
+def lock_file(descriptor: int) -> bool:
+    """Lock an open file for this process and those that inherit it; False when another process has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return False
     return True
 

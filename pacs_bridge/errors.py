@@ -6,6 +6,7 @@
      ├── Rejected               never retry: the peer or the data must change first
      │    ├── AssociationRejected    the peer refused the association for good (PS3.8 9.3.4)
      │    └── MessageRefused         the receiver of a message (HL7, FHIR, DICOMweb) does not take it
+     ├── ProtocolViolation      a peer broke the protocol or a limit: its association is aborted
      ├── Retriable              the same act may succeed later: network, peer busy, disk full at the peer
      └── Fatal                  this process cannot do its work: configuration, spool in use, port taken
 """
@@ -16,6 +17,9 @@ SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
 DOES_NOT_MATCH_SOP_CLASS = 0xA900
 CANNOT_UNDERSTAND = 0xC000
+PROCESSING_FAILURE = 0x0110
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+UNRECOGNIZED_OPERATION = 0x0211
 
 
 class BridgeError(Exception):
@@ -68,6 +72,23 @@ class MessageRefused(Rejected):
         BridgeError.__init__(self, reason)
         self.status = CANNOT_UNDERSTAND
         self.reason = reason
+
+
+class ProtocolViolation(BridgeError):
+    """What a peer sent breaks the protocol or one of our limits (PS3.8 9.2.1: event 19).
+
+    Parameters
+    ----------
+    reason
+        What is wrong, without any value that was sent.
+    code
+        Reason of the A-ABORT (PS3.8 table 9-26): 1 unrecognized PDU, 2 unexpected PDU, 6 invalid parameter.
+    """
+
+    def __init__(self, reason: str, code: int = 6) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
 
 
 class Retriable(BridgeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,8 @@ from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, bu
 from pacs_bridge.admission import MAXIMUM_ASSOCIATIONS, Peer
 from pacs_bridge.elements import Limits
 from pacs_bridge.errors import Fatal
-from pacs_bridge.guarded_socket import TransportLimits
+from pacs_bridge.tls import TlsFiles
+from pacs_bridge.transport_limits import TransportLimits
 
 VERIFICATION = "1.2.840.10008.1.1"
 # Encodings that hide the size, keep the pixels elsewhere, or are no files (PS3.5 A.5, A.6, A.9)
@@ -30,11 +32,15 @@ class ListenerConfig:
     Parameters
     ----------
     ae_title
-        Our AE title; a peer must call it by this name.
+        Our AE title.
+    other_titles
+        Further titles under which we may be called.
     peers
         Allow-list of calling AE titles; empty means nobody.
     address, port
-        Where to listen; port 0 takes a free one.
+        Where to listen; port 0 takes a free one. With `tls` alone this is a TLS port.
+    tls_port
+        A TLS port beside the plain `port`; None for one port.
     maximum_associations
         1 to 1000 at the same time; the next is rejected with 2/3/2.
     maximum_per_source
@@ -46,25 +52,44 @@ class ListenerConfig:
     header
         Bounds of a header.
     tls
-        Server context; None for plain DICOM.
+        Server context, or the files it is made of; None for plain DICOM.
     """
 
     ae_title: str = "JANUSMED"
+    other_titles: tuple[str, ...] = ()
     peers: tuple[Peer, ...] = ()
     address: str = "127.0.0.1"
     port: int = 11112
+    tls_port: int | None = None
     maximum_associations: int = 64
     maximum_per_source: int | None = None
     maximum_pdu: int = 262_144
     transport: TransportLimits = field(default_factory=TransportLimits)
     header: Limits = field(default_factory=Limits)
-    tls: ssl.SSLContext | None = None
+    tls: ssl.SSLContext | TlsFiles | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.maximum_associations <= MAXIMUM_ASSOCIATIONS:
             raise Fatal(f"maximum_associations must be 1 to {MAXIMUM_ASSOCIATIONS}")
         if not 4096 <= self.maximum_pdu <= 1024**2:
             raise Fatal("maximum_pdu must be 4096 to 1048576 bytes")
+        if self.tls_port is not None and self.tls is None:
+            raise Fatal("a TLS port needs a certificate")
+
+    @property
+    def called_titles(self) -> frozenset[str]:
+        """Every title under which we may be called."""
+        return frozenset({self.ae_title, *self.other_titles})
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return the context of the TLS port.
+
+        Raises
+        ------
+        Fatal
+            If its files cannot be used.
+        """
+        return self.tls.context() if isinstance(self.tls, TlsFiles) else self.tls
 
 
 def supported_contexts() -> list[Any]:
@@ -80,8 +105,7 @@ def supported_contexts() -> list[Any]:
     return contexts
 
 
-def service_context(sop_class_uid: str) -> Any:
-    """Return the presentation context of a normalized service: either side may be its SCP (PS3.7 D.3.3.4)."""
-    context = build_context(sop_class_uid, list(FIRST_CHOICE))
-    context.scu_role = context.scp_role = True
-    return context
+def offered_syntaxes(service_classes: Iterable[str] = ()) -> Mapping[str, tuple[str, ...]]:
+    """Return the transfer syntaxes that we accept by abstract syntax, those that we prefer first."""
+    offered = {str(cx.abstract_syntax): tuple(map(str, cx.transfer_syntax)) for cx in supported_contexts()}
+    return offered | dict.fromkeys(service_classes, FIRST_CHOICE)

@@ -14,7 +14,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 class ListenerEvents(Protocol):
-    """Callbacks of the listener, called in the threads of associations.
+    """Callbacks of the listener, called in its threads; they must return at once.
 
     An error in a callback is logged and changes nothing for the peer.
     """
@@ -24,6 +24,9 @@ class ListenerEvents(Protocol):
 
     def association_rejected(self, association: AssociationFacts, rejection: Rejection) -> None:
         """An association was rejected: a Security Alert, unless only the cap was reached (PS3.15 A.5.3)."""
+
+    def handshake_refused(self, association: AssociationFacts, reason: str) -> None:
+        """A connection got no TLS session: a Security Alert. `association_aborted` follows."""
 
     def association_aborted(self, association: AssociationFacts, reason: str) -> None:
         """An association, or a connection before it, ended by abort, loss, silence or a limit."""
@@ -60,6 +63,10 @@ class LoggedEvents:
     def association_rejected(self, association: AssociationFacts, rejection: Rejection) -> None:
         """Log at level warning."""
         LOGGER.warning("association_rejected", extra=_keys(association) | {"reason": rejection.reason})
+
+    def handshake_refused(self, association: AssociationFacts, reason: str) -> None:
+        """Log at level warning."""
+        LOGGER.warning("handshake_refused", extra=_keys(association) | {"reason": reason})
 
     def association_aborted(self, association: AssociationFacts, reason: str) -> None:
         """Log at level warning."""

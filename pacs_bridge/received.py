@@ -1,20 +1,15 @@
-"""What arrives: the facts of an association, the bytes of a data set as they come in, and one C-STORE."""
+"""What arrives: the facts of an association, and one C-STORE with the head of its file."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import mmap
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from pydicom.filereader import read_file_meta_info
 
+from pacs_bridge.data_set_bytes import DataSetBytes
 from pacs_bridge.header import is_uid
 
 IMPLEMENTATION_CLASS_UID = "2.25.295083475029863145704398163206283016317"
@@ -33,12 +28,15 @@ class AssociationFacts:
         AE titles of the A-ASSOCIATE-RQ, stripped; empty before it was read.
     source_address
         IP address of the peer.
+    certificate
+        SHA-256 fingerprint (hexadecimal) of the peer's certificate; empty without TLS.
     """
 
     association_id: str
     calling_ae: str
     called_ae: str
     source_address: str
+    certificate: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,94 +78,6 @@ def _element(element: int, vr: bytes, value: bytes) -> bytes:
     if vr == b"OB":
         return tag + struct.pack("<HI", 0, len(value)) + value
     return tag + struct.pack("<H", len(value)) + value
-
-
-@dataclass
-class Part:
-    """A file that is still being received; `head_length` bytes of it come before the data set."""
-
-    path: Path
-    file: BinaryIO
-    head_length: int
-
-
-class DataSetBytes(io.BytesIO):
-    """The data set of one C-STORE while it arrives: small ones in memory, larger ones in a part file.
-
-    It takes the place of the `BytesIO` that pynetdicom collects fragments in. The SHA-256 is computed on
-    the way. An error of the disk does not stop the association: the rest is only counted and `error` says
-    why, so that the peer gets a status instead of an abort.
-
-    Parameters
-    ----------
-    memory_limit
-        Bytes kept in memory before the part file is opened.
-    open_part
-        Opens the part file; None keeps everything in memory.
-    """
-
-    def __init__(self, memory_limit: int = 0, open_part: Callable[[], Part] | None = None) -> None:
-        super().__init__()
-        self.size = 0
-        self.part: Part | None = None
-        self.error: Exception | None = None
-        self._memory_limit = memory_limit
-        self._open_part = open_part
-        self._sha256 = hashlib.sha256()
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the data set as received, in hexadecimal."""
-        return self._sha256.hexdigest()
-
-    def write(self, data: Any) -> int:
-        """Take the next fragment."""
-        self.size += len(data)
-        self._sha256.update(data)
-        if self.error is not None:
-            return len(data)
-        try:
-            self._keep(data)
-        except Exception as error:
-            self.error = error
-            self.discard()
-        return len(data)
-
-    def _keep(self, data: Any) -> None:
-        if self.part is None and self._open_part is not None and self.size > self._memory_limit:
-            self.part = self._open_part()
-            self.part.file.write(self.getbuffer())
-            self.seek(0)
-            self.truncate()
-        if self.part is None:
-            super().write(data)
-        else:
-            self.part.file.write(data)
-
-    @contextmanager
-    def view(self) -> Iterator[memoryview]:
-        """Give the data set as one read-only buffer, mapped from the part file when there is one."""
-        if self.part is None:
-            with self.getbuffer() as buffer:
-                yield buffer.toreadonly()
-            return
-        self.part.file.flush()
-        with (
-            self.part.path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as whole,
-            whole[self.part.head_length :] as body,
-        ):
-            yield body
-
-    def discard(self) -> None:
-        """Forget the bytes; a part file is removed. Safe to repeat, and after the spool took over."""
-        part, self.part = self.part, None
-        if part is not None:
-            with suppress(OSError):
-                # closing flushes, which a full disk refuses; the file goes away all the same
-                part.file.close()
-            part.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

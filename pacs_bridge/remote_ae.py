@@ -17,8 +17,8 @@ from pynetdicom import AE, evt
 
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import AssociationRejected, BridgeError, Rejected, Retriable
+from pacs_bridge.pynetdicom_logs import keep_identifiers_out_of_logs
 from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from pacs_bridge.transport import keep_identifiers_out_of_logs
 
 REJECTION_REASONS = {
     (1, 1): "no reason given",

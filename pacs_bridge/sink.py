@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pacs_bridge.data_set_bytes import Part
 from pacs_bridge.errors import Rejected
 from pacs_bridge.header import InstanceHeader
-from pacs_bridge.received import FileHead, Part, ReceivedInstance
+from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.spool import Spool
 from pacs_bridge.spool_types import StoreOutcome
 

@@ -1,27 +1,29 @@
 """The spool: where an acknowledged instance is durable before its sender hears of it.
 
-Order of one `Spool.store`: temporary file, write, fsync, rename to its digest, fsync of the folder, record
-linked under its UID, fsync of the folder, entry for intake, and only then 0x0000. See `spool_layout` for
-what lies where.
+Order of one `Spool.store`: object and record written and fsynced under temporary names, object renamed to its
+digest, record linked under its UID, fsync of the object's folder, then of the record's, entry for intake, and
+only then 0x0000. See `spool_layout` for what lies where.
 """
 
 from __future__ import annotations
 
-import fcntl
 import heapq
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
-from pacs_bridge.durable import FreeSpaceFloor
+from pacs_bridge.data_set_bytes import Part
+from pacs_bridge.durable import FreeSpaceFloor, lock_file, sync_folder
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
-from pacs_bridge.received import FileHead, Part, ReceivedInstance
+from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.removal import note_asked_again, share_hold
 from pacs_bridge.spool_layout import (
     SpoolLayout,
+    drop_record,
     files_below,
     mark_finished,
     place_object,
@@ -38,7 +40,8 @@ LOGGER = logging.getLogger(__name__)
 class Spool:
     """A folder of instances with the acknowledgement contract.
 
-    Any number of threads and processes may read and index. One process receives: it calls `recover` first.
+    Any number of threads and processes may read and index. One process calls `recover` first: it
+    and those that it starts receive.
     Others may store beside it: each calls `join` first.
 
     Parameters
@@ -56,11 +59,16 @@ class Spool:
         self._owner: int | None = None
         self._workplace: int | None = None
 
-    def recover(self) -> JanitorReport:
+    def recover(self, *, patience: float = 0.0) -> JanitorReport:
         """Take the spool for this process and finish what a crash left half done.
 
         Call it once, before anything is received. The spool stays taken until `close` or the end of the
-        process.
+        process, and of every process that inherited `owner_descriptors`.
+
+        Parameters
+        ----------
+        patience
+            Seconds to wait for a process that is just ending.
 
         Returns
         -------
@@ -73,11 +81,12 @@ class Spool:
             If another process receives into this spool.
         """
         owner = os.open(self.layout.root / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(owner)
-            raise Fatal(f"another process receives into the spool {self.layout.root}") from error
+        deadline = time.monotonic() + patience
+        while not lock_file(owner):
+            if time.monotonic() >= deadline:
+                os.close(owner)
+                raise Fatal(f"another process receives into the spool {self.layout.root}")
+            time.sleep(0.05)
         self._owner = owner
         return clean_up(self.layout)
 
@@ -85,6 +94,11 @@ class Spool:
         """Store beside the process that receives, with unfinished files that its janitor leaves alone."""
         if self._workplace is None:
             self.layout.temp, self._workplace = take_workplace(self.layout.temp)
+
+    @property
+    def owner_descriptors(self) -> tuple[int, ...]:
+        """What holds the spool: receiving processes of ours inherit it, so that none outlives the lock."""
+        return () if self._owner is None else (self._owner,)
 
     def close(self) -> None:
         """Give the spool free for another receiving process, or leave it."""
@@ -206,13 +220,13 @@ class Spool:
         digest = instance.content.digest
         record = Record(digest, instance.content.size, header, instance.association, instance.received_at)
         target = self.layout.object_path(digest)
-        prepared = self.layout.prepare_record(record)
+        prepared = self.layout.begin_record(record)
         try:
-            self._write_object(instance, target)
+            file = self._finish(instance)
         except BaseException:
-            remove_quietly(prepared)
+            drop_record(prepared)
             raise
-        if not self.layout.publish_record(prepared, self.layout.record_path(header.sop_instance_uid)):
+        if not self.layout.publish(file, target, prepared, self.layout.record_path(header.sop_instance_uid)):
             return self._lost_race(record, target)
         mark_finished(target)
         self.layout.hand_over(record)
@@ -266,6 +280,7 @@ class Spool:
     def _confirm(self, known: Record, target: Path) -> StoreOutcome:
         """Make sure that what another thread may be finishing right now is durable, then say success."""
         assert known.header is not None
+        sync_folder(target.parent)
         self.layout.sync_record(known.header.sop_instance_uid)
         note_asked_again(self.layout, known.header.sop_instance_uid)
         mark_finished(target)

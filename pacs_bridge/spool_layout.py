@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pacs_bridge.data_set_bytes import Part
 from pacs_bridge.durable import (
     FINISHED,
     UNFINISHED,
@@ -33,9 +35,10 @@ from pacs_bridge.durable import (
     temporary_name,
     write_new_file,
 )
-from pacs_bridge.received import FileHead, Part, ReceivedInstance
+from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.spool_record import Record, index_key
 
+WRITERS = 16
 _FANOUT = [f"{i:02x}" for i in range(256)]
 
 
@@ -59,6 +62,8 @@ class SpoolLayout:
         self.commitments_asked = root / "commitments_asked"
         self.commitment_reports = root / "commitment_reports"
         self.locks = root / "locks"
+        # a record is brought to the disk beside its object: one wait for the journal instead of two
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="record")
 
     def make(self) -> None:
         """Make every folder, private, once."""
@@ -114,6 +119,31 @@ class SpoolLayout:
         content.part.file.close()
         path, content.part = content.part.path, None
         return path
+
+    def begin_record(self, record: Record) -> Future[Path]:
+        """Bring a record to the disk in another thread; the future is its temporary name."""
+        return self._writers.submit(self.prepare_record, record)
+
+    def publish(self, file: Path, target: Path, prepared: Future[Path], path: Path) -> bool:
+        """Give object and record their names, durably; False when the record's name is taken.
+
+        Both names are there before the first folder is synced, so a journal writes them at once. The record
+        becomes durable last.
+        """
+        try:
+            temporary = prepared.result()
+            os.replace(file, target)
+        except BaseException:
+            remove_quietly(file)
+            drop_record(prepared)
+            raise
+        try:
+            added = link_once(temporary, path)
+        finally:
+            remove_quietly(temporary)
+        sync_folder(target.parent)
+        sync_folder(path.parent)
+        return added
 
     def prepare_record(self, record: Record) -> Path:
         """Bring a record to the disk under a temporary name."""
@@ -189,6 +219,12 @@ def files_below(tree: Path, suffix: str) -> Iterator[os.DirEntry[str]]:
             for entry in entries:
                 if entry.name.endswith(suffix):
                     yield entry
+
+
+def drop_record(prepared: Future[Path]) -> None:
+    """Remove a prepared record on the way out of an error."""
+    if prepared.exception() is None:
+        remove_quietly(prepared.result())
 
 
 def remove_quietly(path: Path) -> None:

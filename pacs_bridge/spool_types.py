@@ -34,12 +34,18 @@ class StoreOutcome:
         Empty for success, else one sentence for the administrator.
     digest
         SHA-256 of the data set as received.
+    size
+        Bytes of the data set as received.
+    seconds
+        From its last byte to this answer.
     """
 
     status: int
     disposition: Disposition
     reason: str = ""
     digest: str = ""
+    size: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

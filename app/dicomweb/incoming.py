@@ -15,11 +15,12 @@ from functools import cache
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset
 
+from pacs_bridge.data_set_bytes import DataSetBytes
 from pacs_bridge.elements import Limits
 from pacs_bridge.errors import CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS, OUT_OF_RESOURCES, Rejected
 from pacs_bridge.header import InstanceHeader, check_command, is_uid, read_header
 from pacs_bridge.listener_config import supported_contexts
-from pacs_bridge.received import AssociationFacts, DataSetBytes, FileHead, ReceivedInstance
+from pacs_bridge.received import AssociationFacts, FileHead, ReceivedInstance
 from pacs_bridge.sink import InstanceSink
 from pacs_bridge.spool_types import Disposition, StoreOutcome
 

@@ -6,6 +6,7 @@ takes what lies there into the database, and waits when that is away.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -20,7 +21,7 @@ from app.store.engine import Store, open_store
 from app.workers.commitment_log import CommitmentLog
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
-from app.workers.listener_counts import CountedEvents, TimedSink
+from app.workers.listener_counts import CountedEvents
 from app.workers.ports import is_loopback, require_free
 from app.workers.study_rules import StudyRules
 from pacs_bridge.admission import Peer
@@ -29,12 +30,17 @@ from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.listener import Listener
 from pacs_bridge.listener_config import ListenerConfig
+from pacs_bridge.listener_group import ListenerGroup
 from pacs_bridge.sink import SpoolSink
 from pacs_bridge.spool import Spool
+from pacs_bridge.tls import TlsFiles
 
 ASSOCIATION_STOP_SECONDS = 3.0
 INTAKE_STOP_SECONDS = 4.0
 REPORTS_STOP_SECONDS = 1.0
+# receiving processes of a listener that was killed end at once, but not before us
+RECOVER_PATIENCE_SECONDS = 3.0
+MOST_HELPFUL_PROCESSES = 2
 
 
 def listen(settings: Settings) -> None:
@@ -48,7 +54,11 @@ def listen(settings: Settings) -> None:
         If the port or the spool is taken.
     """
     config = listener_config(settings)
-    require_free(config.address, config.port, setting="JANUS_MED_DICOM_PORT", purpose="DICOM listener")
+    require_free(config.address, config.port, setting=_port_setting(settings), purpose="DICOM listener")
+    if config.tls_port is not None:
+        require_free(
+            config.address, config.tls_port, setting="JANUS_MED_DICOM_TLS_PORT", purpose="DICOM over TLS"
+        )
     stop = threading.Event()
     _set_on_signals(stop)
     spool = Spool(settings.spool_dir, floor=FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9)))
@@ -58,7 +68,12 @@ def listen(settings: Settings) -> None:
     commitment = CommitmentService(spool.layout, config.peers, CommitmentLog())
     counts, titles = Counts(), frozenset(peer.ae_title for peer in config.peers) - {SELF_TEST_TITLE}
     events = CountedEvents(audit, counts, titles)
-    listener = Listener(config, TimedSink(SpoolSink(spool), counts, titles), events, services=(commitment,))
+    if (processes := receiving_processes(settings)) > 1:
+        listener: Listener | ListenerGroup = ListenerGroup(
+            config, spool, events, processes=processes, services=(commitment,)
+        )
+    else:
+        listener = Listener(config, SpoolSink(spool), events, services=(commitment,))
     reports = CommitmentLoop(
         spool.layout,
         config.peers,
@@ -108,10 +123,13 @@ def listener_config(settings: Settings) -> ListenerConfig:
         If it would take unencrypted DICOM from a network without the sentence that permits it, or if a
         calling AE title is none.
     """
-    if not is_loopback(settings.dicom_host) and not settings.allow_plain_off_loopback:
+    tls = _tls_files(settings)
+    is_plain = not (tls and settings.dicom_tls_only)
+    if is_plain and not is_loopback(settings.dicom_host) and not settings.allow_plain_off_loopback:
         raise ConfigurationError(
             f"the listener would take unencrypted DICOM on {settings.dicom_host}: keep JANUS_MED_DICOM_HOST "
-            "on loopback, or set JANUS_MED_ALLOW_PLAIN_OFF_LOOPBACK to the sentence that its help names"
+            "on loopback, set JANUS_MED_DICOM_TLS_ONLY, or JANUS_MED_ALLOW_PLAIN_OFF_LOOPBACK to the "
+            "sentence that its help names"
         )
     try:
         peers = peers_of(settings)
@@ -121,11 +139,48 @@ def listener_config(settings: Settings) -> ListenerConfig:
         structlog.get_logger().warning("nobody may send", setting="JANUS_MED_ALLOWED_AE_TITLES")
     return ListenerConfig(
         ae_title=settings.ae_title,
+        other_titles=settings.ae_titles,
         peers=(*peers, *self_test_peers(settings)),
         address=settings.dicom_host,
-        port=settings.dicom_port,
+        port=settings.dicom_port if is_plain else settings.dicom_tls_port or 0,
+        tls_port=settings.dicom_tls_port if is_plain else None,
+        tls=tls,
         maximum_associations=settings.max_associations,
     )
+
+
+def receiving_processes(settings: Settings) -> int:
+    """Return how many processes receive: as many as set, or one per processor, at most two.
+
+    The disk's syncs are the limit, not the processors (docs/adr/0011); more than two were not measured.
+    """
+    return settings.listener_processes or min(os.cpu_count() or 1, MOST_HELPFUL_PROCESSES)
+
+
+def _port_setting(settings: Settings) -> str:
+    return "JANUS_MED_DICOM_TLS_PORT" if settings.dicom_tls_only else "JANUS_MED_DICOM_PORT"
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    """Return the files of the TLS port, None without one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the port and its files are not given together.
+    """
+    files = (settings.dicom_tls_certificate, settings.dicom_tls_key, settings.dicom_tls_authorities)
+    if settings.dicom_tls_port is None:
+        if settings.dicom_tls_only:
+            raise ConfigurationError("JANUS_MED_DICOM_TLS_ONLY needs JANUS_MED_DICOM_TLS_PORT")
+        return None
+    certificate, key, authorities = files
+    if certificate is None or key is None or authorities is None:
+        raise ConfigurationError(
+            "JANUS_MED_DICOM_TLS_PORT needs JANUS_MED_DICOM_TLS_CERTIFICATE, JANUS_MED_DICOM_TLS_KEY and "
+            "JANUS_MED_DICOM_TLS_AUTHORITIES"
+        )
+    return TlsFiles(certificate, key, authorities)
 
 
 def peers_of(settings: Settings) -> tuple[Peer, ...]:
@@ -159,7 +214,7 @@ def _connect(settings: Settings) -> Store:
 
 
 def _recover(spool: Spool) -> None:
-    report, log = spool.recover(), structlog.get_logger()
+    report, log = spool.recover(patience=RECOVER_PATIENCE_SECONDS), structlog.get_logger()
     log.info(
         "spool recovered",
         temporary_files=report.temporary_files,

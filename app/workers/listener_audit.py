@@ -49,6 +49,14 @@ class ListenerAudit(LoggedEvents):
     def association_rejected(self, association: AssociationFacts, rejection: Rejection) -> None:
         """Log it and note a security event."""
         _log(association).warning("association rejected", reason=rejection.reason)
+        self._add_rejection(association, rejection.reason)
+
+    def handshake_refused(self, association: AssociationFacts, reason: str) -> None:
+        """Log it and note a security event."""
+        _log(association).warning("TLS handshake refused", reason=reason)
+        self._add_rejection(association, reason)
+
+    def _add_rejection(self, association: AssociationFacts, reason: str) -> None:
         at = datetime.now(UTC)
         self._add(
             lambda store: record_rejected_association(
@@ -56,7 +64,7 @@ class ListenerAudit(LoggedEvents):
                 calling_ae=association.calling_ae,
                 called_ae=association.called_ae,
                 source=association.source_address,
-                reason=rejection.reason,
+                reason=reason,
                 now=at,
             )
         )

@@ -10,11 +10,9 @@ from app.domain.metrics import known_title
 from app.domain.retention import SELF_TEST_TITLE
 from app.services.counting import Counts
 from pacs_bridge.admission import Rejection
-from pacs_bridge.errors import SUCCESS, Rejected
-from pacs_bridge.header import InstanceHeader
+from pacs_bridge.errors import SUCCESS
 from pacs_bridge.listener_events import ListenerEvents
-from pacs_bridge.received import AssociationFacts, FileHead, Part, ReceivedInstance
-from pacs_bridge.sink import InstanceSink
+from pacs_bridge.received import AssociationFacts
 from pacs_bridge.spool_types import Disposition, StoreOutcome
 
 
@@ -63,6 +61,10 @@ class CountedEvents:
         self._end(association, "rejected")
         self._inner.association_rejected(association, rejection)
 
+    def handshake_refused(self, association: AssociationFacts, reason: str) -> None:
+        """Pass it on: `association_aborted` follows."""
+        self._inner.handshake_refused(association, reason)
+
     def instance_stored(
         self, association: AssociationFacts, sop_instance_uid: str, outcome: StoreOutcome
     ) -> None:
@@ -96,41 +98,9 @@ class CountedEvents:
             return
         title = known_title(association.calling_ae, self._known)
         self._counts.add("janus_med_instances", calling_ae=title, outcome=outcome.disposition.value)
+        if outcome.status == SUCCESS:
+            self._counts.observe("janus_med_ack_seconds", outcome.seconds)
+        if outcome.disposition is Disposition.STORED:
+            self._counts.add("janus_med_received_bytes", outcome.size, calling_ae=title)
         if outcome.status == SUCCESS and association.calling_ae in self._known:
             self._counts.hear(association.calling_ae, datetime.now(UTC), instance=True)
-
-
-class TimedSink:
-    """A sink that notes how long an answer took, and how many bytes were new."""
-
-    def __init__(self, inner: InstanceSink, counts: Counts, known: Collection[str]) -> None:
-        self._inner = inner
-        self._counts = counts
-        self._known = frozenset(known)
-
-    def open_part(self, head: FileHead) -> Part:
-        """Pass it on."""
-        return self._inner.open_part(head)
-
-    def accept(self, instance: ReceivedInstance, header: InstanceHeader) -> StoreOutcome:
-        """Pass it on, and note the time from the last byte to the answer.
-
-        Raises
-        ------
-        Rejected
-            As the inner sink does; that is no answer of 0x0000 and is not timed.
-        """
-        size = instance.content.size
-        outcome = self._inner.accept(instance, header)
-        title = instance.association.calling_ae
-        if outcome.status == SUCCESS and title != SELF_TEST_TITLE:
-            waited = (datetime.now(UTC) - instance.received_at).total_seconds()
-            self._counts.observe("janus_med_ack_seconds", waited)
-            if outcome.disposition is Disposition.STORED:
-                label = known_title(title, self._known)
-                self._counts.add("janus_med_received_bytes", size, calling_ae=label)
-        return outcome
-
-    def refuse(self, instance: ReceivedInstance, refusal: Rejected) -> StoreOutcome:
-        """Pass it on."""
-        return self._inner.refuse(instance, refusal)

@@ -163,7 +163,7 @@ def test_waiting_room_cuts_the_oldest_of_all_when_it_is_full():
 
 
 def test_released_place_is_counted_once():
-    admission = Admission("US", [Peer("A")], 1, 1)
+    admission = Admission(("US",), [Peer("A")], 1, 1)
     first, second = (AssociationFacts(str(i), "A", "US", "127.0.0.1") for i in range(2))
     assert admission.decide(first) is None
     assert admission.decide(second) is not None

@@ -22,6 +22,7 @@ def test_public_names_are_these():
         *(
             "ListenerConfig",
             "ListenerEvents",
+            "ListenerGroup",
             "LoggedEvents",
             "NormalizedCommand",
             "NormalizedRequest",
@@ -29,7 +30,15 @@ def test_public_names_are_these():
         ),
         *("Peer", "QuarantinedInstance"),
         *("ReceivedInstance", "Rejected", "Rejection", "Retriable", "SendOutcome", "Spool", "SpoolSink"),
-        *("SpooledInstance", "StoreOutcome", "Timeouts", "TransportLimits", "echo", "read_header"),
+        *(
+            "SpooledInstance",
+            "StoreOutcome",
+            "Timeouts",
+            "TlsFiles",
+            "TransportLimits",
+            "echo",
+            "read_header",
+        ),
         "send_instances",
     }
     for name in pacs_bridge.__all__:

@@ -15,13 +15,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from app.services.decoder import DecoderProcess
 from pydicom.data import get_testdata_file
 from starlette.applications import Starlette
 
 from app.dicomweb.routes import dicomweb_routes
 from app.domain.audit import AuditEntry, AuditFilter
 from app.neighbours import DicomwebClient
+from app.services.decoder import DecoderProcess
 from app.settings import Settings
 from app.store.engine import Store
 from app.ui.middleware import room_middleware
