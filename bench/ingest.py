@@ -200,8 +200,8 @@ def _machine(samples: list[Sample]) -> str:
     return (
         f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip()}, {platform.machine()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds, "
-        f"median load {loads:.1f} (senders and receivers included); ours / Orthanc is against the faster of its "
-        "two configurations."
+        f"median load {loads:.1f} (senders and receivers included); "
+        "ours / Orthanc is against the faster of its two configurations."
     )
 
 
