@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.bridge.test_kill import start
 from tests.bridge.peers import echo_works
+from tests.bridge.test_kill import start
 from tests.fuzz.targets import session
 
 _SENDERS = 8
