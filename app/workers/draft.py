@@ -19,12 +19,13 @@ import structlog
 from app.domain.access import Actor, service_actor
 from app.domain.draft import DraftContent, DraftingOrder, undrafted
 from app.domain.errors import Rejected
-from app.domain.order import NO_CONTEXT, ClinicalContext
+from app.domain.order import ClinicalContext
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
 from app.services.counting import Reporter
 from app.services.drafting import record_draft, take_order
 from app.settings import Settings
 from app.store.engine import Store, open_store
+from app.workers.draft_content import as_content
 from app.workers.indication import await_worklist, context_of_images
 from app.workers.runtime import Worker
 
@@ -279,24 +280,3 @@ class DraftStudy:
             content=content,
             now=datetime.now(UTC),
         )
-
-
-def as_content(draft: Draft, context: ClinicalContext = NO_CONTEXT) -> DraftContent:
-    """Return a draft as the store keeps it; what a re-run needs becomes its provenance."""
-    document = draft.to_json()
-    return DraftContent(
-        status=document["status"],
-        reason=document["reason"],
-        model=document["model"],
-        findings=tuple(document["findings"]),
-        sentences=tuple(document["sentences"]),
-        report=document["report"],
-        issues=tuple(document["issues"]),
-        timings=document["timings"],
-        provenance={
-            "sop_instance_uids": document["input_sop_instance_uids"],
-            "preprocessing_sha256": document["preprocessing_sha256"],
-            "seed": document["seed"],
-            "clinical_context": context.as_provenance(),
-        },
-    )

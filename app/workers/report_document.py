@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from app.domain.delivery import DeliveryOrder
@@ -12,7 +13,7 @@ from app.domain.report import Region as ReportRegion
 from app.domain.report import ReportState
 from app.domain.report import Section as ReportSection
 from app.domain.report import Sentence as ReportSentence
-from app.domain.study import Instance
+from app.domain.study import Instance, Patient
 from pacs_bridge.errors import Rejected as BridgeRejected
 from pacs_bridge.header import read_header
 from pacs_bridge.received import read_head
@@ -82,13 +83,26 @@ def report_message(order: DeliveryOrder, institution: str, source: Path) -> Repo
         If the sentences are not the text that was signed.
     """
     act = order.attestation
+    content = report_content(order, institution, source)
     return ReportMessage(
-        content=report_content(order, institution, source),
+        content=replace(content, study=_with_patient(content.study, order.study.current_patient)),
         report_uid=derived_uid("report", order.study.study_uid, str(order.report.report_id)),
         message_uid=order.delivery.sop_uid,
         signature=Signature(act.printed_name, act.username, act.signed_at, act.meaning.value, act.sha256),
         findings=accepted_findings(order),
         withdrawal_reason=order.withdrawal_reason,
+    )
+
+
+def _with_patient(study: SourceStudy, patient: Patient) -> SourceStudy:
+    """Return the study with the patient of the hospital's records, which a merge may have changed."""
+    return replace(
+        study,
+        patient_id=patient.patient_id,
+        issuer_of_patient_id=patient.issuer,
+        patient_name=patient.name,
+        patient_birth_date=patient.birth_date,
+        patient_sex=patient.sex,
     )
 
 

@@ -21,6 +21,7 @@ from app.domain.audit import AuditEvent, AuditFilter
 from app.domain.commitment import Commitment, CommitmentState
 from app.domain.delivery import Delivery, DeliveryState
 from app.services.commitment import MOST_LOSSES, ask_again
+from app.services.decoder import DecoderProcess
 from app.services.work import dead_letters, retry_dead_letter
 from app.settings import Destination, Settings
 from app.store.engine import Store
@@ -29,6 +30,7 @@ from app.workers.commitment_intake import CommitmentIntake
 from app.workers.commitment_log import CommitmentLog
 from app.workers.deliver import DeliverReport
 from app.workers.runtime import Worker
+from app.workers.senders import Site
 from pacs_bridge import CommitmentService, Listener, ListenerConfig, LoggedEvents, Peer, SpoolSink
 from pacs_bridge.spool import Spool
 from tests.bridge.commitment_peer import event_information, report
@@ -78,7 +80,8 @@ class Story:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        tasks = [kind(self.store, ACTOR, self.settings) for kind in (DeliverReport, AskCommitment)]
+        deliver = DeliverReport(self.store, ACTOR, self.settings, Site(self.settings, DecoderProcess()))
+        tasks = [deliver, AskCommitment(self.store, ACTOR, self.settings)]
         with run_worker(Worker(self.store, self.settings, ACTOR, tasks, concurrency=2)):
             yield
 
@@ -109,7 +112,7 @@ def tell(store: Store, tmp_path: Path, leg_radiograph: Path):
             commitment_requests=2,
         )
         study_uid = receive(store, settings, leg_radiograph)
-        [delivery] = sign_by_hand(store, study_uid, f"PACS@127.0.0.1:{port}")
+        [delivery] = sign_by_hand(store, study_uid, ("pacs", "report_sr"))
         return Story(store, settings, delivery, Spool(settings.spool_dir))
 
     return tell

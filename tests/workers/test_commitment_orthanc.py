@@ -18,6 +18,7 @@ from pydicom.uid import generate_uid
 
 from app.domain.access import service_actor
 from app.domain.delivery import DeliveryState
+from app.services.decoder import DecoderProcess
 from app.settings import Destination, Settings
 from app.store.engine import Store
 from app.workers.commit import AskCommitment
@@ -25,6 +26,7 @@ from app.workers.commitment_intake import CommitmentIntake
 from app.workers.commitment_log import CommitmentLog
 from app.workers.deliver import DeliverReport
 from app.workers.runtime import Worker
+from app.workers.senders import Site
 from pacs_bridge import (
     CommitmentLoop,
     CommitmentService,
@@ -67,7 +69,7 @@ def test_orthanc_asks_us_and_learns_what_we_hold(store: Store, tmp_path: Path, l
     image, unknown = dcmread(leg_radiograph, stop_before_pixels=True), str(generate_uid())
     held = {"SOPClassUID": str(image.SOPClassUID), "SOPInstanceUID": str(image.SOPInstanceUID)}
     spool = Spool(settings.spool_dir)
-    with orthanc_and_us(tmp_path, spool) as (orthanc, peer):
+    with orthanc_and_us(tmp_path, spool) as (orthanc, _peer):
         loop = CommitmentLoop(spool.layout, (peer,), calling_ae="JANUSMED", events=CommitmentLog())
         loop.start()
         wanted = [held, held | {"SOPInstanceUID": unknown}]
@@ -90,13 +92,13 @@ def test_orthanc_commits_to_the_report_that_we_delivered(
     store: Store, tmp_path: Path, leg_radiograph: Path
 ) -> None:
     spool = Spool(tmp_path / "spool")
-    with orthanc_and_us(tmp_path, spool) as (orthanc, peer):
+    with orthanc_and_us(tmp_path, spool) as (orthanc, _peer):
         to = Destination(
             name="pacs", ae_title="ORTHANC", host="127.0.0.1", port=orthanc.dicom_port, commitment=True
         )
         settings = Settings(data_dir=tmp_path, destinations=(to,), stalled_seconds=2)
         study_uid = receive(store, settings, leg_radiograph)
-        [delivery] = sign_by_hand(store, study_uid, f"ORTHANC@127.0.0.1:{peer.port}")
+        [delivery] = sign_by_hand(store, study_uid, (to.name, "report_sr"))
         intake = CommitmentIntake(spool.layout)
 
         def committed() -> bool:
@@ -104,7 +106,8 @@ def test_orthanc_commits_to_the_report_that_we_delivered(
             with store.begin() as unit:
                 return unit.deliveries.get(delivery.delivery_id).state is DeliveryState.COMMITTED
 
-        tasks = [kind(store, ACTOR, settings) for kind in (DeliverReport, AskCommitment)]
+        deliver = DeliverReport(store, ACTOR, settings, Site(settings, DecoderProcess()))
+        tasks = [deliver, AskCommitment(store, ACTOR, settings)]
         with run_worker(Worker(store, settings, ACTOR, tasks, concurrency=2)):
             wait_until(committed, 90)
         assert len(orthanc.reports()) == 1

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from app.destinations import Hl7Destination
 from app.domain.access import service_actor
 from app.domain.errors import Rejected
 from app.domain.routing import Routing
 from app.domain.study import Study, StudyState
+from app.services.destinations import choose_destinations
 from app.settings import Destination, Settings
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
@@ -79,7 +81,7 @@ def test_statuses_tell_what_is_wrong(file: Path, chest_radiograph: Path, tmp_pat
 
 
 def test_doctor_names_a_broken_file(tmp_path: Path) -> None:
-    from app.doctor import checks
+    from app.doctor_checks import checks
 
     settings = Settings(data_dir=tmp_path)
     check = next(check for check in checks(settings) if check.title == "routing rules")
@@ -153,14 +155,25 @@ def test_model_of_a_rule_that_is_missing_is_a_reason(
 
 
 @pytest.mark.covers("O5")
-def test_rule_s_destinations_are_those_of_the_signature() -> None:
-    from app.ui.views.sign import destinations_of
-
-    peers = tuple(Destination(name=n, ae_title=n, host="h", port=1) for n in ("PACS", "ARCHIVE"))
-    settings = Settings(destinations=peers)
-    assert len(destinations_of(settings)) == 2
-    chosen = Routing(destinations={"ARCHIVE": ("report_sr",)})
-    assert destinations_of(settings, chosen) == (("ARCHIVE@h:1", "report_sr"),)
+def test_rule_s_destinations_are_those_of_the_signature(
+    store: Store, tmp_path: Path, leg_radiograph: Path
+) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        destinations=(
+            Destination(name="PACS", ae_title="PACS", host="h", port=1),
+            Hl7Destination(kind="hl7", name="RIS", host="h", port=2),
+        ),
+    )
+    study = study_of(store, receive(store, settings, leg_radiograph))
+    assert study is not None
+    everything = (("PACS", "report_sr"), ("RIS", "hl7_oru"))
+    assert choose_destinations(study, settings.destinations) == everything
+    routed = study.route(Routing(destinations={"PACS": ("report_sr", "encapsulated_pdf")}))
+    assert choose_destinations(routed, settings.destinations) == (
+        ("PACS", "report_sr"),
+        ("PACS", "encapsulated_pdf"),
+    )
 
 
 def uid_of(path: Path) -> str:

@@ -208,7 +208,7 @@ def test_a_signed_report_is_untouched_and_leaves_with_the_patient_of_the_images(
     with house.store.begin() as tx:
         assert tx.reports.attestations.of_report(signed.report_id) == before
         assert tx.reports.get(signed.report_id).sentences == signed.sentences
-    order = load_order(house.store, delivery.delivery_id)
+    order = load_order(house.store, service_actor("delivery"), delivery.delivery_id, now=NOW)
     assert order is not None
     assert order.patient == SEEN
     assert current_patient(order.study) == SURVIVING

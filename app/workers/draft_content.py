@@ -1,0 +1,32 @@
+"""A draft of the model package as the store keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain.draft import DraftContent
+from app.domain.order import NO_CONTEXT, ClinicalContext
+
+if TYPE_CHECKING:
+    from janus_med.draft import Draft
+
+
+def as_content(draft: Draft, context: ClinicalContext = NO_CONTEXT) -> DraftContent:
+    """Return a draft as the store keeps it; what a re-run needs becomes its provenance."""
+    document = draft.to_json()
+    return DraftContent(
+        status=document["status"],
+        reason=document["reason"],
+        model=document["model"],
+        findings=tuple(document["findings"]),
+        sentences=tuple(document["sentences"]),
+        report=document["report"],
+        issues=tuple(document["issues"]),
+        timings=document["timings"],
+        provenance={
+            "sop_instance_uids": document["input_sop_instance_uids"],
+            "preprocessing_sha256": document["preprocessing_sha256"],
+            "seed": document["seed"],
+            "clinical_context": context.as_provenance(),
+        },
+    )
