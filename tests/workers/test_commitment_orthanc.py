@@ -69,7 +69,7 @@ def test_orthanc_asks_us_and_learns_what_we_hold(store: Store, tmp_path: Path, l
     image, unknown = dcmread(leg_radiograph, stop_before_pixels=True), str(generate_uid())
     held = {"SOPClassUID": str(image.SOPClassUID), "SOPInstanceUID": str(image.SOPInstanceUID)}
     spool = Spool(settings.spool_dir)
-    with orthanc_and_us(tmp_path, spool) as (orthanc, _peer):
+    with orthanc_and_us(tmp_path, spool) as (orthanc, peer):
         loop = CommitmentLoop(spool.layout, (peer,), calling_ae="JANUSMED", events=CommitmentLog())
         loop.start()
         wanted = [held, held | {"SOPInstanceUID": unknown}]
