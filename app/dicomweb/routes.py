@@ -24,21 +24,23 @@ _SERIES = _STUDY + "/series/{series_uid:str}"
 _INSTANCE = _SERIES + "/instances/{sop_uid:str}"
 
 
-def dicomweb_routes(room: Room) -> list[BaseRoute]:
+def dicomweb_routes(room: Room, *, floor: FreeSpaceFloor | None = None) -> list[BaseRoute]:
     """Return the routes; the process joins the spool and may store from now on.
 
     Parameters
     ----------
     room
         Whose database, accounts, settings and decoder are used.
+    floor
+        Low-water mark of the spool's disk; that of the settings when absent.
     """
     settings = room.settings
-    floor = FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9))
+    floor = floor or FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9))
     spool = Spool(settings.spool_dir, floor=floor)
     spool.join()
     service = Service(room, Callers(room))
     objects = SpoolObjects(settings.spool_dir)
-    stow = Stow(service, SpoolSink(spool))
+    stow = Stow(service, SpoolSink(spool), spool.layout.temp)
     routes: list[BaseRoute] = [
         *_posts(service, {"/studies": stow.store, _STUDY: stow.store}),
         *_gets(service, _search_endpoints(Searches(service, objects))),

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +24,7 @@ from app.domain.errors import DatabaseUnavailable
 from app.domain.identifiers import is_uid
 from app.services.intake import record_quarantine
 from app.ui.routes.answers import now, source_of
+from pacs_bridge.carried_studies import CarriedStudies
 from pacs_bridge.errors import CANNOT_UNDERSTAND
 from pacs_bridge.received import AssociationFacts
 from pacs_bridge.sink import InstanceSink
@@ -43,11 +45,14 @@ class Stow:
         Room and callers.
     sink
         The sink of a spool that was joined.
+    workplace
+        Folder of unfinished files of this process in that spool.
     """
 
-    def __init__(self, service: Service, sink: InstanceSink) -> None:
+    def __init__(self, service: Service, sink: InstanceSink, workplace: Path) -> None:
         self._service = service
         self._sink = sink
+        self._workplace = workplace
         self._running = 0
 
     async def store(self, request: Request) -> Response:
@@ -69,7 +74,8 @@ class Stow:
             facts = AssociationFacts(
                 f"stow-{secrets.token_hex(8)}", caller.title, CALLED_TITLE, source_of(request)
             )
-            return await self._receive(request, _Taker(self._sink, facts, study_uid), boundary, largest)
+            taker = _Taker(self._sink, facts, study_uid, CarriedStudies(self._workplace))
+            return await self._receive(request, taker, boundary, largest)
         finally:
             self._running -= 1
 
@@ -122,18 +128,21 @@ class Stow:
 class _Taker:
     """Takes the parts of one request."""
 
-    def __init__(self, sink: InstanceSink, facts: AssociationFacts, study_uid: str) -> None:
+    def __init__(
+        self, sink: InstanceSink, facts: AssociationFacts, study_uid: str, carried: CarriedStudies
+    ) -> None:
         self.facts = facts
         self.outcomes: list[PartOutcome] = []
         self._sink = sink
         self._study_uid = study_uid
+        self._carried = carried
         self._current: IncomingInstance | None = None
 
     def begin(self, media: MediaRange) -> None:
         """Start a part."""
         self._current = None
         if media.name == DICOM:
-            self._current = IncomingInstance(self._sink, self.facts, self._study_uid)
+            self._current = IncomingInstance(self._sink, self.facts, self._study_uid, self._carried.carry)
 
     def write(self, data: bytes) -> None:
         """Take the next bytes of it."""
@@ -150,9 +159,10 @@ class _Taker:
             self.outcomes.append(PartOutcome(StoreOutcome(CANNOT_UNDERSTAND, Disposition.REFUSED, reason)))
 
     def close(self) -> None:
-        """Forget a part that has not ended."""
+        """Forget a part that has not ended; the request carries no study any more."""
         if self._current is not None:
             self._current.discard()
+        self._carried.close()
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
