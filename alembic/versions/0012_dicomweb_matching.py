@@ -20,6 +20,8 @@ def upgrade() -> None:
     # studies that are here already keep an empty one: their headers lie in the spool
     op.add_column("studies", sa.Column("study_id", sa.Text(), nullable=False, server_default=""))
     op.add_column("instances", sa.Column("series_number", sa.Integer(), nullable=True))
+    op.create_index("studies_study_id", "studies", ["study_id"])
+    op.create_index("studies_study_date", "studies", ["study_date"])
 
 
 def downgrade() -> None:

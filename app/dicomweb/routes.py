@@ -42,9 +42,9 @@ def dicomweb_routes(room: Room, *, floor: FreeSpaceFloor | None = None) -> list[
     objects = SpoolObjects(settings.spool_dir)
     stow = Stow(service, SpoolSink(spool), spool.layout.temp)
     routes: list[BaseRoute] = [
-        *_posts(service, {"/studies": stow.store, _STUDY: stow.store}),
-        *_gets(service, _search_endpoints(Searches(service, objects))),
-        *_gets(service, _retrieval_endpoints(service, objects)),
+        *_routes(service, "stow", {"/studies": stow.store, _STUDY: stow.store}, "POST"),
+        *_routes(service, "qido", _search_endpoints(Searches(service, objects))),
+        *_routes(service, "wado", _retrieval_endpoints(service, objects)),
     ]
     # everything else below the prefix is ours to refuse: it must not fall through to a page
     return [Mount(PREFIX, routes=[*routes, Mount("/", app=PlainTextResponse("not found\n", 404))])]
@@ -74,13 +74,10 @@ def _retrieval_endpoints(service: Service, objects: SpoolObjects) -> dict[str, E
     }
 
 
-def _gets(service: Service, endpoints: dict[str, Endpoint]) -> list[BaseRoute]:
+def _routes(
+    service: Service, name: str, endpoints: dict[str, Endpoint], method: str = "GET"
+) -> list[BaseRoute]:
     return [
-        Route(path, answering(service, endpoint), methods=["GET"]) for path, endpoint in endpoints.items()
-    ]
-
-
-def _posts(service: Service, endpoints: dict[str, Endpoint]) -> list[BaseRoute]:
-    return [
-        Route(path, answering(service, endpoint), methods=["POST"]) for path, endpoint in endpoints.items()
+        Route(path, answering(service, name, endpoint), methods=[method])
+        for path, endpoint in endpoints.items()
     ]

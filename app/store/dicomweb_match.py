@@ -18,7 +18,8 @@ _COLUMNS: dict[Key, Any] = {
     Key.SOP_CLASS: InstanceRow.sop_class_uid,
     Key.STUDY_ID: StudyRow.study_id,
     Key.STUDY_DATE: StudyRow.study_date,
-    Key.STUDY_TIME: StudyRow.study_time,
+    # its fraction's point has no weight in other collations; dates are digits, alike in all, and indexed
+    Key.STUDY_TIME: StudyRow.study_time.collate("C"),
     Key.STUDY_DESCRIPTION: StudyRow.description,
     Key.ACCESSION_NUMBER: StudyRow.accession_number,
     Key.REFERRING_PHYSICIAN: StudyRow.referring_physician,
@@ -71,12 +72,11 @@ def _between(column: Any, first: str, last: str) -> ColumnElement[bool]:
 
     An absent value (empty) is in no range.
     """
-    ordered = column.collate("C")
     bounds: list[ColumnElement[bool]] = [column != ""]
     if first:
-        bounds.append(ordered >= first)
+        bounds.append(column >= first)
     if last:
-        bounds.append(or_(ordered <= last, column.startswith(last, autoescape=True)))
+        bounds.append(or_(column <= last, column.startswith(last, autoescape=True)))
     return and_(*bounds)
 
 

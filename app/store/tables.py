@@ -77,6 +77,8 @@ class StudyRow(Base):
     __table_args__ = (
         Index("studies_worklist", "state", "priority", "received_at"),
         Index("studies_accession", "accession_number"),
+        Index("studies_study_id", "study_id"),
+        Index("studies_study_date", "study_date"),
     )
     study_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
     patient_row_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)

@@ -28,6 +28,8 @@ class RoomMetrics:
         Log-ins by outcome: ``success``, ``failure``.
     pixel_requests
         Images asked for, by HTTP status.
+    dicomweb_requests
+        DICOMweb requests by service (``stow``, ``qido``, ``wado``) and HTTP status.
     """
 
     def __init__(self) -> None:
@@ -35,6 +37,12 @@ class RoomMetrics:
         self.logins = Counter("janus_med_logins", "Log-ins by outcome", ["outcome"], registry=self.registry)
         self.pixel_requests = Counter(
             "janus_med_pixel_requests", "Images asked for by HTTP status", ["status"], registry=self.registry
+        )
+        self.dicomweb_requests = Counter(
+            "janus_med_dicomweb_requests",
+            "DICOMweb requests by service and HTTP status",
+            ["service", "status"],
+            registry=self.registry,
         )
 
     def watch(self, room: Room) -> None:

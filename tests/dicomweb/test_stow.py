@@ -178,6 +178,10 @@ def test_wrong_content_type_or_boundary_is_refused(
     assert site.spool.incoming() == []
 
 
+def test_boundary_longer_than_the_standard_s_is_taken(site: Site, ct_slice: Path) -> None:
+    assert site.stow(ct_slice, boundary="o" * 73).status_code == 200  # as Orthanc makes them
+
+
 @pytest.mark.parametrize("cut", [1, 30, 5000, 39_000])
 def test_truncated_body_is_an_error_and_its_last_part_is_not_stored(
     site: Site, ct_slice: Path, cut: int
