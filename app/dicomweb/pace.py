@@ -18,10 +18,10 @@ class Pace:
     Parameters
     ----------
     per_second
-        Requests of one caller on average; ten seconds' worth may come at once. None for no limit.
+        Requests of one caller on average; ten seconds' worth may come at once; 0 for no limit.
     """
 
-    def __init__(self, per_second: float | None) -> None:
+    def __init__(self, per_second: float) -> None:
         self._rate = per_second
         self._buckets: OrderedDict[str, tuple[float, datetime]] = OrderedDict()
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ class Pace:
         TooManyRequests
             When the caller has none left; the next are there after a moment.
         """
-        if self._rate is None:
+        if not self._rate:
             return
         most = self._rate * BURST_SECONDS
         with self._lock:

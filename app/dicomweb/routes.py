@@ -13,7 +13,7 @@ from app.dicomweb.objects import SpoolObjects
 from app.dicomweb.rendered import Rendered
 from app.dicomweb.retrieve import Retrievals
 from app.dicomweb.search import Searches
-from app.dicomweb.stow import Stow
+from app.dicomweb.stow import Patience, Stow
 from app.ui.room import Room
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.sink import SpoolSink
@@ -24,7 +24,9 @@ _SERIES = _STUDY + "/series/{series_uid:str}"
 _INSTANCE = _SERIES + "/instances/{sop_uid:str}"
 
 
-def dicomweb_routes(room: Room, *, floor: FreeSpaceFloor | None = None) -> list[BaseRoute]:
+def dicomweb_routes(
+    room: Room, *, floor: FreeSpaceFloor | None = None, patience: Patience | None = None
+) -> list[BaseRoute]:
     """Return the routes; the process joins the spool and may store from now on.
 
     Parameters
@@ -33,6 +35,8 @@ def dicomweb_routes(room: Room, *, floor: FreeSpaceFloor | None = None) -> list[
         Whose database, accounts, settings and decoder are used.
     floor
         Low-water mark of the spool's disk; that of the settings when absent.
+    patience
+        Time that a sender has; the usual when absent.
     """
     settings = room.settings
     floor = floor or FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9))
@@ -40,7 +44,7 @@ def dicomweb_routes(room: Room, *, floor: FreeSpaceFloor | None = None) -> list[
     spool.join()
     service = Service(room, Callers(room))
     objects = SpoolObjects(settings.spool_dir)
-    stow = Stow(service, SpoolSink(spool), spool.layout.temp)
+    stow = Stow(service, SpoolSink(spool), spool.layout.temp, patience)
     routes: list[BaseRoute] = [
         *_routes(service, "stow", {"/studies": stow.store, _STUDY: stow.store}, "POST"),
         *_routes(service, "qido", _search_endpoints(Searches(service, objects))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,9 +32,16 @@ from pacs_bridge.sink import InstanceSink
 from pacs_bridge.spool_types import Disposition, StoreOutcome
 
 MOST_AT_A_TIME = 8
-SILENCE_SECONDS = 60.0
 _FEED_BYTES = 1 << 20
 _LARGEST_REASONABLE_HEADER = 4096
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that a sender has: between two pieces of a body, and for all of it."""
+
+    silence: float = 60.0
+    whole: float = 3600.0
 
 
 class Stow:
@@ -47,10 +55,15 @@ class Stow:
         The sink of a spool that was joined.
     workplace
         Folder of unfinished files of this process in that spool.
+    patience
+        How long a sender may take: it holds a place and its studies open meanwhile.
     """
 
-    def __init__(self, service: Service, sink: InstanceSink, workplace: Path) -> None:
+    def __init__(
+        self, service: Service, sink: InstanceSink, workplace: Path, patience: Patience | None = None
+    ) -> None:
         self._service = service
+        self._patience = patience or Patience()
         self._sink = sink
         self._workplace = workplace
         self._running = 0
@@ -87,7 +100,7 @@ class Stow:
     async def _receive(self, request: Request, taker: _Taker, boundary: str, largest: int) -> Response:
         parts = PartStream(boundary, taker, largest=largest)
         try:
-            async for chunk in _chunks(request):
+            async for chunk in _chunks(request, self._patience):
                 await run_in_threadpool(parts.feed, chunk)
             parts.finish()
         finally:
@@ -165,17 +178,18 @@ class _Taker:
         self._carried.close()
 
 
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """Yield the body in pieces worth a thread; a sender that falls silent is hung up on."""
-    gathered = bytearray()
+async def _chunks(request: Request, patience: Patience) -> AsyncIterator[bytes]:
+    """Yield the body in pieces worth a thread; a sender that falls silent or never ends is hung up on."""
+    gathered, clock = bytearray(), asyncio.get_running_loop().time
+    end = clock() + patience.whole
     stream = request.stream()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), SILENCE_SECONDS)
+            chunk = await asyncio.wait_for(anext(stream), min(patience.silence, end - clock()))
         except StopAsyncIteration:
             break
         except TimeoutError:
-            raise BadRequest("the sender has fallen silent") from None
+            raise BadRequest("the sender has fallen silent, or takes too long") from None
         except ClientDisconnect:
             raise BadRequest("the sender has hung up") from None
         gathered += chunk

@@ -19,6 +19,7 @@ from pydicom import dcmread
 from starlette.applications import Starlette
 
 from app.dicomweb.routes import dicomweb_routes
+from app.dicomweb.stow import Patience
 from app.domain.study import StudyState
 from pacs_bridge.durable import FreeSpaceFloor
 from tests.dicomweb.bodies import changed, content_of, copy_of, data_set_of, multipart
@@ -237,6 +238,40 @@ def test_large_instance_goes_through_a_file_and_sender_that_hangs_up_leaves_noth
     wait_until(lambda: left_in_temp(site) == [], 30)
     assert site.stow(chest_radiograph).status_code == 200
     assert left_in_temp(site) == []
+
+
+@pytest.mark.parametrize("patience", [Patience(silence=0.2), Patience(whole=0.5)], ids=["silent", "endless"])
+def test_sender_that_never_ends_is_hung_up_on_and_what_was_complete_stays(
+    site: Site, ct_slice: Path, patience: Patience
+) -> None:
+    content, content_type = multipart([ct_slice, *[copy_of(ct_slice)] * 30], end=False)
+    app = Starlette(routes=dicomweb_routes(site.room, patience=patience))
+    with (
+        serving(app) as origin,
+        socket.create_connection(("127.0.0.1", int(origin.rpartition(":")[2])), timeout=30) as peer,
+    ):
+        head = (
+            "POST /dicomweb/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer store-only-token\r\n"
+            f"Content-Type: {content_type}\r\nContent-Length: {2 * len(content)}\r\n\r\n"
+        )
+        peer.sendall(head.encode() + content)
+        if patience.silence > 1:
+            peer.settimeout(0.1)
+            answer = drip(peer)
+        else:
+            answer = peer.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert len(site.spool.incoming()) == 2
+    assert left_in_temp(site) == []
+
+
+def drip(peer: socket.socket) -> bytes:
+    """Send a byte now and then until there is an answer."""
+    while True:
+        try:
+            return peer.recv(4096)
+        except TimeoutError:
+            peer.sendall(b"x")
 
 
 @pytest.fixture
