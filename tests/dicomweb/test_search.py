@@ -187,7 +187,8 @@ def test_malformed_search_is_refused_instead_of_answered_too_widely(
 def test_what_is_not_supported_is_warned_of(site: Site, ct_slice: Path) -> None:
     site.have(ct_slice)
     answer = site.client("viewer").get("/studies", params={"fuzzymatching": "true", "limit": "5000"})
-    assert answer.headers["warning"].count("299") == 2
+    warnings = answer.headers["warning"].split(", ")  # the port may have a 299 in it, too
+    assert [warning.startswith("299 ") for warning in warnings] == [True, True]
     assert "fuzzymatching" in answer.headers["warning"]
 
 
