@@ -70,10 +70,17 @@ def carried_beside(temp: Path) -> frozenset[str]:
     """
     uids: set[str] = set()
     for folder in workplaces(temp):
-        marks = list(folder.glob(f"*{MARK}"))
+        marks = _marks_in(folder)
         if marks and is_held(folder):
             uids.update(uid for mark in marks if (uid := _read(mark)))
     return frozenset(uids)
+
+
+def _marks_in(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in os.listdir(folder) if name.endswith(MARK)]
+    except FileNotFoundError:
+        return []  # its process was gone, and another has just cleared it
 
 
 def _read(mark: Path) -> str:

@@ -36,7 +36,7 @@ class Pace:
         """
         if not self._rate:
             return
-        most = self._rate * BURST_SECONDS
+        most = max(self._rate * BURST_SECONDS, 1.0)
         with self._lock:
             left, since = self._buckets.get(caller, (most, now))
             passed = max((now - since).total_seconds(), 0.0)

@@ -1,7 +1,8 @@
 """QIDO-RS: matching, required attributes, paging, what is refused.
 
 Covered: the three levels, exact, wildcard, range and UID list matching, warnings, 204, 400, 406.
-Not covered: speed on large databases; matching by attributes that the database does not hold (refused).
+Not covered: speed on large databases (`bench/qido.py`); matching by attributes that the database does not
+hold (refused).
 """
 
 from __future__ import annotations

@@ -38,6 +38,14 @@ def test_callers_do_not_share_a_bucket_and_refusals_cost_nothing() -> None:
     pace.take("a", now=START + timedelta(seconds=10))
 
 
+def test_slowest_pace_still_lets_one_request_pass() -> None:
+    pace = Pace(0.01)
+    pace.take("a", now=START)
+    with pytest.raises(TooManyRequests):
+        pace.take("a", now=START)
+    pace.take("a", now=START + timedelta(seconds=101))
+
+
 def test_clock_that_goes_back_gives_nothing_away() -> None:
     pace = Pace(0.1)
     pace.take("a", now=START)
