@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         default=(),
         description="Machines that may call DICOMweb (JSON list of name, token_sha256, may_store, may_read).",
     )
+    dicomweb_requests_per_second: float = Field(
+        default=100.0,
+        description="DICOMweb requests of one caller per second, ten times as many at once; 0: no limit.",
+        ge=0,
+    )
     dicomweb_largest_request_mb: int = Field(
         default=4096, description="Largest STOW-RS request in MB (10^6 bytes).", ge=1
     )

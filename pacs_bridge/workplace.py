@@ -15,6 +15,8 @@ from pathlib import Path
 
 from pacs_bridge.durable import make_private_folder, temporary_name
 
+_SUFFIX = ".process"
+
 
 def take_workplace(temp: Path) -> tuple[Path, int]:
     """Make a folder below `temp` and hold its lock; folders of processes that are gone are deleted.
@@ -24,16 +26,37 @@ def take_workplace(temp: Path) -> tuple[Path, int]:
     tuple of Path and int
         The folder, and the descriptor that holds the lock until it is closed.
     """
-    for entry in list(temp.glob("*.process")):
+    for entry in workplaces(temp):
         clear_workplace(entry)
     while True:
-        folder = temporary_name(temp, ".process")
+        folder = temporary_name(temp, _SUFFIX)
         make_private_folder(folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if _is_still_there(folder, descriptor):
             return folder, descriptor
         # a janitor came between making and locking; nothing was in the folder yet
+        os.close(descriptor)
+
+
+def workplaces(temp: Path) -> list[Path]:
+    """Return the folders of processes, those that are gone among them."""
+    return list(temp.glob(f"*{_SUFFIX}"))
+
+
+def is_held(folder: Path) -> bool:
+    """Tell whether the process of a folder lives."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
         os.close(descriptor)
 
 
@@ -48,7 +71,7 @@ def clear_workplace(folder: Path) -> int:
     except BlockingIOError:
         return 0
     else:
-        count = len(os.listdir(folder))
+        count = len(list(folder.glob("*.part"))) + len(list(folder.glob("*.json")))
         shutil.rmtree(folder)
         return count
     finally:

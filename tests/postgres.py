@@ -6,6 +6,7 @@ The fixtures, for every test below `tests/`:
 * ``store``: an empty migrated database on that server, thrown away after the test;
 * ``any_store``: the same, once on the embedded server and once on PostgreSQL 15;
 * ``database``: like ``store``, with the connection strings of owner and application;
+* ``module_database``: like ``database``, one for all tests of a module;
 * ``data_dir``: a folder that the database's system account may enter (pytest's own may not).
 
 Servers start once per test session, databases are cloned from a migrated template.
@@ -143,6 +144,12 @@ def _debian_endpoints(port: int) -> Endpoints:
 @pytest.fixture
 def database(embedded_server: Server) -> Iterator[Database]:
     """An empty database on the embedded server."""
+    yield from _cloned(embedded_server)
+
+
+@pytest.fixture(scope="module")
+def module_database(embedded_server: Server) -> Iterator[Database]:
+    """Like `database`, for all tests of a module."""
     yield from _cloned(embedded_server)
 
 

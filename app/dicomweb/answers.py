@@ -20,6 +20,8 @@ PREFIX = "/dicomweb"
 # without `identity` Streamlit would gzip pixels: slow, and of no use
 PRIVATE = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, Cookie"}
 
+_RETRY_AFTER = {429: "1", 503: "10"}
+
 
 @dataclass(frozen=True)
 class Service:
@@ -39,14 +41,27 @@ def dicom_json(content: object, status: int = 200, headers: dict[str, str] | Non
     return JSONResponse(content, status, media_type=DICOM_JSON, headers=PRIVATE | (headers or {}))
 
 
-def answering(service: Service, endpoint: Endpoint) -> Endpoint:
-    """Turn errors that are raised on purpose into answers."""
+def answering(service: Service, name: str, endpoint: Endpoint) -> Endpoint:
+    """Turn errors that are raised on purpose into answers, and count what is answered.
+
+    Parameters
+    ----------
+    name
+        Of the service: ``stow``, ``qido``, ``wado``.
+    """
+    counter = service.room.metrics.dicomweb_requests
 
     async def answer(request: Request) -> Response:
+        status = 500
         try:
-            return await endpoint(request)
+            answered = await endpoint(request)
+            status = answered.status_code
         except JanusMedError as error:
-            return _refuse(service, error)
+            answered = _refuse(service, error)
+            status = answered.status_code
+        finally:
+            counter.labels(service=name, status=str(status)).inc()
+        return answered
 
     return answer
 
@@ -60,6 +75,6 @@ def _refuse(service: Service, error: JanusMedError) -> Response:
         answer.status_code = 406
     if isinstance(error, AuthenticationFailed):
         answer.headers["WWW-Authenticate"] = service.callers.challenge()
-    if answer.status_code == 503:
-        answer.headers["Retry-After"] = "10"
+    if answer.status_code in _RETRY_AFTER:
+        answer.headers["Retry-After"] = _RETRY_AFTER[answer.status_code]
     return answer

@@ -20,6 +20,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
+from app.dicomweb.pace import Pace
 from app.domain.access import Action, Actor, Role
 from app.domain.errors import AuthenticationFailed, NotAuthorised
 from app.neighbours import DicomwebClient
@@ -60,10 +61,11 @@ class Callers:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._sessions = _BasicSessions(room)
+        self._pace = Pace(room.settings.dicomweb_requests_per_second)
         self._takes_credentials = is_private_path(room.settings)
 
     def recognise(self, request: Request, *, now: datetime) -> Caller:
-        """Return who calls; blocks on the database.
+        """Return who calls, one request of whom is counted; blocks on the database.
 
         Raises
         ------
@@ -71,7 +73,14 @@ class Callers:
             Without credentials, with wrong ones, or with Basic or Bearer over a network without TLS.
         ForeignRequest
             For a change that a foreign page may have made the browser send.
+        TooManyRequests
+            Past the limit of one caller.
         """
+        caller = self._recognise(request, now=now)
+        self._pace.take(caller.actor.username, now=now)
+        return caller
+
+    def _recognise(self, request: Request, *, now: datetime) -> Caller:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         changes = request.method not in {"GET", "HEAD"}
         if not scheme:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -56,10 +57,15 @@ class IncomingInstance:
         Who sends it.
     study_uid
         The study that the request is confined to; empty for any.
+    carry
+        Told the study of an instance before it is stored; see `CarriedStudies.carry`.
     """
 
-    def __init__(self, sink: InstanceSink, facts: AssociationFacts, study_uid: str) -> None:
+    def __init__(
+        self, sink: InstanceSink, facts: AssociationFacts, study_uid: str, carry: Callable[[str], None]
+    ) -> None:
         self._sink = sink
+        self._carry = carry
         self._facts = facts
         self._study_uid = study_uid
         self._start = bytearray()
@@ -115,6 +121,7 @@ class IncomingInstance:
                 return self._named(
                     StoreOutcome(DOES_NOT_MATCH_SOP_CLASS, Disposition.REFUSED, reason), header
                 )
+            self._carry(header.study_uid)
             outcome = self._sink.accept(instance, header)
         except Rejected as refusal:
             outcome = self._sink.refuse(instance, refusal)

@@ -11,6 +11,8 @@ from app.dicomweb.accept import MediaRange, parse_ranges
 from app.dicomweb.errors import BadRequest, TooLarge, UnsupportedMedia
 
 MOST_PARTS = 10_000
+# RFC 2046 5.1.1 allows 70 characters; Orthanc's DICOMweb plugin 1.7 makes 73
+LONGEST_BOUNDARY = 200
 DICOM = "application/dicom"
 
 
@@ -47,7 +49,7 @@ def boundary_of(content_type: str) -> str:
     if parameters.get("type", DICOM).lower() != DICOM:
         raise UnsupportedMedia("only application/dicom is taken in the parts")
     boundary = parameters.get("boundary", "")
-    if not 1 <= len(boundary) <= 70 or not boundary.isascii() or not boundary.isprintable():
+    if not 1 <= len(boundary) <= LONGEST_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
         raise BadRequest("the multipart boundary is missing or is none (RFC 2046 5.1.1)")
     return boundary
 

@@ -22,7 +22,7 @@ _DATE = re.compile(r"[0-9]{8}")
 _TIME = re.compile(r"[0-9]{2}([0-9]{2}([0-9]{2}(\.[0-9]{1,6})?)?)?")
 _RANGES = {Key.STUDY_DATE: _DATE, Key.BIRTH_DATE: _DATE, Key.STUDY_TIME: _TIME}
 _UIDS = frozenset({Key.STUDY_UID, Key.SERIES_UID, Key.SOP_UID, Key.SOP_CLASS})
-_SERIES_KEYS = frozenset({Key.SERIES_UID, Key.MODALITY})
+_SERIES_KEYS = frozenset({Key.SERIES_UID, Key.SERIES_NUMBER, Key.MODALITY})
 _INSTANCE_KEYS = frozenset({Key.SOP_UID, Key.SOP_CLASS, Key.INSTANCE_NUMBER})
 _NOT_MATCHED_AT = {
     Level.STUDY: _SERIES_KEYS | _INSTANCE_KEYS,

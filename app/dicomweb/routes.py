@@ -13,7 +13,7 @@ from app.dicomweb.objects import SpoolObjects
 from app.dicomweb.rendered import Rendered
 from app.dicomweb.retrieve import Retrievals
 from app.dicomweb.search import Searches
-from app.dicomweb.stow import Stow
+from app.dicomweb.stow import Patience, Stow
 from app.ui.room import Room
 from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.sink import SpoolSink
@@ -24,25 +24,31 @@ _SERIES = _STUDY + "/series/{series_uid:str}"
 _INSTANCE = _SERIES + "/instances/{sop_uid:str}"
 
 
-def dicomweb_routes(room: Room) -> list[BaseRoute]:
+def dicomweb_routes(
+    room: Room, *, floor: FreeSpaceFloor | None = None, patience: Patience | None = None
+) -> list[BaseRoute]:
     """Return the routes; the process joins the spool and may store from now on.
 
     Parameters
     ----------
     room
         Whose database, accounts, settings and decoder are used.
+    floor
+        Low-water mark of the spool's disk; that of the settings when absent.
+    patience
+        Time that a sender has; the usual when absent.
     """
     settings = room.settings
-    floor = FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9))
+    floor = floor or FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9))
     spool = Spool(settings.spool_dir, floor=floor)
     spool.join()
     service = Service(room, Callers(room))
     objects = SpoolObjects(settings.spool_dir)
-    stow = Stow(service, SpoolSink(spool))
+    stow = Stow(service, SpoolSink(spool), spool.layout.temp, patience)
     routes: list[BaseRoute] = [
-        *_posts(service, {"/studies": stow.store, _STUDY: stow.store}),
-        *_gets(service, _search_endpoints(Searches(service, objects))),
-        *_gets(service, _retrieval_endpoints(service, objects)),
+        *_routes(service, "stow", {"/studies": stow.store, _STUDY: stow.store}, "POST"),
+        *_routes(service, "qido", _search_endpoints(Searches(service, objects))),
+        *_routes(service, "wado", _retrieval_endpoints(service, objects)),
     ]
     # everything else below the prefix is ours to refuse: it must not fall through to a page
     return [Mount(PREFIX, routes=[*routes, Mount("/", app=PlainTextResponse("not found\n", 404))])]
@@ -72,13 +78,10 @@ def _retrieval_endpoints(service: Service, objects: SpoolObjects) -> dict[str, E
     }
 
 
-def _gets(service: Service, endpoints: dict[str, Endpoint]) -> list[BaseRoute]:
+def _routes(
+    service: Service, name: str, endpoints: dict[str, Endpoint], method: str = "GET"
+) -> list[BaseRoute]:
     return [
-        Route(path, answering(service, endpoint), methods=["GET"]) for path, endpoint in endpoints.items()
-    ]
-
-
-def _posts(service: Service, endpoints: dict[str, Endpoint]) -> list[BaseRoute]:
-    return [
-        Route(path, answering(service, endpoint), methods=["POST"]) for path, endpoint in endpoints.items()
+        Route(path, answering(service, name, endpoint), methods=[method])
+        for path, endpoint in endpoints.items()
     ]

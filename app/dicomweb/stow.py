@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -23,15 +25,23 @@ from app.domain.errors import DatabaseUnavailable
 from app.domain.identifiers import is_uid
 from app.services.intake import record_quarantine
 from app.ui.routes.answers import now, source_of
+from pacs_bridge.carried_studies import CarriedStudies
 from pacs_bridge.errors import CANNOT_UNDERSTAND
 from pacs_bridge.received import AssociationFacts
 from pacs_bridge.sink import InstanceSink
 from pacs_bridge.spool_types import Disposition, StoreOutcome
 
 MOST_AT_A_TIME = 8
-SILENCE_SECONDS = 60.0
 _FEED_BYTES = 1 << 20
 _LARGEST_REASONABLE_HEADER = 4096
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that a sender has: between two pieces of a body, and for all of it."""
+
+    silence: float = 60.0
+    whole: float = 3600.0
 
 
 class Stow:
@@ -43,11 +53,19 @@ class Stow:
         Room and callers.
     sink
         The sink of a spool that was joined.
+    workplace
+        Folder of unfinished files of this process in that spool.
+    patience
+        How long a sender may take: it holds a place and its studies open meanwhile.
     """
 
-    def __init__(self, service: Service, sink: InstanceSink) -> None:
+    def __init__(
+        self, service: Service, sink: InstanceSink, workplace: Path, patience: Patience | None = None
+    ) -> None:
         self._service = service
+        self._patience = patience or Patience()
         self._sink = sink
+        self._workplace = workplace
         self._running = 0
 
     async def store(self, request: Request) -> Response:
@@ -69,7 +87,8 @@ class Stow:
             facts = AssociationFacts(
                 f"stow-{secrets.token_hex(8)}", caller.title, CALLED_TITLE, source_of(request)
             )
-            return await self._receive(request, _Taker(self._sink, facts, study_uid), boundary, largest)
+            taker = _Taker(self._sink, facts, study_uid, CarriedStudies(self._workplace))
+            return await self._receive(request, taker, boundary, largest)
         finally:
             self._running -= 1
 
@@ -81,7 +100,7 @@ class Stow:
     async def _receive(self, request: Request, taker: _Taker, boundary: str, largest: int) -> Response:
         parts = PartStream(boundary, taker, largest=largest)
         try:
-            async for chunk in _chunks(request):
+            async for chunk in _chunks(request, self._patience):
                 await run_in_threadpool(parts.feed, chunk)
             parts.finish()
         finally:
@@ -122,18 +141,21 @@ class Stow:
 class _Taker:
     """Takes the parts of one request."""
 
-    def __init__(self, sink: InstanceSink, facts: AssociationFacts, study_uid: str) -> None:
+    def __init__(
+        self, sink: InstanceSink, facts: AssociationFacts, study_uid: str, carried: CarriedStudies
+    ) -> None:
         self.facts = facts
         self.outcomes: list[PartOutcome] = []
         self._sink = sink
         self._study_uid = study_uid
+        self._carried = carried
         self._current: IncomingInstance | None = None
 
     def begin(self, media: MediaRange) -> None:
         """Start a part."""
         self._current = None
         if media.name == DICOM:
-            self._current = IncomingInstance(self._sink, self.facts, self._study_uid)
+            self._current = IncomingInstance(self._sink, self.facts, self._study_uid, self._carried.carry)
 
     def write(self, data: bytes) -> None:
         """Take the next bytes of it."""
@@ -150,22 +172,24 @@ class _Taker:
             self.outcomes.append(PartOutcome(StoreOutcome(CANNOT_UNDERSTAND, Disposition.REFUSED, reason)))
 
     def close(self) -> None:
-        """Forget a part that has not ended."""
+        """Forget a part that has not ended; the request carries no study any more."""
         if self._current is not None:
             self._current.discard()
+        self._carried.close()
 
 
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """Yield the body in pieces worth a thread; a sender that falls silent is hung up on."""
-    gathered = bytearray()
+async def _chunks(request: Request, patience: Patience) -> AsyncIterator[bytes]:
+    """Yield the body in pieces worth a thread; a sender that falls silent or never ends is hung up on."""
+    gathered, clock = bytearray(), asyncio.get_running_loop().time
+    end = clock() + patience.whole
     stream = request.stream()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), SILENCE_SECONDS)
+            chunk = await asyncio.wait_for(anext(stream), min(patience.silence, end - clock()))
         except StopAsyncIteration:
             break
         except TimeoutError:
-            raise BadRequest("the sender has fallen silent") from None
+            raise BadRequest("the sender has fallen silent, or takes too long") from None
         except ClientDisconnect:
             raise BadRequest("the sender has hung up") from None
         gathered += chunk

@@ -24,6 +24,7 @@ class Key(StrEnum):
     SERIES_UID = "SeriesInstanceUID"
     SOP_UID = "SOPInstanceUID"
     SOP_CLASS = "SOPClassUID"
+    STUDY_ID = "StudyID"
     STUDY_DATE = "StudyDate"
     STUDY_TIME = "StudyTime"
     STUDY_DESCRIPTION = "StudyDescription"
@@ -36,6 +37,7 @@ class Key(StrEnum):
     BIRTH_DATE = "PatientBirthDate"
     SEX = "PatientSex"
     MODALITY = "Modality"
+    SERIES_NUMBER = "SeriesNumber"
     INSTANCE_NUMBER = "InstanceNumber"
 
 

@@ -40,6 +40,7 @@ class ReceivedInstance:
     size: int
     received_at: datetime
     modality: str = ""
+    series_number: int | None = None
     instance_number: int | None = None
     rows: int | None = None
     columns: int | None = None
@@ -49,6 +50,7 @@ class ReceivedInstance:
     birth_date: str = ""
     sex: str = ""
     accession_number: str = ""
+    study_id: str = ""
     study_date: str = ""
     study_time: str = ""
     description: str = ""
@@ -135,7 +137,7 @@ def fit_for_database(received: ReceivedInstance) -> ReceivedInstance:
         value = getattr(received, field.name)
         if isinstance(value, str):
             changes[field.name] = clean_value(value)
-        elif field.name in {"instance_number", "rows", "columns"} and value is not None:
+        elif field.name in {"series_number", "instance_number", "rows", "columns"} and value is not None:
             changes[field.name] = value if -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER else None
     return replace(received, **changes)  # type: ignore[arg-type]
 

@@ -79,6 +79,12 @@ METRICS: Mapping[str, MetricPlan] = {
         MetricPlan("janus_med_pixel_cache_bytes", _G, "Pixels in memory of the reading room"),
         MetricPlan("janus_med_logins", _C, "Log-ins by outcome", ("outcome",)),
         MetricPlan("janus_med_pixel_requests", _C, "Images asked for by HTTP status", ("status",)),
+        MetricPlan(
+            "janus_med_dicomweb_requests",
+            _C,
+            "DICOMweb requests by service and HTTP status",
+            ("service", "status"),
+        ),
     )
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,10 @@ _COLUMNS: dict[Key, Any] = {
     Key.SERIES_UID: InstanceRow.series_uid,
     Key.SOP_UID: InstanceRow.sop_uid,
     Key.SOP_CLASS: InstanceRow.sop_class_uid,
+    Key.STUDY_ID: StudyRow.study_id,
     Key.STUDY_DATE: StudyRow.study_date,
-    Key.STUDY_TIME: StudyRow.study_time,
+    # its fraction's point has no weight in other collations; dates are digits, alike in all, and indexed
+    Key.STUDY_TIME: StudyRow.study_time.collate("C"),
     Key.STUDY_DESCRIPTION: StudyRow.description,
     Key.ACCESSION_NUMBER: StudyRow.accession_number,
     Key.REFERRING_PHYSICIAN: StudyRow.referring_physician,
@@ -27,6 +30,11 @@ _COLUMNS: dict[Key, Any] = {
     Key.SEX: PatientRow.sex,
     Key.MODALITY: InstanceRow.modality,
 }
+_INTEGERS: dict[Key, Any] = {
+    Key.SERIES_NUMBER: InstanceRow.series_number,
+    Key.INSTANCE_NUMBER: InstanceRow.instance_number,
+}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,11}")
 # person names compare without case (PS3.4 C.2.2.2.1)
 _NAMES = frozenset({Key.PATIENT_NAME, Key.REFERRING_PHYSICIAN})
 _LARGEST_INTEGER = 2**31 - 1
@@ -41,8 +49,8 @@ def _condition(key: Key, match: Match) -> ColumnElement[bool]:
     if key is Key.MODALITIES_IN_STUDY:
         held = select(InstanceRow.sop_uid).where(InstanceRow.study_uid == StudyRow.study_uid)
         return held.where(_compare(InstanceRow.modality, match)).correlate(StudyRow).exists()
-    if key is Key.INSTANCE_NUMBER:
-        return _equals_number(match)
+    if key in _INTEGERS:
+        return _equals_number(_INTEGERS[key], match)
     return _compare(_COLUMNS[key], match, is_name=key in _NAMES)
 
 
@@ -64,20 +72,21 @@ def _between(column: Any, first: str, last: str) -> ColumnElement[bool]:
 
     An absent value (empty) is in no range.
     """
-    ordered = column.collate("C")
     bounds: list[ColumnElement[bool]] = [column != ""]
     if first:
-        bounds.append(ordered >= first)
+        bounds.append(column >= first)
     if last:
-        bounds.append(or_(ordered <= last, column.startswith(last, autoescape=True)))
+        bounds.append(or_(column <= last, column.startswith(last, autoescape=True)))
     return and_(*bounds)
 
 
-def _equals_number(match: Match) -> ColumnElement[bool]:
+def _equals_number(column: Any, match: Match) -> ColumnElement[bool]:
     if not isinstance(match, OneOf):
         return false()
-    numbers = [int(value) for value in match.values if value.lstrip("-").isdigit()]
-    return InstanceRow.instance_number.in_([n for n in numbers if abs(n) <= _LARGEST_INTEGER])
+    # an integer string has at most 12 characters (PS3.5 table 6.2-1)
+    numbers = [int(value) for value in match.values if _INTEGER.fullmatch(value)]
+    found: ColumnElement[bool] = column.in_([n for n in numbers if abs(n) <= _LARGEST_INTEGER])
+    return found
 
 
 def _as_like(pattern: str) -> str:

@@ -77,10 +77,13 @@ class StudyRow(Base):
     __table_args__ = (
         Index("studies_worklist", "state", "priority", "received_at"),
         Index("studies_accession", "accession_number"),
+        Index("studies_study_id", "study_id"),
+        Index("studies_study_date", "study_date"),
     )
     study_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
     patient_row_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
     accession_number: Mapped[str]
+    study_id: Mapped[str] = mapped_column(default="", server_default="")
     study_date: Mapped[str]
     study_time: Mapped[str]
     description: Mapped[str]
@@ -111,6 +114,7 @@ class InstanceRow(Base):
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
     modality: Mapped[str]
+    series_number: Mapped[int | None]
     instance_number: Mapped[int | None]
     rows: Mapped[int | None]
     columns: Mapped[int | None]

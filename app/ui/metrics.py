@@ -27,12 +27,15 @@ class RoomMetrics:
         Log-ins by outcome: ``success``, ``failure``.
     pixel_requests
         Images asked for, by HTTP status.
+    dicomweb_requests
+        DICOMweb requests by service (``stow``, ``qido``, ``wado``) and HTTP status.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.logins = self._counter("janus_med_logins")
         self.pixel_requests = self._counter("janus_med_pixel_requests")
+        self.dicomweb_requests = self._counter("janus_med_dicomweb_requests")
 
     def watch(self, room: Room) -> None:
         """Add what stands in the database and the spool of `room`, read at every scrape."""

@@ -25,6 +25,7 @@ from app.workers.listener_counts import CountedEvents
 from app.workers.ports import is_loopback, require_free
 from app.workers.study_rules import StudyRules
 from pacs_bridge.admission import Peer
+from pacs_bridge.carried_studies import carried_beside
 from pacs_bridge.commitment_loop import CommitmentLoop
 from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.durable import FreeSpaceFloor
@@ -85,7 +86,7 @@ def listen(settings: Settings) -> None:
         spool=spool,
         audit=audit,
         connect=lambda: _connect(settings),
-        open_studies=listener.open_studies,
+        open_studies=lambda: listener.open_studies() | carried_beside(spool.layout.temp),
         quiet_seconds=settings.quiet_seconds,
         with_priors=settings.archive is not None,
         rules=StudyRules(settings.rules_path, settings.rule_targets, spool.open_object),

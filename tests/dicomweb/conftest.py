@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import uvicorn
+from psycopg import sql
 from pydicom.data import get_testdata_file
 from starlette.applications import Starlette
 
@@ -31,6 +33,7 @@ from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
 from pacs_bridge import FreeSpaceFloor, Spool
 from tests.dicomweb.bodies import multipart
+from tests.postgres import Database
 from tests.ui import seed
 
 TOKENS = {"modality": "store-only-token", "viewer": "read-only-token", "both": "read-and-store-token"}
@@ -65,12 +68,15 @@ class Site:
     ----------
     spool
         The receiving process's own, which intake reads.
+    heard
+        Number of events in the audit log, which is never emptied, when the test began.
     """
 
     room: Room
     spool: Spool
     origin: str
     sessions: list[httpx.Client] = field(default_factory=list)
+    heard: int = 0
 
     @property
     def store(self) -> Store:
@@ -83,7 +89,8 @@ class Site:
     def client(self, token: str = "both", **headers: str) -> httpx.Client:
         """A client with a bearer token; without one for an empty name."""
         given = {"Authorization": f"Bearer {TOKENS[token]}"} if token else {}
-        client = httpx.Client(base_url=self.url, headers=given | headers, timeout=60)
+        # no TLS here, and reading the certificates of the machine takes longer than most tests
+        client = httpx.Client(base_url=self.url, headers=given | headers, timeout=60, verify=False)
         self.sessions.append(client)
         return client
 
@@ -112,9 +119,20 @@ class Site:
         loop.step()  # what the first one indexed is quiet now
 
     def events(self) -> list[AuditEntry]:
-        """The audit log."""
+        """What the audit log holds since the test began."""
         with self.store.begin() as tx:
-            return list(tx.audit.stream(AuditFilter()))
+            return list(tx.audit.stream(AuditFilter()))[self.heard :]
+
+    def begin(self) -> None:
+        """Start a test."""
+        self.heard = 0
+        self.heard = len(self.events())
+
+    def hang_up(self) -> None:
+        """Close the clients of a test."""
+        for client in self.sessions:
+            client.close()
+        self.sessions.clear()
 
 
 @pytest.fixture(scope="session")
@@ -124,25 +142,41 @@ def decoder() -> Iterator[DecoderProcess]:
     process.close()
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, dicomweb=True, dicomweb_clients=clients(), free_space_floor_gb=0.0)
-
-
-@pytest.fixture
-def site(store: Store, decoder: DecoderProcess, settings: Settings) -> Iterator[Site]:
-    """A running server with people and machines that may call it."""
+@pytest.fixture(scope="module")
+def running(
+    module_database: Database, decoder: DecoderProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """A running server with people and machines that may call it; one for all tests of a module."""
+    store, data_dir = module_database.store, tmp_path_factory.mktemp("site")
+    settings = Settings(data_dir=data_dir, dicomweb=True, dicomweb_clients=clients(), free_space_floor_gb=0.0)
     spool = Spool(settings.spool_dir, floor=FreeSpaceFloor(size=0))
     spool.recover()
     seed.add_people(store, now=datetime.now(UTC))
     room = Room(store, settings, PixelCache(settings.spool_dir / "objects", decoder))
     app = Starlette(routes=dicomweb_routes(room), middleware=room_middleware(room))
     with serving(app) as origin:
-        found = Site(room, spool, origin)
-        yield found
-        for client in found.sessions:
-            client.close()
+        yield Site(room, spool, origin)
     spool.close()
+
+
+@pytest.fixture
+def site(running: Site, module_database: Database) -> Iterator[Site]:
+    """The module's server with an empty spool and no studies."""
+    _empty(running.spool)
+    with psycopg.connect(module_database.owner) as connection:
+        for table in ("quarantine", "instances", "studies", "patients", "sessions"):
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+        connection.execute("UPDATE users SET failed_attempts = 0, locked_until = NULL")
+    running.begin()
+    yield running
+    running.hang_up()
+
+
+def _empty(spool: Spool) -> None:
+    layout = spool.layout
+    for tree in (layout.objects, layout.records, layout.quarantine, layout.incoming):
+        for path in list(tree.rglob("*.dcm")) + list(tree.rglob("*.json")):
+            path.unlink()
 
 
 class serving:
@@ -150,8 +184,11 @@ class serving:
 
     def __init__(self, app: Starlette) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
 
     def __enter__(self) -> str:
         self._thread.start()

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 from app.dicomweb.caller import is_private_path
 from app.settings import Settings
 from app.ui.csrf import CSRF_HEADER, SESSION_COOKIE, csrf_token
-from tests.dicomweb.bodies import multipart
+from tests.dicomweb.bodies import changed, multipart
 from tests.dicomweb.conftest import Site
 from tests.ui import seed
 
@@ -131,8 +132,8 @@ def test_credentials_are_taken_over_tls_or_on_this_machine(host: str, tls: bool,
 def test_retrieval_is_recorded_once_a_quarter_of_an_hour_and_search_without_values(
     site: Site, ct_slice: Path
 ) -> None:
-    site.have(ct_slice)
-    study = str(dcmread(ct_slice).StudyInstanceUID)
+    study = generate_uid()  # one that no other test has retrieved
+    site.have(changed(ct_slice, StudyInstanceUID=study))
     client = site.client("viewer")
     for path in ("", "/metadata", ""):
         assert client.get(f"/studies/{study}{path}").status_code == 200

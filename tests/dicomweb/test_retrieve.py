@@ -1,7 +1,7 @@
 """WADO-RS, and the whole round trip with an independent client (dicomweb-client).
 
 Covered: byte-identical retrieval, re-encoding, metadata, frames, pictures, 404 and 406.
-Not covered: video, palettes, big-endian frames.
+Not covered: video; frames and bulk data (`test_frames.py`), pictures in detail (`test_rendered.py`).
 """
 
 from __future__ import annotations

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import io
 import socket
+from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from pydicom import dcmread
+from starlette.applications import Starlette
 
+from app.dicomweb.routes import dicomweb_routes
+from app.dicomweb.stow import Patience
 from app.domain.study import StudyState
+from pacs_bridge.durable import FreeSpaceFloor
 from tests.dicomweb.bodies import changed, content_of, copy_of, data_set_of, multipart
-from tests.dicomweb.conftest import JSON, Site, sample
+from tests.dicomweb.conftest import JSON, Site, sample, serving
 from tests.workers.conftest import wait_until
 
 FAILED, STORED, OTHER = "00081198", "00081199", "0008119A"
@@ -159,7 +166,7 @@ def test_part_of_another_media_type_is_a_failure(site: Site, ct_slice: Path) -> 
         ('multipart/related; type="application/dicom+json"; boundary="b"', 415),
         ('multipart/related; type="application/dicom"', 400),
         ('multipart/related; type="application/dicom"; boundary=""', 400),
-        (f'multipart/related; type="application/dicom"; boundary="{"b" * 71}"', 400),
+        (f'multipart/related; type="application/dicom"; boundary="{"b" * 201}"', 400),
         ('multipart/related; type="application/dicom"; boundary="other"', 400),
     ],
 )
@@ -170,6 +177,10 @@ def test_wrong_content_type_or_boundary_is_refused(
     answer = site.client().post("/studies", content=content, headers=JSON | {"Content-Type": content_type})
     assert answer.status_code == status
     assert site.spool.incoming() == []
+
+
+def test_boundary_longer_than_the_standard_s_is_taken(site: Site, ct_slice: Path) -> None:
+    assert site.stow(ct_slice, boundary="o" * 73).status_code == 200  # as Orthanc makes them
 
 
 @pytest.mark.parametrize("cut", [1, 30, 5000, 39_000])
@@ -229,8 +240,52 @@ def test_large_instance_goes_through_a_file_and_sender_that_hangs_up_leaves_noth
     assert left_in_temp(site) == []
 
 
+@pytest.mark.parametrize("patience", [Patience(silence=0.2), Patience(whole=0.5)], ids=["silent", "endless"])
+def test_sender_that_never_ends_is_hung_up_on_and_what_was_complete_stays(
+    site: Site, ct_slice: Path, patience: Patience
+) -> None:
+    content, content_type = multipart([ct_slice, *[copy_of(ct_slice)] * 30], end=False)
+    app = Starlette(routes=dicomweb_routes(site.room, patience=patience))
+    with (
+        serving(app) as origin,
+        socket.create_connection(("127.0.0.1", int(origin.rpartition(":")[2])), timeout=30) as peer,
+    ):
+        head = (
+            "POST /dicomweb/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer store-only-token\r\n"
+            f"Content-Type: {content_type}\r\nContent-Length: {2 * len(content)}\r\n\r\n"
+        )
+        peer.sendall(head.encode() + content)
+        if patience.silence > 1:
+            peer.settimeout(0.1)
+            answer = drip(peer)
+        else:
+            answer = peer.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert len(site.spool.incoming()) == 2
+    assert left_in_temp(site) == []
+
+
+def drip(peer: socket.socket) -> bytes:
+    """Send a byte now and then until there is an answer."""
+    while True:
+        try:
+            return peer.recv(4096)
+        except TimeoutError:
+            peer.sendall(b"x")
+
+
+@pytest.fixture
+def small_requests(site: Site) -> Iterator[None]:
+    """Requests of at most 1 MB; the settings are frozen on purpose, so this is no ordinary assignment."""
+    settings = site.room.settings
+    before = settings.dicomweb_largest_request_mb
+    object.__setattr__(settings, "dicomweb_largest_request_mb", 1)
+    yield
+    object.__setattr__(settings, "dicomweb_largest_request_mb", before)
+
+
+@pytest.mark.usefixtures("small_requests")
 def test_request_past_its_limit_is_refused_whether_it_says_so_or_not(site: Site, ct_slice: Path) -> None:
-    object.__setattr__(site.room.settings, "dicomweb_largest_request_mb", 1)
     content, content_type = multipart([ct_slice] * 40)
     headers = {"Content-Type": content_type}
     assert site.client().post("/studies", content=content, headers=headers).status_code == 413
@@ -240,25 +295,34 @@ def test_request_past_its_limit_is_refused_whether_it_says_so_or_not(site: Site,
 
 
 @pytest.mark.covers("L6")
-def test_full_disk_is_said_so_that_the_sender_tries_again(site: Site, ct_slice: Path, tmp_path: Path) -> None:
-    from starlette.applications import Starlette
+def test_full_disk_is_said_so_that_the_sender_tries_again_and_nothing_stays(
+    site: Site, ct_slice: Path, chest_radiograph: Path
+) -> None:
+    free = [0]
+    Usage = namedtuple("Usage", "total used free")
+    floor = FreeSpaceFloor(usage=lambda _: Usage(10**12, 10**12 - free[0], free[0]))
+    app = Starlette(routes=dicomweb_routes(site.room, floor=floor))
+    with serving(app) as origin:
 
-    from app.dicomweb.routes import dicomweb_routes
-    from app.ui.room import Room
-    from tests.dicomweb.conftest import serving
+        def stow(*files: Path | bytes) -> httpx.Response:
+            content, content_type = multipart(files)
+            headers = JSON | {"Content-Type": content_type}
+            return site.client().post(f"{origin}/dicomweb/studies", content=content, headers=headers)
 
-    poor = site.room.settings.model_copy(update={"free_space_floor_gb": 1e9, "data_dir": tmp_path / "poor"})
-    poor.data_dir.mkdir()
-    room = Room(site.store, poor, site.room.pixels)
-    with serving(Starlette(routes=dicomweb_routes(room))) as origin:
-        content, content_type = multipart([ct_slice])
-        answer = site.client().post(
-            f"{origin}/dicomweb/studies", content=content, headers=JSON | {"Content-Type": content_type}
-        )
-    # the floor is a tenth of the disk at most: the machine's own disk decides
-    if answer.status_code == 503:
-        assert reasons(answer.json()) == [0xA700]
+        # one that fits into memory, and one that wants a file while it arrives
+        answer = stow(ct_slice, chest_radiograph)
+        assert (answer.status_code, reasons(answer.json())) == (503, [0xA700, 0xA700])
         assert "retry-after" in answer.headers
+        assert site.spool.incoming() == []
+        assert site.spool.quarantined() == []
+        assert left_in_temp(site) == []
+        free[0] = 10**11
+        assert stow(ct_slice).status_code == 200
+        free[0] = 0
+        answer = stow(ct_slice, copy_of(ct_slice))
+        assert answer.status_code == 202  # what is here needs no space
+        assert reasons(answer.json()) == [0xA700]
+    assert len(site.spool.incoming()) == 1
 
 
 def test_answer_in_another_form_is_not_made(site: Site, ct_slice: Path) -> None:

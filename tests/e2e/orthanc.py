@@ -45,6 +45,11 @@ class Orthanc:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read())
 
+    def delete(self, path: str) -> None:
+        """Delete something that its REST interface names."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", method="DELETE")
+        urllib.request.urlopen(request, timeout=20).close()
+
     def reports(self) -> list[bytes]:
         """Return the files of all structured reports that it holds."""
         every: list[Any] = [
