@@ -29,6 +29,8 @@ class ReceivedInstance:
         Network address of the sender.
     requested_priority
         Requested Procedure Priority (PS3.4 Table K.6-1a): ``STAT``, ``HIGH``, ``ROUTINE`` ... or empty.
+    expected_count
+        Number of Study Related Instances (0020,1208); None when the sender does not say.
     """
 
     sop_uid: str
@@ -59,6 +61,7 @@ class ReceivedInstance:
     source: str = ""
     association_id: str = ""
     requested_priority: str = ""
+    expected_count: int | None = None
 
     @property
     def patient(self) -> Patient:
@@ -135,7 +138,7 @@ def fit_for_database(received: ReceivedInstance) -> ReceivedInstance:
         value = getattr(received, field.name)
         if isinstance(value, str):
             changes[field.name] = clean_value(value)
-        elif field.name in {"instance_number", "rows", "columns"} and value is not None:
+        elif field.name in {"instance_number", "rows", "columns", "expected_count"} and value is not None:
             changes[field.name] = value if -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER else None
     return replace(received, **changes)  # type: ignore[arg-type]
 
