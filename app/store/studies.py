@@ -100,7 +100,7 @@ class Studies:
         return returned.first() is not None
 
     def save(self, study: Study) -> None:
-        """Write what changes in the life of a study: state, revision, priority, modality, count, routing, times."""
+        """Write what changes in the life of a study: state, revision, priority, modality, counts, times."""
         row = self._session.get(StudyRow, study.study_uid)
         if row is None:
             raise NotFound(f"there is no study {study.study_uid}")
