@@ -1,8 +1,8 @@
 """The spool: where an acknowledged instance is durable before its sender hears of it.
 
 Order of one `Spool.store`: object and record written and fsynced under temporary names, object renamed to its
-digest, record linked under its UID, fsync of the object's folder, then of the record's, entry for intake, and
-only then 0x0000. See `spool_layout` for what lies where.
+digest, record linked under its UID, fsync of both folders beside each other, entry for intake, and only then
+0x0000. See `spool_layout` for what lies where.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pacs_bridge.data_set_bytes import Part
-from pacs_bridge.durable import FreeSpaceFloor, lock_file, sync_folder
+from pacs_bridge.durable import FreeSpaceFloor, lock_file
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
@@ -280,8 +280,8 @@ class Spool:
     def _confirm(self, known: Record, target: Path) -> StoreOutcome:
         """Make sure that what another thread may be finishing right now is durable, then say success."""
         assert known.header is not None
-        sync_folder(target.parent)
-        self.layout.sync_record(known.header.sop_instance_uid)
+        record = self.layout.record_path(known.header.sop_instance_uid)
+        self.layout.sync_both(target.parent, record.parent)
         note_asked_again(self.layout, known.header.sop_instance_uid)
         mark_finished(target)
         self.layout.hand_over(known)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,7 +112,7 @@ class SpoolLayout:
         if content.part is None:
             path = temporary_name(self.temp, ".part")
             with content.view() as data:
-                write_new_file(path, b"".join((instance.head.encode(), data)))
+                write_new_file(path, instance.head.encode(), data)
             return path
         content.part.file.flush()
         os.fsync(content.part.file.fileno())
@@ -127,8 +127,8 @@ class SpoolLayout:
     def publish(self, file: Path, target: Path, prepared: Future[Path], path: Path) -> bool:
         """Give object and record their names, durably; False when the record's name is taken.
 
-        Both names are there before the first folder is synced, so a journal writes them at once. The record
-        becomes durable last.
+        Both names are there before a folder is synced, and both folders are synced at once: a journal writes
+        them in one go, and one flush of the disk is waited for instead of two.
         """
         try:
             temporary = prepared.result()
@@ -141,9 +141,17 @@ class SpoolLayout:
             added = link_once(temporary, path)
         finally:
             remove_quietly(temporary)
-        sync_folder(target.parent)
-        sync_folder(path.parent)
+        self.sync_both(target.parent, path.parent)
         return added
+
+    def sync_both(self, first: Path, second: Path) -> None:
+        """Make the names in two folders durable, beside each other."""
+        other = self._writers.submit(sync_folder, second)
+        try:
+            sync_folder(first)
+        finally:
+            wait([other])
+        other.result()
 
     def prepare_record(self, record: Record) -> Path:
         """Bring a record to the disk under a temporary name."""
@@ -163,10 +171,6 @@ class SpoolLayout:
     def add_record(self, record: Record, path: Path) -> bool:
         """Make a record under its final name, durably; False when there is one already."""
         return self.publish_record(self.prepare_record(record), path)
-
-    def sync_record(self, sop_instance_uid: str) -> None:
-        """Make a record durable that another thread may just have published."""
-        sync_folder(self.record_path(sop_instance_uid).parent)
 
     def hand_over(self, record: Record) -> None:
         """Put a record in front of intake, unless it was indexed or is there already."""
