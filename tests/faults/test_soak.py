@@ -1,6 +1,6 @@
 """A long day in short: connections of every kind and stores, and the listener keeps its size (T09).
 
-Covered: memory, threads and descriptors of the receiving process under C-ECHO, C-STORE, aborts, lost
+Covered: memory, threads and descriptors of the receiving process under C-STORE, releases, lost
 connections and noise. Not covered: intake and the database beside it. `JANUS_MED_SOAK_SECONDS` prolongs it,
 at 20 connections a second: 1,800 or more for a release.
 """
@@ -11,6 +11,7 @@ import json
 import os
 import random
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -20,32 +21,45 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.bridge.peers import RawPeer, association, encode, p_data, radiograph, store, store_command
+from tests.bridge.peers import RawPeer, encode, p_data, radiograph, store_command
 from tests.conftest import ROOT
 
 SECONDS = float(os.environ.get("JANUS_MED_SOAK_SECONDS", "8"))
 PAUSE = 0.05 if "JANUS_MED_SOAK_SECONDS" in os.environ else 0.0
 WARM_UP = 120
+RELEASE = struct.pack(">BBL", 5, 0, 4) + bytes(4)
+STATUS_SUCCESS = struct.pack("<HHLH", 0x0000, 0x0900, 2, 0x0000)
 
 
-def echo(port: int, rng: random.Random) -> int:
-    with association(port) as assoc:
-        assert assoc.send_c_echo().Status == 0x0000
+def connect(port: int) -> RawPeer:
+    peer = RawPeer.connect(port)
+    assert peer.associate() == b"\x02"
+    return peer
+
+
+def release(peer: RawPeer) -> None:
+    peer.send(RELEASE)
+    assert peer.receive_pdu()[:1] == b"\x06"
+    peer.close()
+
+
+def come_and_go(port: int, rng: random.Random) -> int:
+    release(connect(port))
     return 0
 
 
 def send(port: int, rng: random.Random) -> int:
-    count = rng.randint(1, 10)
-    with association(port) as assoc:
-        for _ in range(count):
-            dataset = radiograph(side=rng.choice([8, 64, 128]))
-            assert store(assoc, encode(dataset), dataset.SOPInstanceUID) == 0x0000
+    count, peer = rng.randint(1, 10), connect(port)
+    for _ in range(count):
+        dataset = radiograph(side=rng.choice([8, 64, 128]))
+        peer.send(p_data(3, store_command(dataset.SOPInstanceUID)) + p_data(2, encode(dataset)))
+        assert STATUS_SUCCESS in peer.receive_pdu()
+    release(peer)
     return count
 
 
 def leave_in_the_middle(port: int, rng: random.Random) -> int:
-    peer = RawPeer.connect(port)
-    assert peer.associate() == b"\x02"
+    peer = connect(port)
     peer.send(p_data(3, store_command("1.2.3")) + p_data(0, bytes(rng.randint(0, 100_000))))
     peer.close()
     return 0
@@ -70,7 +84,7 @@ def be_refused(port: int, rng: random.Random) -> int:
     return 0
 
 
-VISITS = (echo, send, leave_in_the_middle, say_noise, say_nothing, be_refused)
+VISITS = (come_and_go, send, leave_in_the_middle, say_noise, say_nothing, be_refused)
 
 
 def settled(process: psutil.Process) -> tuple[int, int, float]:
