@@ -1,7 +1,8 @@
 """What the listener process makes of its settings: titles, ports, TLS and processes.
 
-Covered: a second called AE title and TLS alone, from the settings to an association with the running process;
-which combinations are refused. Not covered: the TLS profile itself (tests/bridge/test_tls_profile).
+Covered: the announced number of instances on its way to intake; a second called AE title and TLS alone, from
+the settings to an association with the running process; which combinations are refused. Not covered: the TLS
+profile itself (tests/bridge/test_tls_profile).
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from app.domain.errors import ConfigurationError
 from app.settings import Settings
 from app.store.engine import open_store
 from app.store.migrate import upgrade
+from app.workers.intake_loop import as_received
 from app.workers.listen import listener_config, receiving_processes
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import AssociationRejected
+from pacs_bridge.spool import Spool
 from pacs_bridge.store_scu import echo, send_instances
 from pacs_bridge.tls import TlsFiles
+from tests.bridge.conftest import NO_FLOOR, put
+from tests.bridge.peers import radiograph
 from tests.workers.conftest import wait_until
 from tests.workers.processes import Process, free_port, system_settings
 
@@ -81,6 +86,14 @@ def test_tls_stands_beside_plain_dicom_or_alone() -> None:
     assert (alone.port, alone.tls_port, alone.address) == (2762, None, "0.0.0.0")
     assert alone.tls == beside.tls
     assert listener_config(Settings(dicom_port=104)).tls is None
+
+
+@pytest.mark.covers("L11")
+def test_the_announced_number_of_instances_reaches_intake(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", floor=NO_FLOOR)
+    put(spool, radiograph(NumberOfStudyRelatedInstances=7))
+    (spooled,) = spool.incoming()
+    assert as_received(spooled).expected_count == 7
 
 
 @pytest.mark.slow
