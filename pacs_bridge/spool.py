@@ -8,7 +8,6 @@ digest, record linked under its UID, fsync of both folders beside each other, en
 from __future__ import annotations
 
 import heapq
-import logging
 import os
 import time
 from dataclasses import replace
@@ -27,14 +26,13 @@ from pacs_bridge.spool_layout import (
     files_below,
     mark_finished,
     place_object,
+    read_entry,
     read_record,
     remove_quietly,
 )
 from pacs_bridge.spool_record import Record
 from pacs_bridge.spool_types import Disposition, QuarantinedInstance, SpooledInstance, StoreOutcome
 from pacs_bridge.workplace import take_workplace
-
-LOGGER = logging.getLogger(__name__)
 
 
 class Spool:
@@ -168,7 +166,7 @@ class Spool:
     def incoming(self, limit: int = 1000) -> list[SpooledInstance]:
         """Return instances that were not indexed yet, oldest first."""
         names = heapq.nsmallest(limit, os.listdir(self.layout.incoming))
-        found = [self._spooled(self.layout.incoming / name) for name in names]
+        found = [read_entry(self.layout, self.layout.incoming / name) for name in names]
         return [instance for instance in found if instance is not None]
 
     def indexed(self, instance: SpooledInstance) -> None:
@@ -296,21 +294,3 @@ class Spool:
         )
         if read_record(self.layout.quarantine_path(record.digest).with_suffix(".json")) is None:
             self.layout.set_aside(self._finish(instance), record)
-
-    def _spooled(self, entry: Path) -> SpooledInstance | None:
-        try:
-            record = read_record(entry)
-        except ValueError:
-            LOGGER.exception("spool_record_damaged", extra={"entry": entry.name})
-            return None
-        if record is None or record.header is None:
-            return None
-        return SpooledInstance(
-            header=record.header,
-            association=record.association,
-            received_at=record.received_at,
-            digest=record.digest,
-            size=record.size,
-            path=self.layout.object_path(record.digest),
-            entry=entry,
-        )

@@ -19,6 +19,7 @@ janitor needs no more than the names and modes to find what a crash left half do
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -37,7 +38,9 @@ from pacs_bridge.durable import (
 )
 from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.spool_record import Record, index_key
+from pacs_bridge.spool_types import SpooledInstance
 
+LOGGER = logging.getLogger(__name__)
 WRITERS = 16
 _FANOUT = [f"{i:02x}" for i in range(256)]
 
@@ -214,6 +217,26 @@ def read_record(path: Path) -> Record | None:
         return Record.decode(path.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def read_entry(layout: SpoolLayout, entry: Path) -> SpooledInstance | None:
+    """Return the instance of a hand-over entry; None when intake has taken it meanwhile, or it is damaged."""
+    try:
+        record = read_record(entry)
+    except ValueError:
+        LOGGER.exception("spool_record_damaged", extra={"entry": entry.name})
+        return None
+    if record is None or record.header is None:
+        return None
+    return SpooledInstance(
+        header=record.header,
+        association=record.association,
+        received_at=record.received_at,
+        digest=record.digest,
+        size=record.size,
+        path=layout.object_path(record.digest),
+        entry=entry,
+    )
 
 
 def files_below(tree: Path, suffix: str) -> Iterator[os.DirEntry[str]]:
