@@ -107,13 +107,15 @@ class DataSetBytes:
                 yield buffer.toreadonly()
             return
         self.part.file.flush()
-        with (
-            self.part.path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as whole,
-            whole[self.part.head_length :] as body,
-        ):
-            yield body
+        with self.part.path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with memoryview(mapped) as whole, whole[self.part.head_length :] as body:
+                yield body
+        finally:
+            # an error on its way out refers to the bytes in its traceback: the mapping then ends with it
+            with suppress(BufferError):
+                mapped.close()
 
     def discard(self) -> None:
         """Forget the bytes; a part file is removed. Safe to repeat, and after the spool took over."""

@@ -58,6 +58,7 @@ _NUMBERS = {
     "number_of_frames": 0x00280008,
     "rows": 0x00280010,
     "columns": 0x00280011,
+    "number_of_study_related_instances": 0x00201208,
 }
 _WANTED = frozenset(
     {_SPECIFIC_CHARACTER_SET, *_UIDS.values(), *_CODES.values(), *_TEXTS.values(), *_NAMES.values()}
@@ -102,6 +103,7 @@ class InstanceHeader:
     number_of_frames: int | None = None
     rows: int | None = None
     columns: int | None = None
+    number_of_study_related_instances: int | None = None
 
 
 def read_header(

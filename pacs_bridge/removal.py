@@ -102,4 +102,9 @@ def _remove(layout: SpoolLayout, sop_instance_uid: str, digest: str, purged_at: 
 
 
 def _open_lock(layout: SpoolLayout, sop_instance_uid: str) -> int:
-    return os.open(layout.locks / index_key(sop_instance_uid)[:2], os.O_RDONLY | os.O_CREAT, 0o600)
+    path = layout.locks / index_key(sop_instance_uid)[:2]
+    try:
+        # without O_CREAT: that waits for a journal that is being written, even when the file is there
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)

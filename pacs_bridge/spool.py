@@ -1,21 +1,20 @@
 """The spool: where an acknowledged instance is durable before its sender hears of it.
 
 Order of one `Spool.store`: object and record written and fsynced under temporary names, object renamed to its
-digest, record linked under its UID, fsync of the object's folder, then of the record's, entry for intake, and
-only then 0x0000. See `spool_layout` for what lies where.
+digest, record linked under its UID, fsync of both folders beside each other, entry for intake, and only then
+0x0000. See `spool_layout` for what lies where.
 """
 
 from __future__ import annotations
 
 import heapq
-import logging
 import os
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from pacs_bridge.data_set_bytes import Part
-from pacs_bridge.durable import FreeSpaceFloor, lock_file, sync_folder
+from pacs_bridge.durable import FreeSpaceFloor, lock_file
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
@@ -27,14 +26,13 @@ from pacs_bridge.spool_layout import (
     files_below,
     mark_finished,
     place_object,
+    read_entry,
     read_record,
     remove_quietly,
 )
 from pacs_bridge.spool_record import Record
 from pacs_bridge.spool_types import Disposition, QuarantinedInstance, SpooledInstance, StoreOutcome
 from pacs_bridge.workplace import take_workplace
-
-LOGGER = logging.getLogger(__name__)
 
 
 class Spool:
@@ -168,7 +166,7 @@ class Spool:
     def incoming(self, limit: int = 1000) -> list[SpooledInstance]:
         """Return instances that were not indexed yet, oldest first."""
         names = heapq.nsmallest(limit, os.listdir(self.layout.incoming))
-        found = [self._spooled(self.layout.incoming / name) for name in names]
+        found = [read_entry(self.layout, self.layout.incoming / name) for name in names]
         return [instance for instance in found if instance is not None]
 
     def indexed(self, instance: SpooledInstance) -> None:
@@ -280,8 +278,8 @@ class Spool:
     def _confirm(self, known: Record, target: Path) -> StoreOutcome:
         """Make sure that what another thread may be finishing right now is durable, then say success."""
         assert known.header is not None
-        sync_folder(target.parent)
-        self.layout.sync_record(known.header.sop_instance_uid)
+        record = self.layout.record_path(known.header.sop_instance_uid)
+        self.layout.sync_both(target.parent, record.parent)
         note_asked_again(self.layout, known.header.sop_instance_uid)
         mark_finished(target)
         self.layout.hand_over(known)
@@ -296,21 +294,3 @@ class Spool:
         )
         if read_record(self.layout.quarantine_path(record.digest).with_suffix(".json")) is None:
             self.layout.set_aside(self._finish(instance), record)
-
-    def _spooled(self, entry: Path) -> SpooledInstance | None:
-        try:
-            record = read_record(entry)
-        except ValueError:
-            LOGGER.exception("spool_record_damaged", extra={"entry": entry.name})
-            return None
-        if record is None or record.header is None:
-            return None
-        return SpooledInstance(
-            header=record.header,
-            association=record.association,
-            received_at=record.received_at,
-            digest=record.digest,
-            size=record.size,
-            path=self.layout.object_path(record.digest),
-            entry=entry,
-        )

@@ -19,9 +19,10 @@ janitor needs no more than the names and modes to find what a crash left half do
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +38,9 @@ from pacs_bridge.durable import (
 )
 from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.spool_record import Record, index_key
+from pacs_bridge.spool_types import SpooledInstance
 
+LOGGER = logging.getLogger(__name__)
 WRITERS = 16
 _FANOUT = [f"{i:02x}" for i in range(256)]
 
@@ -112,7 +115,7 @@ class SpoolLayout:
         if content.part is None:
             path = temporary_name(self.temp, ".part")
             with content.view() as data:
-                write_new_file(path, b"".join((instance.head.encode(), data)))
+                write_new_file(path, instance.head.encode(), data)
             return path
         content.part.file.flush()
         os.fsync(content.part.file.fileno())
@@ -127,8 +130,8 @@ class SpoolLayout:
     def publish(self, file: Path, target: Path, prepared: Future[Path], path: Path) -> bool:
         """Give object and record their names, durably; False when the record's name is taken.
 
-        Both names are there before the first folder is synced, so a journal writes them at once. The record
-        becomes durable last.
+        Both names are there before a folder is synced, and both folders are synced at once: a journal writes
+        them in one go, and one flush of the disk is waited for instead of two.
         """
         try:
             temporary = prepared.result()
@@ -141,9 +144,17 @@ class SpoolLayout:
             added = link_once(temporary, path)
         finally:
             remove_quietly(temporary)
-        sync_folder(target.parent)
-        sync_folder(path.parent)
+        self.sync_both(target.parent, path.parent)
         return added
+
+    def sync_both(self, first: Path, second: Path) -> None:
+        """Make the names in two folders durable, beside each other."""
+        other = self._writers.submit(sync_folder, second)
+        try:
+            sync_folder(first)
+        finally:
+            wait([other])
+        other.result()
 
     def prepare_record(self, record: Record) -> Path:
         """Bring a record to the disk under a temporary name."""
@@ -163,10 +174,6 @@ class SpoolLayout:
     def add_record(self, record: Record, path: Path) -> bool:
         """Make a record under its final name, durably; False when there is one already."""
         return self.publish_record(self.prepare_record(record), path)
-
-    def sync_record(self, sop_instance_uid: str) -> None:
-        """Make a record durable that another thread may just have published."""
-        sync_folder(self.record_path(sop_instance_uid).parent)
 
     def hand_over(self, record: Record) -> None:
         """Put a record in front of intake, unless it was indexed or is there already."""
@@ -210,6 +217,26 @@ def read_record(path: Path) -> Record | None:
         return Record.decode(path.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def read_entry(layout: SpoolLayout, entry: Path) -> SpooledInstance | None:
+    """Return the instance of a hand-over entry; None when intake has taken it meanwhile, or it is damaged."""
+    try:
+        record = read_record(entry)
+    except ValueError:
+        LOGGER.exception("spool_record_damaged", extra={"entry": entry.name})
+        return None
+    if record is None or record.header is None:
+        return None
+    return SpooledInstance(
+        header=record.header,
+        association=record.association,
+        received_at=record.received_at,
+        digest=record.digest,
+        size=record.size,
+        path=layout.object_path(record.digest),
+        entry=entry,
+    )
 
 
 def files_below(tree: Path, suffix: str) -> Iterator[os.DirEntry[str]]:

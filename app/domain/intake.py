@@ -11,6 +11,7 @@ from app.domain.priority import Priority, requested_priority
 from app.domain.study import Patient
 
 _LARGEST_INTEGER = 2**31 - 1
+_NUMBERS = frozenset({"series_number", "instance_number", "rows", "columns", "expected_count"})
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class ReceivedInstance:
         Network address of the sender.
     requested_priority
         Requested Procedure Priority (PS3.4 Table K.6-1a): ``STAT``, ``HIGH``, ``ROUTINE`` ... or empty.
+    expected_count
+        Number of Study Related Instances (0020,1208); None when the sender does not say.
     """
 
     sop_uid: str
@@ -61,6 +64,7 @@ class ReceivedInstance:
     source: str = ""
     association_id: str = ""
     requested_priority: str = ""
+    expected_count: int | None = None
 
     @property
     def patient(self) -> Patient:
@@ -137,7 +141,7 @@ def fit_for_database(received: ReceivedInstance) -> ReceivedInstance:
         value = getattr(received, field.name)
         if isinstance(value, str):
             changes[field.name] = clean_value(value)
-        elif field.name in {"series_number", "instance_number", "rows", "columns"} and value is not None:
+        elif field.name in _NUMBERS and value is not None:
             changes[field.name] = value if -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER else None
     return replace(received, **changes)  # type: ignore[arg-type]
 

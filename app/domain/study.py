@@ -130,6 +130,8 @@ class Study:
         What the routing rules decided when it was completed; None without rules.
     corrected
         As the hospital's records say since a correction or merge; None when they never differed.
+    expected_count
+        How many instances the study has, as its sender says (0020,1208); None when it does not.
     """
 
     study_uid: str
@@ -154,6 +156,7 @@ class Study:
     instance_count: int
     routing: Routing | None = None
     corrected: Patient | None = None
+    expected_count: int | None = None
 
     @property
     def current_patient(self) -> Patient:
@@ -165,6 +168,17 @@ class Study:
         if priority.rank <= self.priority:
             return self
         return replace(self, priority=priority.rank, priority_reason=priority.reason)
+
+    @property
+    def has_expected_count(self) -> bool:
+        """Whether as many instances are here as the sender announced; with more, its number was wrong."""
+        return self.expected_count is not None and self.instance_count == self.expected_count
+
+    def expect(self, count: int | None) -> Study:
+        """Return the study with the number of instances that one of them announces; the largest counts."""
+        if count is None or count <= (self.expected_count or 0):
+            return self
+        return replace(self, expected_count=count)
 
     def receive_image(self) -> Study:
         """Return the study after one more image: a late one opens the next revision (L12)."""
@@ -239,7 +253,7 @@ class Instance:
 def is_due(
     study: Study, *, now: datetime, open_studies: frozenset[str], quiet: timedelta | None = None
 ) -> bool:
-    """Tell whether a receiving study counts as complete (L11).
+    """Tell whether a receiving study counts as complete (L11): quiet long enough, or all that was announced.
 
     Parameters
     ----------
@@ -250,4 +264,6 @@ def is_due(
     """
     if study.state is not StudyState.RECEIVING or study.study_uid in open_studies:
         return False
+    if study.has_expected_count:
+        return True
     return now - study.last_instance_at >= (quiet if quiet is not None else quiet_time(study.modality))

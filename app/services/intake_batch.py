@@ -147,8 +147,9 @@ class IntakeBatch:
     def _after(self, study: Study, received: ReceivedInstance) -> Study:
         """Return the study as the instance leaves it."""
         if study.state is not StudyState.RECEIVING and not received.is_image:
-            return study
-        after = replace(study.receive_image(), last_instance_at=max(self.now, study.last_instance_at))
+            return study.expect(received.expected_count)
+        after = study.expect(received.expected_count)
+        after = replace(after.receive_image(), last_instance_at=max(self.now, study.last_instance_at))
         if after.modality in _DESCRIBING and received.modality:
             after = replace(after, modality=received.modality, body_part=received.body_part)
         if received.priority.rank > after.priority:

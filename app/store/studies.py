@@ -101,7 +101,7 @@ class Studies:
         return returned.first() is not None
 
     def save(self, study: Study) -> None:
-        """Write what changes in the life of a study: state, revision, priority, modality, routing, times."""
+        """Write what changes in the life of a study: state, revision, priority, modality, counts, times."""
         row = self._session.get(StudyRow, study.study_uid)
         if row is None:
             raise NotFound(f"there is no study {study.study_uid}")
@@ -109,6 +109,7 @@ class Studies:
         row.priority, row.priority_reason = study.priority, study.priority_reason
         row.modality, row.body_part = study.modality, study.body_part
         row.routing = None if study.routing is None else study.routing.to_json()
+        row.expected_count = study.expected_count
         row.last_instance_at, row.completed_at = study.last_instance_at, study.completed_at
         self._session.flush()
 

@@ -73,6 +73,7 @@ def as_study(
         last_instance_at=row.last_instance_at,
         completed_at=row.completed_at,
         instance_count=instance_count,
+        expected_count=row.expected_count,
         routing=None if row.routing is None else routing_of(row.routing),
     )
 

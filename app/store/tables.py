@@ -100,6 +100,8 @@ class StudyRow(Base):
     received_at: Mapped[datetime]
     last_instance_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
+    # Number of Study Related Instances, as the sender says
+    expected_count: Mapped[int | None]
     # without a decision NULL, not the JSON value null
     routing: Mapped[JSON | None] = mapped_column(JSONB(none_as_null=True))
 

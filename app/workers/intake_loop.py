@@ -237,4 +237,5 @@ def as_received(spooled: SpooledInstance) -> ReceivedInstance:
         source=association.source_address,
         association_id=association.association_id,
         requested_priority=header.requested_procedure_priority or header.study_priority,
+        expected_count=header.number_of_study_related_instances,
     )

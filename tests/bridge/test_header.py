@@ -240,6 +240,19 @@ def _without(dataset, keyword):
     return dataset
 
 
+@pytest.mark.covers("L11")
+@pytest.mark.parametrize(("value", "expected"), [("7", 7), ("", None), ("x", None), (None, None)])
+def test_number_of_study_related_instances_is_read(value, expected):
+    announced = b"" if value is None else _element(0x0020, 0x1208, b"IS", value.encode())
+    header = read_header(encode(radiograph(pixels=False)) + announced, EXPLICIT)
+    assert header.number_of_study_related_instances == expected
+
+
+def _element(group, element, vr, value):
+    value += b" " * (len(value) % 2)
+    return struct.pack("<HH2sH", group, element, vr, len(value)) + value
+
+
 @pytest.mark.covers("T19")
 def test_command_must_name_the_instance_of_the_data_set():
     dataset = radiograph()

@@ -77,6 +77,10 @@ BAD = {
         lambda: bytes(128) + b"DICM" + encode(radiograph()),
         "not a readable data set",
     ),
+    "200 nested sequences behind a megabyte": (
+        lambda: encode(radiograph(side=900)) + nested(200, undefined=True),
+        "nested deeper",
+    ),
     "no study": (lambda: encode(_without(radiograph(), "StudyInstanceUID")), "no Study Instance UID"),
 }
 

@@ -51,6 +51,46 @@ def test_a_study_is_never_completed_while_an_association_carries_it(house: House
 
 
 @pytest.mark.covers("L11")
+def test_a_study_is_complete_at_once_when_all_announced_instances_are_here(house: House) -> None:
+    house.receive(image(number=1, expected_count=2))
+    assert house.complete(now=NOW) == ()
+    house.receive(image(number=1, expected_count=2))
+    assert house.complete(now=NOW) == ()
+    house.receive(image(number=2))
+    carried = frozenset({uid("s1")})
+    assert complete_due_studies(house.store, open_studies=carried, quiet=QUIET, now=NOW) == ()
+    assert house.complete(now=NOW) == (uid("s1"),)
+    assert house.complete(now=NOW + QUIET) == ()
+    assert len(house.log("study completed")) == 1
+
+
+@pytest.mark.covers("L11", "L12")
+def test_an_announced_number_that_was_too_small_completes_nothing_more(house: House) -> None:
+    house.receive(image(number=1, expected_count=1))
+    assert house.complete(now=NOW) == (uid("s1"),)
+    house.receive(image(number=2, expected_count=1))
+    assert house.study().revision == 2
+    assert house.complete(now=NOW + QUIET / 2) == ()
+    assert house.complete(now=NOW + QUIET) == (uid("s1"),)
+
+
+@pytest.mark.covers("L11")
+@pytest.mark.parametrize("announced", [0, -1, 2**31, None])
+def test_a_senseless_number_of_instances_announces_nothing(house: House, announced: int | None) -> None:
+    house.receive(image(expected_count=announced))
+    assert house.study().expected_count is None
+    assert house.complete(now=NOW) == ()
+    assert house.complete(now=NOW + QUIET) == (uid("s1"),)
+
+
+@pytest.mark.covers("L11")
+def test_the_largest_announced_number_counts(house: House) -> None:
+    house.receive(image(number=1, expected_count=3), image(number=2, expected_count=2))
+    assert house.study().expected_count == 3
+    assert house.complete(now=NOW) == ()
+
+
+@pytest.mark.covers("L11")
 def test_processes_that_complete_at_the_same_time_order_one_draft(house: House) -> None:
     for number in range(20):
         house.receive(image(f"s{number}"))
