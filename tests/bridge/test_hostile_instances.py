@@ -133,7 +133,7 @@ def send_file(site, path):
 
 
 def import_file(site, path):
-    incoming = IncomingInstance(SpoolSink(site.spool), ASSOCIATION, "")
+    incoming = IncomingInstance(SpoolSink(site.spool), ASSOCIATION, "", carry=lambda _: None)
     incoming.write(path.read_bytes())
     assert incoming.finish().outcome.status == 0x0000
 
