@@ -242,10 +242,11 @@ def test_markup_in_names_and_sentences_is_never_live(
     markup = '<img src=x onerror="window.broken = true">'
     study = house.chest("markup", patient_name=markup, description=markup, lesion_text=markup)
     ada = reader_of("ada")
-    expect(ada.page.locator(f'tr[data-study="{study}"]')).to_contain_text("<img src=x")
+    # an equals sign ends the alphabetic group of a name (PS3.5 6.2.1.1)
+    expect(ada.page.locator(f'tr[data-study="{study}"]')).to_contain_text("<img src")
     ada.open_study(study)
     expect(ada.sentence("ai-1").locator(".text")).to_have_text(markup)
-    expect(ada.page.locator(".patient .name")).to_contain_text("<img src=x")
+    expect(ada.page.locator(".patient .name")).to_contain_text("<img src")
     ada.press("a", "s")
     ada.page.get_by_role("dialog").wait_for()
     assert ada.page.evaluate("window.broken") is None

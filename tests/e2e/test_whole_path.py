@@ -18,12 +18,14 @@ from app.settings import Destination, Settings
 from app.store.embedded import EmbeddedPostgres
 from app.store.engine import open_store
 from app.store.migrate import upgrade
+from app.workers.child import answers
 from tests.conftest import ROOT, need
 from tests.e2e.browser import Reader
 from tests.e2e.orthanc import Orthanc, run_orthanc
 from tests.e2e.reading_room import free_port
 from tests.postgres import OpenFolder
 from tests.ui import seed
+from tests.workers.conftest import wait_until
 from tests.workers.processes import Process
 
 STORESCU, DSRDUMP = Path("/usr/bin/storescu"), Path("/usr/bin/dsrdump")
@@ -93,7 +95,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
             seed.add_people(store, now=seed.now_utc())
         try:
             with Process(settings, "up") as up:
-                up.wait_until_ready()
+                up.wait_until_ready()  # the first of its processes
+                wait_until(lambda: answers(f"http://127.0.0.1:{settings.ui_port}/live"))
                 yield Site(settings, orthanc, tmp_path)
         finally:
             EmbeddedPostgres(settings).stop()
