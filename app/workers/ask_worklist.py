@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 
 from app.domain.access import Actor
-from app.domain.errors import PeerUnavailable, Rejected
 from app.domain.order import OrderCommand, OrderContent, OrderUpdate
 from app.domain.study import Patient
 from app.domain.work import ASK_WORKLIST, WORKLIST_QUEUE
@@ -21,9 +20,9 @@ from app.neighbours import WorklistScp
 from app.services.orders import accession_to_ask, take_orders
 from app.settings import Settings
 from app.store.engine import Store
+from app.workers.bridge_errors import as_domain_errors
 from app.workers.tls_files import client_context
 from pacs_bridge.destination import Destination, Timeouts
-from pacs_bridge.errors import BridgeError, Retriable
 from pacs_bridge.worklist import WorklistEntry, ask_worklist
 
 _TIMEOUTS = Timeouts(connection=2.0, acse=3.0, dimse=5.0, network=10.0)
@@ -68,17 +67,13 @@ class AskWorklist:
 
     def _ask(self, scp: WorklistScp, accession_number: str) -> list[WorklistEntry]:
         tls = client_context(scp.tls, setting="JANUS_MED_WORKLIST_SCP")
-        try:
+        with as_domain_errors():
             return ask_worklist(
                 Destination(scp.ae_title, scp.host, scp.port, tls),
                 accession_number,
                 calling_ae=self.settings.ae_title,
                 timeouts=_TIMEOUTS,
             )
-        except Retriable as error:
-            raise PeerUnavailable(str(error)) from error
-        except BridgeError as error:
-            raise Rejected(str(error)) from error
 
 
 def as_content(entry: WorklistEntry) -> OrderContent:

@@ -16,7 +16,7 @@ import structlog
 from app.destinations import DicomDestination
 from app.domain.access import Actor
 from app.domain.delivery import Delivery
-from app.domain.errors import NotFound, PeerUnavailable, Rejected
+from app.domain.errors import NotFound, Rejected
 from app.domain.work import ASK_COMMITMENT, DELIVER_QUEUE
 from app.services.commitment import (
     CommitmentOrder,
@@ -28,13 +28,13 @@ from app.services.commitment import (
 from app.services.destinations import find_destination
 from app.settings import Settings
 from app.store.engine import Store
+from app.workers.bridge_errors import as_domain_errors
 from app.workers.commitment_log import CommitmentLog
 from app.workers.peer_settings import dicom_peer
 from pacs_bridge.commitment import CommitmentRequest, Reference
 from pacs_bridge.commitment_scu import CommitmentSCU
 from pacs_bridge.commitment_service import CommitmentService
 from pacs_bridge.destination import Timeouts
-from pacs_bridge.errors import BridgeError, Retriable
 from pacs_bridge.spool_layout import SpoolLayout
 from pacs_bridge.tray import Tray
 
@@ -105,12 +105,8 @@ class AskCommitment:
             _TIMEOUTS,
             self.settings.commitment_wait_seconds,
         )
-        try:
+        with as_domain_errors():
             scu.ask(request)
-        except Retriable as error:
-            raise PeerUnavailable(str(error)) from error
-        except BridgeError as error:
-            raise Rejected(str(error)) from error
 
 
 def wants_commitment(settings: Settings, delivery: Delivery) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import structlog
 
 from app.domain.access import Actor, service_actor
-from app.domain.errors import PeerUnavailable, Rejected
+from app.domain.errors import PeerUnavailable
 from app.domain.prior import FoundStudy, Prior, PriorState, choose_priors
 from app.domain.work import FETCH_PRIORS, HOUSEKEEPING_QUEUE
 from app.neighbours import ArchiveSettings
@@ -27,10 +25,11 @@ from app.services.priors import (
 )
 from app.settings import Settings
 from app.store.engine import Store
+from app.workers.bridge_errors import as_domain_errors
 from app.workers.runtime import Worker
 from pacs_bridge.archived_study import ArchivedStudy, PriorQuery, PriorSource
 from pacs_bridge.destination import Destination, Timeouts
-from pacs_bridge.errors import BridgeError, Retriable
+from pacs_bridge.errors import BridgeError
 from pacs_bridge.report_text import read_report_text
 
 _INDEXING_SECONDS = 20.0
@@ -69,7 +68,7 @@ class FetchPriors:
         if not order.patient.patient_id:
             structlog.get_logger().info("no priors without a PatientID", study_uid=study_uid)
             return
-        with _domain_errors():
+        with as_domain_errors():
             priors = self._look_for(order)
             for prior in priors:
                 if prior.state is PriorState.WANTED:
@@ -178,13 +177,3 @@ def _as_found(study: ArchivedStudy) -> FoundStudy:
         modalities=study.modalities,
         instances=study.instances,
     )
-
-
-@contextmanager
-def _domain_errors() -> Iterator[None]:
-    try:
-        yield
-    except Retriable as error:
-        raise PeerUnavailable(str(error)) from error
-    except BridgeError as error:
-        raise Rejected(str(error)) from error

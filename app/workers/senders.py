@@ -13,14 +13,14 @@ from typing import Protocol
 
 from app.destinations import AnyDestination
 from app.domain.delivery import DeliveryOrder
-from app.domain.errors import PeerUnavailable, Rejected
+from app.domain.errors import Rejected
 from app.services.decoder import DecoderProcess
 from app.services.destinations import find_destination
 from app.settings import Settings
 from app.workers.attempts import describe
+from app.workers.bridge_errors import as_domain_errors
 from app.workers.send_messages import send_fhir, send_hl7
 from app.workers.send_objects import send_dicom, send_dicomweb
-from pacs_bridge.errors import BridgeError, Retriable
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,7 @@ def send_order(order: DeliveryOrder, site: Site) -> None:
     """
     destination = find_destination(order.delivery.destination, site.settings.destinations)
     try:
-        SENDERS[destination.kind](order, destination, site)
-    except Retriable as error:
-        raise PeerUnavailable(str(error)) from error
-    except (BridgeError, ValueError) as error:
-        reason = str(error) if isinstance(error, BridgeError) else describe(error)
-        raise Rejected(reason) from error
+        with as_domain_errors():
+            SENDERS[destination.kind](order, destination, site)
+    except ValueError as error:
+        raise Rejected(describe(error)) from error
