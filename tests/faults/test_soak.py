@@ -146,6 +146,7 @@ def test_a_listener_keeps_its_size(tmp_path: Path) -> None:
         print(
             f"{seconds:.0f} s, {connections} connections, {instances} instances, "
             f"RSS {size:.1f} -> {size_after:.1f} MiB, slope {slope(samples):.1f} MiB/h, "
+            f"of the second half {slope(samples[len(samples) // 2 :]):.1f} MiB/h, "
             f"descriptors {fds_after - fds:+d}, threads {threads_after - threads:+d}"
         )
         assert connections >= 2 * WARM_UP

@@ -20,7 +20,7 @@ from app.settings import Settings, read_settings
 from tests.conftest import need
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
-OURS = {"migrate", "listener", "worker", "delivery", "ui"}
+OURS = {"migrate", "listener", "worker", "delivery", "hl7", "keep", "ui"}
 
 
 def run(*command: str | Path, cwd: Path = DOCKER) -> subprocess.CompletedProcess[str]:
@@ -43,6 +43,12 @@ def make_secrets(folder: Path) -> Path:
 def compose() -> dict[str, Any]:
     """The compose file as plain values."""
     return yaml.safe_load((DOCKER / "compose.yaml").read_text())
+
+
+def test_every_service_of_our_image_is_looked_at(compose: dict[str, Any]) -> None:
+    ours = {name for name, service in compose["services"].items() if service["image"].startswith("janus-med:")}
+
+    assert ours == OURS
 
 
 def test_dockerfile_has_no_complaint_from_hadolint() -> None:
