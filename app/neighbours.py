@@ -24,6 +24,16 @@ class DicomwebClient(BaseModel):
     may_read: bool = Field(default=False, description="It may search and retrieve (QIDO-RS, WADO-RS).")
 
 
+class TlsFiles(BaseModel):
+    """Certificates of one connection, as PEM files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ca: Path = Field(description="Authorities that the other side's certificate must come from.")
+    certificate: Path | None = Field(default=None, description="Our certificate chain.")
+    key: Path | None = Field(default=None, description="The key of our certificate.")
+
+
 class PeerSettings(BaseModel):
     """A system that may send to us, and that we may have to call back."""
 
@@ -38,6 +48,9 @@ class PeerSettings(BaseModel):
     certificates: tuple[str, ...] = Field(
         default=(), description="SHA-256 fingerprints of the client certificates it may use over TLS."
     )
+    tls: TlsFiles | None = Field(
+        default=None, description="Certificates for calling it over TLS; without them it is called plainly."
+    )
 
 
 class ArchiveSettings(BaseModel):
@@ -51,6 +64,9 @@ class ArchiveSettings(BaseModel):
     ae_title: str = Field(default="", description="Its AE title.", max_length=16)
     host: str = Field(default="", description="Host name or address.")
     port: int = Field(default=104, description="DICOM port.", ge=1, le=65535)
+    tls: TlsFiles | None = Field(
+        default=None, description="Certificates for `move` and `get`; without them plain DICOM."
+    )
     url: str = Field(default="", description="Root of its DICOMweb services, with `dicomweb`.")
     token_file: Path | None = Field(default=None, description="File with a bearer token for DICOMweb.")
     ca_file: Path | None = Field(default=None, description="Issuer (PEM) of its DICOMweb certificate.")
@@ -84,16 +100,6 @@ class AuditCollector(BaseModel):
     certificate_file: Path | None = Field(default=None, description="Our certificate (PEM), if it asks.")
     key_file: Path | None = Field(default=None, description="The key of our certificate (PEM).")
     plain: bool = Field(default=False, description="Without TLS; for a collector on this machine alone.")
-
-
-class TlsFiles(BaseModel):
-    """Certificates of one connection, as PEM files."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ca: Path = Field(description="Authorities that the other side's certificate must come from.")
-    certificate: Path | None = Field(default=None, description="Our certificate chain.")
-    key: Path | None = Field(default=None, description="The key of our certificate.")
 
 
 class WorklistScp(BaseModel):

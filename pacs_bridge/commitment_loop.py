@@ -8,10 +8,11 @@ failure is tried again after the next of the waits; after the last one the reque
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,6 +55,8 @@ class CommitmentLoop:
         Who is told.
     waits
         Seconds between the attempts; one attempt more than waits is made in all.
+    tls
+        Client contexts of the peers that are called over TLS, by AE title.
     clock
         Gives the time, aware, UTC.
     """
@@ -66,6 +69,7 @@ class CommitmentLoop:
         calling_ae: str,
         events: CommitmentEvents,
         waits: Sequence[float] = DEFAULT_WAITS,
+        tls: Mapping[str, ssl.SSLContext] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._layout = layout
@@ -74,6 +78,7 @@ class CommitmentLoop:
         self._calling_ae = calling_ae
         self._events = events
         self._waits = tuple(waits)
+        self._tls = dict(tls or {})
         self._clock = clock
         self._stop = threading.Event()
         self._busy: set[str] = set()
@@ -143,7 +148,8 @@ class CommitmentLoop:
             if peer is None or not (peer.host and peer.port):
                 self._fail(waiting, f"host and port of {ae_title} are not configured any more")
                 return
-            self._report_over_one_association(Destination(ae_title, peer.host, peer.port), waiting)
+            to = Destination(ae_title, peer.host, peer.port, tls=self._tls.get(ae_title))
+            self._report_over_one_association(to, waiting)
         except BridgeError as error:
             self._fail(waiting, str(error))
         except Exception as error:

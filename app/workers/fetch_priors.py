@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.store.engine import Store
 from app.workers.bridge_errors import as_domain_errors
 from app.workers.runtime import Worker
+from app.workers.tls_files import client_context
 from pacs_bridge.archived_study import ArchivedStudy, PriorQuery, PriorSource
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import BridgeError
@@ -160,7 +161,12 @@ def prior_source(archive: ArchiveSettings, settings: Settings) -> PriorSource:
 
     wait = archive.timeout_seconds
     return DimseArchive(
-        Destination(archive.ae_title, archive.host, archive.port),
+        Destination(
+            archive.ae_title,
+            archive.host,
+            archive.port,
+            tls=client_context(archive.tls, setting="JANUS_MED_ARCHIVE"),
+        ),
         listener,
         settings.ae_title,
         method=archive.method,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import threading
 from types import FrameType
 
@@ -24,6 +25,7 @@ from app.workers.listener_audit import ListenerAudit
 from app.workers.listener_counts import CountedEvents
 from app.workers.ports import is_loopback, require_free
 from app.workers.study_rules import StudyRules
+from app.workers.tls_files import client_context
 from pacs_bridge.admission import Peer
 from pacs_bridge.carried_studies import carried_beside
 from pacs_bridge.commitment_loop import CommitmentLoop
@@ -81,6 +83,7 @@ def listen(settings: Settings) -> None:
         calling_ae=config.ae_title,
         events=CommitmentLog(),
         waits=settings.commitment_retry_seconds,
+        tls=report_contexts(settings),
     )
     intake = IntakeLoop(
         spool=spool,
@@ -113,6 +116,21 @@ def listen(settings: Settings) -> None:
         spool.close()
     if intake.failure is not None:
         raise intake.failure
+
+
+def report_contexts(settings: Settings) -> dict[str, ssl.SSLContext]:
+    """Return how peers are called that take reports about storage commitment over TLS, by AE title.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file cannot be used.
+    """
+    contexts = {
+        peer.ae_title: client_context(peer.tls, setting=f"JANUS_MED_PEERS, {peer.ae_title}")
+        for peer in settings.peers
+    }
+    return {ae_title: context for ae_title, context in contexts.items() if context is not None}
 
 
 def listener_config(settings: Settings) -> ListenerConfig:
@@ -197,7 +215,7 @@ def peers_of(settings: Settings) -> tuple[Peer, ...]:
     if settings.archive is not None and settings.archive.method != "move":
         # what we fetch over our own association, the delivery worker of this machine hands to us
         ours = [Peer(settings.ae_title, ("127.0.0.0/8", "::1/128"))]
-    peers = (*ours, *short, *(Peer(**peer.model_dump()) for peer in settings.peers))
+    peers = (*ours, *short, *(Peer(**peer.model_dump(exclude={"tls"})) for peer in settings.peers))
     if any(peer.ae_title == SELF_TEST_TITLE for peer in peers):
         raise ValueError(f"{SELF_TEST_TITLE} is reserved for the self-test")
     return peers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,9 +52,15 @@ class ReportTaker:
 
 
 @contextmanager
-def report_scp(taker: ReportTaker, *, port: int = 0, ae_title: str = "MODALITY1") -> Iterator[int]:
+def report_scp(
+    taker: ReportTaker,
+    *,
+    port: int = 0,
+    ae_title: str = "MODALITY1",
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[int]:
     """Listen for reports until the block ends; yields the port."""
-    with serve(ae_title, [(evt.EVT_N_EVENT_REPORT, taker.take)], port=port) as bound:
+    with serve(ae_title, [(evt.EVT_N_EVENT_REPORT, taker.take)], port=port, tls=tls) as bound:
         yield bound
 
 
@@ -64,13 +71,14 @@ def serve(
     *,
     port: int = 0,
     storage: Sequence[str] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
     """Run an SCP of storage commitment that accepts both roles."""
     ae = AE(ae_title)
     ae.add_supported_context(COMMITMENT, scu_role=True, scp_role=True)
     for uid in storage:
         ae.add_supported_context(uid)
-    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=tls)
     try:
         yield int(server.socket.getsockname()[1])
     finally:

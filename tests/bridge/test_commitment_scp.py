@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import evt
@@ -37,12 +39,20 @@ QUICKLY = (0.05,) * 5
 class Custodian:
     """A listener with the commitment service and the loop that reports."""
 
-    def __init__(self, start_site: Callable[..., Any], *, peer_port: int, waits: tuple[float, ...] = QUICKLY):
+    def __init__(
+        self,
+        start_site: Callable[..., Any],
+        *,
+        peer_port: int,
+        waits: tuple[float, ...] = QUICKLY,
+        tls: dict[str, ssl.SSLContext] | None = None,
+    ):
         self.events = RecordedEvents()
         peers = (Peer("MODALITY1", host="127.0.0.1", port=peer_port), Peer("NOWHERE"))
         self._start = start_site
         self._peers = peers
         self._waits = waits
+        self._tls = tls
         self.site: Any = None
         self.loop: CommitmentLoop | None = None
 
@@ -52,7 +62,12 @@ class Custodian:
 
     def report(self, spool: Any) -> None:
         self.loop = CommitmentLoop(
-            spool.layout, self._peers, calling_ae="JANUSMED", events=self.events, waits=self._waits
+            spool.layout,
+            self._peers,
+            calling_ae="JANUSMED",
+            events=self.events,
+            waits=self._waits,
+            tls=self._tls,
         )
         self.loop.start()
 
@@ -117,6 +132,34 @@ def test_instance_sent_a_moment_ago_is_committed(start_custodian):
     assert taker.reports[0].event_type == 1
     assert taker.reports[0].committed == {(CR, dataset.SOPInstanceUID)}
     assert "FailedSOPSequence" not in taker.reports[0].content
+
+
+@pytest.mark.covers("L10")
+def test_peer_that_takes_tls_alone_gets_its_report_over_tls_from_who_it_trusts(start_custodian, spool):
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.issue_cert("janus-med").configure_cert(client)
+    authority.configure_trust(server)
+    authority.configure_trust(client)
+    server.verify_mode = ssl.CERT_REQUIRED
+    references, taker = stored(spool, 1), ReportTaker()
+    with report_scp(taker, tls=server) as port:
+        custodian = start_custodian(peer_port=port, tls={"MODALITY1": client})
+        assert ask(custodian.site.port, action_information(references)) == 0x0000
+        assert wait_until(lambda: taker.reports and not custodian.waiting())
+    assert taker.reports[0].committed == set(references)
+
+
+def test_plain_report_is_not_taken_by_a_peer_that_takes_tls_alone(start_custodian, spool):
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(server)
+    references, taker = stored(spool, 1), ReportTaker()
+    with report_scp(taker, tls=server) as port:
+        custodian = start_custodian(peer_port=port, waits=(0.05,))
+        assert ask(custodian.site.port, action_information(references)) == 0x0000
+        assert wait_until(custodian.dead, seconds=30.0)
+    assert not taker.reports
 
 
 def test_report_follows_what_is_there_when_it_is_made(start_custodian, spool):

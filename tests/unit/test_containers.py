@@ -46,7 +46,9 @@ def compose() -> dict[str, Any]:
 
 
 def test_every_service_of_our_image_is_looked_at(compose: dict[str, Any]) -> None:
-    ours = {name for name, service in compose["services"].items() if service["image"].startswith("janus-med:")}
+    ours = {
+        name for name, service in compose["services"].items() if service["image"].startswith("janus-med:")
+    }
 
     assert ours == OURS
 

@@ -15,16 +15,20 @@ from pathlib import Path
 
 import pytest
 import trustme
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
 from app.domain.errors import ConfigurationError
 from app.settings import Settings
 from app.store.engine import open_store
 from app.store.migrate import upgrade
+from app.workers.fetch_priors import prior_source
 from app.workers.intake_loop import as_received
-from app.workers.listen import listener_config, receiving_processes
+from app.workers.listen import listener_config, receiving_processes, report_contexts
+from pacs_bridge.archived_study import PriorQuery
 from pacs_bridge.destination import Destination
-from pacs_bridge.errors import AssociationRejected
+from pacs_bridge.errors import AssociationRejected, Retriable
 from pacs_bridge.spool import Spool
 from pacs_bridge.store_scu import echo, send_instances
 from pacs_bridge.tls import TlsFiles
@@ -69,6 +73,55 @@ def test_a_tls_port_needs_every_file(missing: str) -> None:
     settings = Settings(dicom_tls_port=2762).model_copy(update=files)
     with pytest.raises(ConfigurationError, match=f"JANUS_MED_DICOM_TLS_{missing.upper()}"):
         listener_config(settings)
+
+
+def test_peer_with_certificates_may_send_and_is_called_over_tls(tmp_path: Path) -> None:
+    files, _ = issue(tmp_path)
+    tls = {"ca": files["dicom_tls_authorities"], "certificate": files["dicom_tls_certificate"]}
+    peer = {"ae_title": "CT1", "host": "ct1", "port": 2762}
+    settings = Settings(
+        peers=[{**peer, "tls": {**tls, "key": files["dicom_tls_key"]}}, {**peer, "ae_title": "CT2"}]
+    )
+
+    contexts = report_contexts(settings)
+
+    assert contexts.keys() == {"CT1"}
+    assert contexts["CT1"].minimum_version is ssl.TLSVersion.TLSv1_2
+    assert contexts["CT1"].check_hostname
+    assert {peer.ae_title for peer in listener_config(settings).peers} >= {"CT1", "CT2"}
+
+
+def test_certificates_of_a_peer_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    settings = Settings(peers=[{"ae_title": "CT1", "tls": {"ca": tmp_path / "missing.pem"}}])
+    with pytest.raises(ConfigurationError, match="JANUS_MED_PEERS, CT1"):
+        report_contexts(settings)
+
+
+@pytest.mark.parametrize("method", ["move", "get"])
+def test_archive_is_asked_over_tls(tmp_path: Path, method: str) -> None:
+    files, _ = issue(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(files["dicom_tls_certificate"], files["dicom_tls_key"])
+    ae = AE("ARCHIVE")
+    ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+    study = Dataset()
+    study.StudyInstanceUID, study.PatientID, study.QueryRetrieveLevel = "1.2.3", "P1", "STUDY"
+    study.ModalitiesInStudy, study.StudyDate, study.NumberOfStudyRelatedInstances = "DX", "20260101", 1
+    find = [(evt.EVT_C_FIND, lambda event: iter([(0xFF00, study)]))]
+    archive = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=find, ssl_context=server)
+    port = archive.socket.getsockname()[1]
+    entry = {"method": method, "ae_title": "ARCHIVE", "host": "localhost", "port": port}
+    try:
+        over_tls = Settings(archive={**entry, "tls": {"ca": files["dicom_tls_authorities"]}})
+        assert over_tls.archive is not None
+        found = prior_source(over_tls.archive, over_tls).find(PriorQuery("P1"))
+        plain = Settings(archive={**entry, "timeout_seconds": 3})
+        assert plain.archive is not None
+        with pytest.raises(Retriable):
+            list(prior_source(plain.archive, plain).find(PriorQuery("P1")))
+    finally:
+        archive.shutdown()
+    assert [study.study_uid for study in found] == ["1.2.3"]
 
 
 def test_tls_alone_needs_a_tls_port() -> None:
