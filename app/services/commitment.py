@@ -18,7 +18,7 @@ from app.domain.errors import Rejected
 from app.domain.identifiers import new_uid
 from app.domain.intake import clean_value
 from app.domain.work import ASK_COMMITMENT, DELIVER_QUEUE, DELIVER_REPORT
-from app.services.facts import fact_about
+from app.services.facts import delivery_detail, fact_about
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -227,12 +227,7 @@ def _is(commitment: Commitment, order: CommitmentOrder) -> bool:
 def _note(
     tx: UnitOfWork, actor: Actor, delivery: Delivery, event: AuditEvent, outcome: Outcome, now: datetime
 ) -> None:
-    detail = {
-        "delivery_id": delivery.delivery_id,
-        "destination": delivery.destination,
-        "kind": delivery.kind,
-        "sop_uid": delivery.sop_uid,
-        "state": delivery.state.value,
-    }
     study = tx.studies.get(delivery.study_uid)
-    tx.audit.append(fact_about(tx, study, event, actor, now=now, outcome=outcome, detail=detail))
+    tx.audit.append(
+        fact_about(tx, study, event, actor, now=now, outcome=outcome, detail=delivery_detail(delivery))
+    )

@@ -17,7 +17,7 @@ from app.domain.intake import clean_value
 from app.domain.report import Origin, Report, ReportState, releasable
 from app.services.alerts import clear_alert, raise_alert
 from app.services.commitment import defer_asking
-from app.services.facts import fact_about
+from app.services.facts import delivery_detail, fact_about
 from app.services.outbox import cancel_delivery, defer_delivery, job_lock, line_of, next_in_line
 from app.services.permission import permit
 from app.store.engine import Store
@@ -173,14 +173,7 @@ def _save(
 ) -> None:
     tx.deliveries.save(delivery)
     study = tx.studies.get(delivery.study_uid)
-    detail = {
-        "delivery_id": delivery.delivery_id,
-        "destination": delivery.destination,
-        "kind": delivery.kind,
-        "sop_uid": delivery.sop_uid,
-        "state": delivery.state.value,
-        "attempts": delivery.attempts,
-    }
+    detail = {**delivery_detail(delivery), "attempts": delivery.attempts}
     tx.audit.append(fact_about(tx, study, event, actor, now=now, outcome=outcome, detail=detail))
     if delivery.state in _DONE:
         next_in_line(tx, delivery, study.priority)

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain.access import Actor
 from app.domain.audit import AuditEvent, AuditFact, Outcome
+from app.domain.delivery import Delivery
 from app.domain.study import Study
 from app.store.unit_of_work import UnitOfWork
 
@@ -32,3 +33,14 @@ def fact_about(
         study_uid=study.study_uid,
         detail=detail,
     )
+
+
+def delivery_detail(delivery: Delivery) -> dict[str, Any]:
+    """Return the keys that name a delivery, what it carries and how far it is."""
+    return {
+        "delivery_id": delivery.delivery_id,
+        "destination": delivery.destination,
+        "kind": delivery.kind,
+        "sop_uid": delivery.sop_uid,
+        "state": delivery.state.value,
+    }

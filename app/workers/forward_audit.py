@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from app.settings import Settings
 from app.store.engine import Store
 from app.workers.audit_forms import AuditSource, as_message
 from app.workers.ports import is_loopback
+from app.workers.tls_files import open_client_context
 from pacs_bridge.audit_message import render_audit_message
 from pacs_bridge.errors import Retriable
 from pacs_bridge.syslog import NOTICE, WARNING, Collector, SyslogConnection, SyslogOrigin, frame_syslog
@@ -207,10 +207,7 @@ def collector_of(wanted: AuditCollector) -> Collector:
             )
         return Collector(wanted.host, wanted.port, None)
     try:
-        context = ssl.create_default_context(cafile=wanted.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if wanted.certificate_file is not None:
-            context.load_cert_chain(wanted.certificate_file, wanted.key_file)
+        context = open_client_context(wanted.ca_file, wanted.certificate_file, wanted.key_file)
     except OSError as error:
         raise ConfigurationError(f"JANUS_MED_AUDIT_COLLECTOR: a certificate file: {error.strerror}") from None
     return Collector(wanted.host, wanted.port, context)

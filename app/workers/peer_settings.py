@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.destinations import AnyDestination, DicomDestination, DicomwebDestination, FhirDestination
 from app.domain.errors import Rejected
+from app.workers.tls_files import open_client_context
 
 if TYPE_CHECKING:
     from pacs_bridge.destination import Destination
@@ -25,15 +26,11 @@ def client_context(destination: AnyDestination) -> ssl.SSLContext | None:
     if wanted is None:
         return None
     try:
-        context = ssl.create_default_context(cafile=None if wanted.ca_file is None else str(wanted.ca_file))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if wanted.certificate_file is not None:
-            context.load_cert_chain(wanted.certificate_file, wanted.key_file)
-    except (OSError, ssl.SSLError) as error:
+        return open_client_context(wanted.ca_file, wanted.certificate_file, wanted.key_file)
+    except OSError as error:
         raise Rejected(
             f"the TLS files of the destination {destination.name} cannot be used: {error}"
         ) from error
-    return context
 
 
 def dicom_peer(destination: AnyDestination) -> Destination:

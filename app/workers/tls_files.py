@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from app.domain.errors import ConfigurationError
 from app.neighbours import TlsFiles
+
+
+def open_client_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    """Return how we call a peer whose name is checked; without `ca` the system's authorities are trusted.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be used (`ssl.SSLError` is one).
+    """
+    context = ssl.create_default_context(cafile=ca)
+    _complete(context, certificate, key)
+    return context
 
 
 def client_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | None:
@@ -18,7 +32,10 @@ def client_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | 
     """
     if files is None:
         return None
-    return _loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files, setting)
+    try:
+        return open_client_context(files.ca, files.certificate, files.key)
+    except OSError as error:
+        raise _unreadable(setting, error) from None
 
 
 def server_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | None:
@@ -33,17 +50,21 @@ def server_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | 
         return None
     if files.certificate is None:
         raise ConfigurationError(f"{setting} names no certificate: a TLS server needs one")
-    context = _loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), files, setting)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(files.ca)
+        _complete(context, files.certificate, files.key)
+    except OSError as error:
+        raise _unreadable(setting, error) from None
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
-def _loaded(context: ssl.SSLContext, files: TlsFiles, setting: str) -> ssl.SSLContext:
+def _complete(context: ssl.SSLContext, certificate: Path | None, key: Path | None) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_verify_locations(files.ca)
-        if files.certificate is not None:
-            context.load_cert_chain(files.certificate, files.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"{setting}: a certificate or key cannot be read ({error})") from None
-    return context
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+
+
+def _unreadable(setting: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{setting}: a certificate or key cannot be read ({error})")
