@@ -4,11 +4,12 @@
   asking again is harmless.
 - Every other failure status (PS3.4 tables C.4-1 and K.4-1) and an answer that cannot be read: `Rejected`.
 - More answers than wanted: the operation is cancelled (C-CANCEL, PS3.7 9.3.2.3); a peer that goes on all the
-  same is aborted. What came before is returned.
+  same for as long as one answer may take is aborted. What came before is returned.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
@@ -25,7 +26,6 @@ PROCESSING_FAILURE = 0x0110
 CANCELLED = 0xFE00
 _PENDING = frozenset({0xFF00, 0xFF01})
 _MESSAGE_ID = 1
-_MOST_AFTER_CANCEL = 1000
 _SYNTAXES = [str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)]
 
 
@@ -75,11 +75,12 @@ def find(
     Retriable
         It may answer later.
     """
-    peer = RemoteAE(destination, calling_ae, timeouts or Timeouts())
+    timeouts = timeouts or Timeouts()
+    peer = RemoteAE(destination, calling_ae, timeouts)
     with peer.association([build_context(str(information_model), _SYNTAXES)]) as assoc:
         try:
             responses = assoc.send_c_find(identifier, str(information_model), msg_id=_MESSAGE_ID)
-            return _collect(assoc, responses, information_model, destination, limit)
+            return _collect(assoc, responses, information_model, destination, limit, timeouts.dimse)
         except ValueError as error:
             raise Rejected(CANNOT_UNDERSTAND, "the keys of the C-FIND cannot be encoded") from error
         except RuntimeError as error:
@@ -92,21 +93,22 @@ def _collect(
     model: InformationModel,
     destination: Destination,
     limit: int,
+    patience: float,
 ) -> list[Dataset]:
     found: list[Dataset] = []
-    surplus = 0
+    cancelled_at: float | None = None
     for status, answer in responses:
         code = _code(status, destination)
         if code not in _PENDING:
-            _check_final(code, destination, cancelled=bool(surplus))
+            _check_final(code, destination, cancelled=cancelled_at is not None)
             break
         if len(found) < limit:
             found.append(_readable(answer, destination))
             continue
-        surplus += 1
-        if surplus == 1:
+        if cancelled_at is None:
             assoc.send_c_cancel(_MESSAGE_ID, query_model=str(model))
-        elif surplus > _MOST_AFTER_CANCEL:
+            cancelled_at = time.monotonic()
+        elif time.monotonic() - cancelled_at > patience:
             assoc.abort()
             break
     return found

@@ -8,6 +8,8 @@ Not covered: Study Root against an archive (the priors' tests do that).
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,12 +47,12 @@ def scripted():
     """A pynetdicom SCP that answers C-FIND as told; gives its address and the cancels that it saw."""
     servers = []
 
-    def start(answer):
+    def start(answer, *, heeds_cancel=True, aborted=None):
         cancelled = threading.Event()
 
         def on_find(event):
             for status, identifier in answer:
-                if event.is_cancelled:
+                if heeds_cancel and event.is_cancelled:
                     cancelled.set()
                     yield 0xFE00, None
                     return
@@ -59,7 +61,10 @@ def scripted():
         ae = AE("ARCHIVE")
         for model in InformationModel:
             ae.add_supported_context(str(model))
-        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, on_find)])
+        handlers = [(evt.EVT_C_FIND, on_find)]
+        if aborted is not None:
+            handlers.append((evt.EVT_ABORTED, lambda event: aborted.set()))
+        server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         servers.append(server)
         return Destination("ARCHIVE", "127.0.0.1", server.server_address[1]), cancelled
 
@@ -75,10 +80,9 @@ def study(number: int) -> Dataset:
     return answer
 
 
-def ask(destination, **options):
-    return find(
-        destination, InformationModel.STUDY_ROOT, study(0), calling_ae="JANUSMED", timeouts=QUICK, **options
-    )
+def ask(destination, timeouts=QUICK, **options):
+    model = InformationModel.STUDY_ROOT
+    return find(destination, model, study(0), calling_ae="JANUSMED", timeouts=timeouts, **options)
 
 
 def test_the_order_behind_an_accession_number_is_found(worklist):
@@ -132,13 +136,32 @@ def test_answers_come_in_order_until_success(scripted):
     assert [answer.StudyID for answer in ask(destination)] == ["1", "2"]
 
 
-def test_more_answers_than_wanted_are_cancelled(scripted):
-    destination, cancelled = scripted([(0xFF00, study(n)) for n in range(100_000)])
+def answers_until(ended: Callable[[], bool]) -> Iterator[tuple[int, Dataset]]:
+    """Give answers at a pace that leaves the peer time to read: pynetdicom sends all it has first."""
+    number = 0
+    while not ended():
+        yield 0xFF00, study(number)
+        number += 1
+        time.sleep(0.005)
 
-    found = ask(destination, limit=5)
+
+def test_more_answers_than_wanted_are_cancelled(scripted):
+    destination, cancelled = scripted(answers_until(lambda: False))
+
+    found = ask(destination, limit=5, timeouts=Timeouts(connection=3, acse=3, dimse=30, network=60))
 
     assert [answer.StudyID for answer in found] == ["0", "1", "2", "3", "4"]
     assert cancelled.wait(10)
+
+
+def test_a_peer_that_answers_on_after_the_cancel_is_aborted(scripted):
+    aborted = threading.Event()
+    destination = scripted(answers_until(aborted.is_set), heeds_cancel=False, aborted=aborted)[0]
+
+    found = ask(destination, limit=5)
+
+    assert len(found) == 5
+    assert aborted.wait(10)
 
 
 def test_exactly_as_many_answers_as_wanted_cancel_nothing(scripted):

@@ -315,9 +315,9 @@ def test_a_thousand_abruptly_closed_sockets_leave_nothing(site):
         if number % 2:
             peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
-    assert wait_until(lambda: process.num_threads() <= threads + 5, 60)
-    assert wait_until(lambda: process.num_fds() <= descriptors + 5)
-    assert site.listener.open_associations == 0
+    assert wait_until(lambda: site.listener.open_associations == 0, 60)
+    assert wait_until(lambda: process.num_fds() <= descriptors + 5, 60)
+    assert process.num_threads() <= threads + 5
     assert echo_works(site.port)
     print(f"extra threads {process.num_threads() - threads}, descriptors {process.num_fds() - descriptors}")
 

@@ -1,7 +1,7 @@
 /** The list of keys, shown by "?". */
 
 import { el } from "./dom.js";
-import { allBindings, holdKeys } from "./keys.js";
+import { allBindings, holdKeysWhile } from "./keys.js";
 
 /**
  * Make the dialog.
@@ -10,7 +10,6 @@ import { allBindings, holdKeys } from "./keys.js";
 export function makeHelp() {
   const dialog = el("dialog", { class: "help", "aria-label": "Keys" });
   dialog.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => holdKeys(false));
   dialog.addEventListener("keydown", (event) => event.key === "?" && dialog.close());
   return /** @type {HTMLDialogElement} */ (dialog);
 }
@@ -20,7 +19,7 @@ export function makeHelp() {
  * @param {HTMLDialogElement} dialog
  */
 export function showHelp(dialog) {
-  holdKeys(true);
+  holdKeysWhile(() => dialog.open);
   const groups = Map.groupBy(allBindings(), ({ group }) => group);
   const columns = [...groups].map(([group, bindings]) =>
     el("section", {}, el("h2", { text: group }), el("dl", {}, ...bindings.flatMap(row))),

@@ -4,14 +4,16 @@
 
 /** @type {Map<object, Binding[]>} */
 const bound = new Map();
-let held = false;
+/** @type {() => boolean} */
+let isHeld = () => false;
 
 /**
- * Hold the keys while something is shown in front of the page.
- * @param {boolean} isHeld
+ * Hold the keys as long as something is shown in front of the page. It is asked at every key: the event that tells
+ * of a closed dialog comes later than the next key of a quick reader.
+ * @param {() => boolean} isShown
  */
-export function holdKeys(isHeld) {
-  held = isHeld;
+export function holdKeysWhile(isShown) {
+  isHeld = isShown;
 }
 
 /**
@@ -48,7 +50,7 @@ function dialogIsOpen() {
 
 function dispatch(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (held || isTyping(event) || dialogIsOpen()) return;
+  if (isHeld() || isTyping(event) || dialogIsOpen()) return;
   const target = event.composedPath()[0];
   const pressesButton = target instanceof HTMLElement && ["BUTTON", "A", "SUMMARY"].includes(target.tagName);
   if (pressesButton && (event.key === "Enter" || event.key === " ")) return;
