@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from tests.ports import free_port
 
 ECHOSCU, STORESCP, ORTHANC = Path("/usr/bin/echoscu"), Path("/usr/bin/storescp"), Path("/usr/sbin/Orthanc")
 AE_TITLE = "BENCH"
@@ -57,13 +58,6 @@ def _peak(process: psutil.Process) -> float:
             if line.startswith("VmHWM"):
                 return int(line.split()[1]) / 1024
     return 0.0  # it has ended
-
-
-def free_port() -> int:
-    """Return a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from app.workers.supervise import environment_of
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import BridgeError
 from pacs_bridge.store_scu import send_instances
+from tests.ports import free_port
 
 SENDER = "BENCH"
 MIX = (("CR", 120), ("US", 50), ("CT", 30), ("MR", 25))
@@ -74,8 +74,8 @@ def running_system(folder: Path) -> Iterator[tuple[Settings, Store]]:
     """Run the whole system until the block ends."""
     settings = Settings(
         data_dir=folder / "data",
-        dicom_port=_free_port(),
-        ui_port=_free_port(),
+        dicom_port=free_port(),
+        ui_port=free_port(),
         allowed_ae_titles=(f"{SENDER}@127.0.0.1",),
         free_space_floor_gb=0.0,
     )
@@ -186,12 +186,6 @@ def _wait_for(is_done: Any, seconds: float) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("the system did not become ready: see its log")
         time.sleep(0.5)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -38,6 +37,7 @@ from app.store.engine import Store, open_database
 from app.store.keys import Keys
 from app.store.migrate import upgrade_database
 from tests.conftest import need
+from tests.ports import free_port
 
 DEBIAN_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 TEMPLATE = "janus_template"
@@ -219,13 +219,6 @@ class OpenFolder:
 
     def __exit__(self, *_: object) -> None:
         self._cleaner.communicate()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def as_nobody() -> dict[str, Any]:

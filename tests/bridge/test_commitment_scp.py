@@ -31,7 +31,7 @@ from tests.bridge.commitment_peer import ReportTaker, action_information, ask, r
 from tests.bridge.conftest import RecordedEvents, put
 from tests.bridge.peers import CR, CT, radiograph, store_dataset, wait_until
 from tests.conftest import ROOT
-from tests.workers.processes import free_port
+from tests.ports import free_port
 
 QUICKLY = (0.05,) * 5
 

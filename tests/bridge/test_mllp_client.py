@@ -19,7 +19,7 @@ from pacs_bridge.mllp_client import MllpPeer, send_message
 from tests.bridge import hl7_sink
 from tests.bridge.hl7_sink import ack, run_sink
 from tests.bridge.reports import message
-from tests.postgres import free_port
+from tests.ports import free_port
 
 ORU = build_oru(message(), Hl7Header("JANUSMED", "", "RIS", ""))
 ID = control_id("2.25.11")

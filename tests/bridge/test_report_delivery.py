@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.bridge.result_cases import make_case
 from tests.bridge.result_objects import build_objects
 from tests.bridge.test_report_sr import content, items
 from tests.conftest import need
+from tests.ports import free_port
 
 ORTHANC = Path("/usr/sbin/Orthanc")
 
@@ -64,10 +64,7 @@ def test_report_is_stored_to_the_archive_unchanged(fast_folder):
 def orthanc(tmp_path):
     """A real Orthanc on free ports; gives its DICOM port and a function that reads its REST interface."""
     need(ORTHANC.exists(), "Orthanc (apt-get install orthanc)")
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        dicom, http = first.getsockname()[1], second.getsockname()[1]
+    dicom, http = free_port(), free_port()
     configuration = {
         "StorageDirectory": str(tmp_path / "orthanc"),
         "IndexDirectory": str(tmp_path / "orthanc"),

@@ -20,7 +20,7 @@ from pacs_bridge.web_client import WebPeer
 from tests.bridge.reports import message
 from tests.bridge.web_receivers import FhirServer, StowServer, run_web
 from tests.e2e.orthanc import run_orthanc
-from tests.postgres import free_port
+from tests.ports import free_port
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 SR = build_report_sr(message().content)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import need
-from tests.postgres import free_port
+from tests.ports import free_port
 
 WLMSCPFS, DUMP2DCM = Path("/usr/bin/wlmscpfs"), Path("/usr/bin/dump2dcm")
 AE_TITLE = "RIS"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import need
-from tests.e2e.reading_room import free_port
+from tests.ports import free_port
 
 ORTHANC = Path("/usr/sbin/Orthanc")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from app.store.embedded import EmbeddedPostgres
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
 from app.workers.supervise import environment_of
+from tests.ports import free_port
 from tests.postgres import OpenFolder
 from tests.ui import seed
 
@@ -125,13 +125,6 @@ def open_house(log: Path) -> Iterator[House]:
         finally:
             room.stop()
             EmbeddedPostgres(settings).stop()
-
-
-def free_port() -> int:
-    """Return a port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 120.0) -> None:

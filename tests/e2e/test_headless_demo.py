@@ -26,8 +26,9 @@ from app.workers.supervise import environment_of
 from pacs_bridge.archive import holdings
 from pacs_bridge.spool import Spool
 from tests.conftest import need
+from tests.ports import free_port
 from tests.workers.conftest import wait_until
-from tests.workers.processes import Process, free_port, system_settings
+from tests.workers.processes import Process, system_settings
 
 STOP_SECONDS = 30  # by the product 10; the machine of the tests may be busy
 

@@ -42,8 +42,9 @@ from pacs_bridge.store_scu import send_instances
 from tests.bridge.peers import encode, radiograph, with_meta
 from tests.conftest import need
 from tests.e2e.orthanc import Orthanc, run_orthanc
+from tests.ports import free_port
 from tests.workers.conftest import wait_until
-from tests.workers.processes import Process, free_port, system_settings
+from tests.workers.processes import Process, system_settings
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PATIENT = {"PatientID": "P-77", "PatientName": "Prior^Person", "Modality": "DX"}

@@ -22,7 +22,7 @@ from app.workers.child import answers
 from tests.conftest import ROOT, need
 from tests.e2e.browser import Reader
 from tests.e2e.orthanc import Orthanc, run_orthanc
-from tests.e2e.reading_room import free_port
+from tests.ports import free_port
 from tests.postgres import OpenFolder
 from tests.ui import seed
 from tests.workers.conftest import wait_until

@@ -33,8 +33,8 @@ from tests.bridge import hl7_sink
 from tests.bridge.hl7_sink import run_sink
 from tests.bridge.web_receivers import FhirServer, run_web
 from tests.faults.test_worker_killed import copies
+from tests.ports import free_port
 from tests.workers.conftest import run_worker, wait_until
-from tests.workers.processes import free_port
 from tests.workers.stories import receive, sign_by_hand
 
 ACTOR = service_actor("delivery")

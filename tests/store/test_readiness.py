@@ -18,7 +18,8 @@ from app.store.engine import Store, open_database, open_store
 from app.store.keys import Keys, read_keys
 from app.store.migrate import upgrade
 from app.store.readiness import SCHEMA_REVISION
-from tests.postgres import TEST_KEYS, Database, Server, free_port
+from tests.ports import free_port
+from tests.postgres import TEST_KEYS, Database, Server
 
 
 def url_of(conninfo: str) -> str:

@@ -35,7 +35,7 @@ from janus_med.checkpoint import MANIFEST, bundled_folder
 from janus_med.decoding import Decoder
 from tests.bridge.worklist_scp import AE_TITLE, run_worklist_scp, write_entry
 from tests.conftest import need
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.unit.services.conftest import NOW, image, uid
 from tests.workers.stories import receive
 

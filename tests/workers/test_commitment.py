@@ -34,9 +34,9 @@ from app.workers.senders import Site
 from pacs_bridge import CommitmentService, Listener, ListenerConfig, LoggedEvents, Peer, SpoolSink
 from pacs_bridge.spool import Spool
 from tests.bridge.commitment_peer import event_information, report
+from tests.ports import free_port
 from tests.workers.committing_archive import CommittingArchive, on_the_same_association
 from tests.workers.conftest import run_worker, wait_until
-from tests.workers.processes import free_port
 from tests.workers.stories import now, receive, sign_by_hand
 
 ACTOR = service_actor("delivery")

@@ -38,8 +38,8 @@ from pacs_bridge import (
 )
 from pacs_bridge.spool import Spool
 from tests.e2e.orthanc import Orthanc, run_orthanc
+from tests.ports import free_port
 from tests.workers.conftest import run_worker, wait_until
-from tests.workers.processes import free_port
 from tests.workers.stories import receive, sign_by_hand
 
 ACTOR = service_actor("delivery")

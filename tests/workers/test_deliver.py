@@ -27,8 +27,8 @@ from app.workers.runtime import Worker
 from app.workers.senders import Site
 from pacs_bridge.admission import Peer
 from pacs_bridge.archive import Archive
+from tests.ports import free_port
 from tests.workers.conftest import run_worker, wait_until
-from tests.workers.processes import free_port
 from tests.workers.stories import now, receive, sign_by_hand
 
 ACTOR = service_actor("delivery")

@@ -34,8 +34,8 @@ from app.workers.runtime import Worker
 from app.workers.senders import Site
 from tests.bridge.hl7_sink import run_sink
 from tests.bridge.web_receivers import FhirServer, StowServer, run_web
+from tests.ports import free_port
 from tests.workers.conftest import run_worker, wait_until
-from tests.workers.processes import free_port
 from tests.workers.stories import now, receive, sign_by_hand, sign_draft, take_back
 from tests.workers.test_deliver import pacs
 

@@ -26,7 +26,8 @@ from app.workers.supervise import plan_children
 from pacs_bridge.mllp import MllpServer
 from pacs_bridge.mllp_config import Hl7Peer, MllpConfig
 from tests.bridge.hl7_peers import APPLICATION, FACILITY, Sender, header, order, patient
-from tests.postgres import TEST_KEYS, free_port
+from tests.ports import free_port
+from tests.postgres import TEST_KEYS
 from tests.workers.processes import Process, system_settings
 
 PEER = {"application": APPLICATION, "facility": FACILITY}

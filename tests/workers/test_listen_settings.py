@@ -34,8 +34,9 @@ from pacs_bridge.store_scu import echo, send_instances
 from pacs_bridge.tls import TlsFiles
 from tests.bridge.conftest import NO_FLOOR, put
 from tests.bridge.peers import radiograph
+from tests.ports import free_port
 from tests.workers.conftest import wait_until
-from tests.workers.processes import Process, free_port, system_settings
+from tests.workers.processes import Process, system_settings
 
 FILES = ("certificate", "key", "authorities")
 

@@ -21,8 +21,8 @@ from app.settings import Settings
 from app.workers.child import ChildPlan
 from app.workers.ports import require_free
 from app.workers.supervise import Supervisor, environment_of
+from tests.ports import free_port
 from tests.workers.conftest import wait_until
-from tests.workers.processes import free_port
 
 READY = 'import time; print(\'{"event": "ready"}\', flush=True); time.sleep(600)'
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {READY}"
