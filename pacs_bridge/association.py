@@ -266,6 +266,7 @@ class Association(Connection):
             self._assembler.discard()
         station.desk.leave(facts.association_id)
         station.live.pop(facts.association_id, None)
+        station.reclaiming.note_end()
         if self._rejection is not None:
             return
         if self._is_released and not self._violation:

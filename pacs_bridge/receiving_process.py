@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pacs_bridge.channel import Channel
 from pacs_bridge.orders import Orders
 from pacs_bridge.receiving import Receiving
+from pacs_bridge.reclaiming import freeze_what_is_loaded
 from pacs_bridge.remote_desk import RemoteDesk
 from pacs_bridge.sink import SpoolSink
 from pacs_bridge.spool import Spool
@@ -37,6 +38,7 @@ def main() -> None:
     receiving = Receiving(orders.config, sink, desk, orders.service_classes, lambda: datetime.now(UTC))
     receiving.start()
     threading.Thread(target=_take, args=(connections, receiving), name="connections", daemon=True).start()
+    freeze_what_is_loaded()
     channel.send({"call": "ready"})
     for message in channel.messages():
         if "stop" in message:

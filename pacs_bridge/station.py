@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pacs_bridge.admission import WaitingRoom
 from pacs_bridge.desk import Desk
 from pacs_bridge.listener_config import VERIFICATION, ListenerConfig, offered_syntaxes
+from pacs_bridge.reclaiming import Reclaiming
 from pacs_bridge.sink import InstanceSink
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Station:
         them waits for another.
     live
         Associations and connections that have not ended, by their id.
+    reclaiming
+        Told of each that has ended.
     """
 
     config: ListenerConfig
@@ -46,6 +49,7 @@ class Station:
     waiting_room: WaitingRoom = field(init=False)
     offered: Mapping[str, tuple[str, ...]] = field(init=False)
     live: dict[str, Association] = field(default_factory=dict)
+    reclaiming: Reclaiming = field(default_factory=Reclaiming)
 
     def __post_init__(self) -> None:
         waiting = 32 + self.config.maximum_associations

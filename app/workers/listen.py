@@ -34,6 +34,7 @@ from pacs_bridge.durable import FreeSpaceFloor
 from pacs_bridge.listener import Listener
 from pacs_bridge.listener_config import ListenerConfig
 from pacs_bridge.listener_group import ListenerGroup
+from pacs_bridge.reclaiming import freeze_what_is_loaded
 from pacs_bridge.sink import SpoolSink
 from pacs_bridge.spool import Spool
 from pacs_bridge.tls import TlsFiles
@@ -103,6 +104,7 @@ def listen(settings: Settings) -> None:
     )
     try:
         listener.start()
+        freeze_what_is_loaded()
         structlog.get_logger().info("ready", port=listener.port, address=config.address)
         intake.start()
         reports.start()

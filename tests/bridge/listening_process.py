@@ -20,6 +20,7 @@ from pacs_bridge import (
     Spool,
     SpoolSink,
 )
+from pacs_bridge.reclaiming import freeze_what_is_loaded
 
 
 def main() -> None:
@@ -33,6 +34,7 @@ def main() -> None:
     else:
         listener = Listener(config, SpoolSink(spool), LoggedEvents())
     listener.start()
+    freeze_what_is_loaded()
     hello = {"pid": os.getpid(), "port": listener.port, "report": asdict(report)}
     hello["children"] = listener.process_ids if isinstance(listener, ListenerGroup) else ()
     print(json.dumps(hello), flush=True)
