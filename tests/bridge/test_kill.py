@@ -1,6 +1,7 @@
 """kill -9 of a listening process under load: nothing acknowledged is lost, and the next start tidies up.
 
-Covered: kills at seeded random moments under four real senders, order of the system calls by strace.
+Covered: kills at seeded random moments under eight real senders, order of the system calls by strace.
+`JANUS_MED_KILLS` sets their number: 200 for a release.
 Not covered: power loss (kill -9 keeps the page cache); the order of the system calls stands for it.
 """
 
@@ -25,6 +26,8 @@ from pacs_bridge.received import read_head
 from tests.bridge.conftest import NO_FLOOR
 from tests.bridge.peers import association, encode, radiograph, store, store_dataset
 from tests.conftest import ROOT, need
+
+KILLS = int(os.environ.get("JANUS_MED_KILLS", "0"))
 
 
 def start(folder, *prefix, processes=1):
@@ -75,7 +78,7 @@ def on_disk(folder):
     return found
 
 
-def kill_rounds(folder, rounds, seed, senders=4, processes=1):
+def kill_rounds(folder, rounds, seed, senders, processes):
     moments = random.Random(seed)
     acknowledged, unanswered = {}, {}
     orphans = temporary = 0
@@ -97,15 +100,15 @@ def kill_rounds(folder, rounds, seed, senders=4, processes=1):
     return acknowledged, unanswered, orphans, temporary
 
 
-def assert_nothing_lost(folder, rounds, seed, processes):
-    acknowledged, unanswered, orphans, temporary = kill_rounds(folder, rounds, seed, processes=processes)
+def assert_nothing_lost(folder, rounds, seed, senders, processes):
+    acknowledged, unanswered, orphans, temporary = kill_rounds(folder, rounds, seed, senders, processes)
     process, hello = start(folder)
     orphans += len(hello["report"]["requeued"]) + hello["report"]["relinked"]
     temporary += hello["report"]["temporary_files"]
     held = on_disk(folder)
     lost = {uid for uid, digest in acknowledged.items() if held.get(uid) != digest}
     print(
-        f"kills {rounds}, acknowledged {len(acknowledged)}, LOST {len(lost)}, "
+        f"kills {rounds} under {senders} associations, acknowledged {len(acknowledged)}, LOST {len(lost)}, "
         f"orphans queued again {orphans}, temporary files deleted {temporary}"
     )
     try:
@@ -121,11 +124,11 @@ def assert_nothing_lost(folder, rounds, seed, processes):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1200 + 15 * KILLS)
 @pytest.mark.covers("L1", "L9", "T01")
 @pytest.mark.parametrize(("processes", "rounds"), [(1, 15), (2, 8)])
 def test_acknowledged_instance_survives_kill(tmp_path, processes, rounds):
-    assert_nothing_lost(tmp_path / "spool", rounds=rounds, seed=20261122, processes=processes)
+    assert_nothing_lost(tmp_path / "spool", KILLS or rounds, seed=20261122, senders=8, processes=processes)
 
 
 SYSTEM_CALLS = "openat,write,writev,fsync,rename,renameat,renameat2,link,linkat,sendto,sendmsg"

@@ -117,6 +117,8 @@ class Reader:
 
     def sign(self, password: str) -> None:
         """Type a password into the dialog of the signature, which is open."""
-        field = self.page.get_by_label("Your password")
-        field.fill(password)
+        dialog = self.page.get_by_role("dialog")
+        # the button comes after the field; until it is there, Enter submits nothing
+        dialog.get_by_role("button", name="Sign", exact=True).wait_for()
+        dialog.get_by_label("Your password").fill(password)
         self.press("Enter")
