@@ -65,7 +65,7 @@ class SetMaker:
 
     def _uid(self) -> bytes:
         number = str(next(self._numbers))
-        return f"{_ROOT}{number.rjust(_LENGTH - len(_ROOT), '9')}".encode()
+        return f"{_ROOT}1{number.rjust(_LENGTH - len(_ROOT) - 1, '0')}".encode()
 
     def _template(self, kind: Kind) -> bytes:
         if kind.name not in self._templates:
