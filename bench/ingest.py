@@ -135,7 +135,8 @@ def send(port: int, folders: Iterable[Path], *, no_delay: bool) -> None:
     for sender in senders:
         output, _ = sender.communicate(timeout=600)
         if sender.returncode != 0 or b"Failed" in output:
-            raise SystemExit(f"storescu failed ({sender.returncode}): {output[-1000:].decode(errors='replace')}")
+            shown = output[-1000:].decode(errors="replace")
+            raise SystemExit(f"storescu failed ({sender.returncode}): {shown}")
 
 
 def render(samples: list[Sample]) -> str:

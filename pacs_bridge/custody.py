@@ -12,7 +12,8 @@ from pacs_bridge.commitment import (
     CommitmentRequest,
     Reference,
 )
-from pacs_bridge.spool_layout import SpoolLayout, is_finished, read_record
+from pacs_bridge.durable import sync_folder
+from pacs_bridge.spool_layout import SpoolLayout, read_record
 from pacs_bridge.spool_record import Record
 
 
@@ -31,8 +32,7 @@ def report_custody(layout: SpoolLayout, request: CommitmentRequest) -> Commitmen
 def check_custody(layout: SpoolLayout, reference: Reference) -> int | None:
     """Return the Failure Reason (PS3.3 C.14.1.1) of an instance, None when it is in our custody.
 
-    In custody means: its record names the SOP class, and its object is there, whole and marked as recorded,
-    which comes after fsync of both.
+    In custody means: its record names the SOP class, and its object is there, whole and durable.
     """
     try:
         record = read_record(layout.record_path(reference.sop_instance_uid))
@@ -50,4 +50,6 @@ def check_custody(layout: SpoolLayout, reference: Reference) -> int | None:
 
 def _is_whole(layout: SpoolLayout, record: Record) -> bool:
     path = layout.object_path(record.digest)
-    return is_finished(path) and os.stat(path).st_size >= record.size
+    # whoever stores it at this moment names it before the name is durable
+    sync_folder(path.parent)
+    return os.stat(path).st_size >= record.size

@@ -33,14 +33,15 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_new_file(path: Path, *parts: bytes | memoryview) -> None:
-    """Write and fsync a file that must not exist; nothing of it stays when the disk is full."""
+def write_new_file(path: Path, *parts: bytes | memoryview, sync: bool = True) -> None:
+    """Write a file that must not exist, and fsync it; nothing of it stays when the disk is full."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             for part in parts:
                 write_all(file, part)
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -11,8 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacs_bridge.spool_layout import SpoolLayout, files_below
-from pacs_bridge.spool_record import Record
+from pacs_bridge.spool_layout import SpoolLayout, files_below, is_recorded, read_record
 
 SETTLED_SECONDS = 600.0
 
@@ -66,7 +65,11 @@ def inspect_spool(layout: SpoolLayout, *, settled: float = SETTLED_SECONDS) -> S
         incoming=len(os.listdir(layout.incoming)),
         quarantined=sum(1 for _ in files_below(layout.quarantine, ".dcm")),
         temporary=len(os.listdir(layout.temp)),
-        unrecorded=sum(1 for facts in objects.values() if facts.st_mode & 0o200 and facts.st_mtime < limit),
+        unrecorded=sum(
+            1
+            for path, facts in objects.items()
+            if facts.st_mode & 0o200 and facts.st_mtime < limit and not _is_settled(layout, Path(path))
+        ),
         not_handed_over=sum(
             1
             for facts in records.values()
@@ -86,6 +89,14 @@ def _facts(tree: Path, suffix: str) -> dict[str, os.stat_result]:
     return found
 
 
+def _is_settled(layout: SpoolLayout, path: Path) -> bool:
+    """Tell whether an object has its record, or is no longer there."""
+    try:
+        return is_recorded(layout, path)
+    except FileNotFoundError:
+        return True
+
+
 def _missing(
     layout: SpoolLayout, records: dict[str, os.stat_result], objects: dict[str, os.stat_result], limit: float
 ) -> tuple[str, ...]:
@@ -94,11 +105,8 @@ def _missing(
         return ()
     missing = []
     for path, facts in records.items():
-        try:
-            record = Record.decode(Path(path).read_bytes())
-        except FileNotFoundError:
-            continue
-        if facts.st_mtime > limit or record.header is None:
+        record = read_record(Path(path))
+        if record is None or facts.st_mtime > limit or record.header is None:
             continue
         if not layout.object_path(record.digest).is_file() and Path(path).exists():
             missing.append(record.header.sop_instance_uid)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pacs_bridge.durable import sync_folder
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.header import read_header
 from pacs_bridge.received import AssociationFacts, read_head
-from pacs_bridge.spool_layout import SpoolLayout, files_below, mark_finished
+from pacs_bridge.spool_layout import SpoolLayout, files_below, is_recorded, read_record
 from pacs_bridge.spool_record import Record
 from pacs_bridge.workplace import clear_workplace
 
@@ -25,7 +26,7 @@ class JanitorReport:
     temporary_files
         Number of unfinished files that were deleted; none of them was acknowledged.
     requeued
-        Digests of objects without a record that got one; they were not acknowledged, but are whole.
+        Digests of objects without a record that got one. They are whole, and were acknowledged or not.
     quarantined
         Digests of objects without a record that cannot be taken: unreadable, or their UID has other bytes.
     relinked
@@ -44,11 +45,12 @@ class JanitorReport:
 def clean_up(layout: SpoolLayout) -> JanitorReport:
     """Bring a spool that no process receives into back to a consistent state.
 
-    Reads names and modes of everything, and the content only of what is unfinished or amiss. Processes that
+    Reads names and modes of everything, and the content only of what is not indexed or amiss. Processes that
     joined the spool may be storing meanwhile: what one of them has just placed is recorded for it, and it
     finds the record as if another sender had been faster.
     """
     temporary = _delete_temporary(layout)
+    _delete_damaged_entries(layout)
     requeued, quarantined = _record_objects(layout)
     return JanitorReport(
         temporary_files=temporary,
@@ -71,20 +73,27 @@ def _delete_temporary(layout: SpoolLayout) -> int:
     return count
 
 
+def _delete_damaged_entries(layout: SpoolLayout) -> None:
+    """Delete entries for intake that a power failure tore; their objects get new ones."""
+    for name in os.listdir(layout.incoming):
+        entry = layout.incoming / name
+        if read_record(entry) is None:
+            entry.unlink(missing_ok=True)
+
+
 def _record_objects(layout: SpoolLayout) -> tuple[list[str], list[str]]:
-    """Give every object without the mark of a record its record, or set it aside."""
+    """Give every object that is neither indexed nor recorded its record, or set it aside."""
     requeued, quarantined = [], []
     for entry in list(files_below(layout.objects, ".dcm")):
         path = Path(entry.path)
         try:
-            if not entry.stat().st_mode & 0o200:
+            if not entry.stat().st_mode & 0o200 or is_recorded(layout, path):
                 continue
             record = _record_of(path)
         except FileNotFoundError:
             # another process has just set it aside itself
             continue
         if _take(layout, path, record):
-            mark_finished(path)
             requeued.append(record.digest)
         else:
             layout.set_aside(path, record)
@@ -98,7 +107,8 @@ def _take(layout: SpoolLayout, path: Path, record: Record) -> bool:
         return False
     target = layout.record_path(record.header.sop_instance_uid)
     accepted = replace(record, status=None, reason="")
-    return layout.add_record(accepted, target) or Record.decode(target.read_bytes()).digest == path.stem
+    sync_folder(path.parent)
+    return layout.add_record(accepted, target) or is_recorded(layout, path)
 
 
 def _record_of(path: Path) -> Record:
@@ -126,8 +136,10 @@ def _relink(layout: SpoolLayout) -> int:
     for entry in list(files_below(layout.records, ".json")):
         facts = entry.stat()
         if facts.st_mode & 0o200 and facts.st_nlink == 1:
-            layout.hand_over(Record.decode(Path(entry.path).read_bytes()))
-            count += 1
+            record = read_record(Path(entry.path))
+            if record is not None:
+                layout.hand_over(record)
+                count += 1
     return count
 
 
@@ -142,8 +154,8 @@ def _missing_objects(layout: SpoolLayout) -> Iterator[str]:
     if len(records) <= len(objects):
         return
     for path in records:
-        record = Record.decode(path.read_bytes())
-        if f"{record.digest}.dcm" in objects or layout.object_path(record.digest).is_file():
+        record = read_record(path)
+        if record is None or f"{record.digest}.dcm" in objects or layout.object_path(record.digest).is_file():
             continue  # the second: another process has stored it since the objects were listed
         if record.header is not None:
             yield record.header.sop_instance_uid

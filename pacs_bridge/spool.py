@@ -1,8 +1,8 @@
 """The spool: where an acknowledged instance is durable before its sender hears of it.
 
-Order of one `Spool.store`: object and record written and fsynced under temporary names, object renamed to its
-digest, record linked under its UID, fsync of both folders beside each other, entry for intake, and only then
-0x0000. See `spool_layout` for what lies where.
+Order of one `Spool.store`: object written and fsynced under a temporary name, renamed to its digest, record
+linked under the UID, folder of the object fsynced, entry for intake, and only then 0x0000. See `spool_layout`
+for what lies where.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pacs_bridge.data_set_bytes import Part
-from pacs_bridge.durable import FreeSpaceFloor, lock_file
+from pacs_bridge.durable import FreeSpaceFloor, lock_file, sync_folder
 from pacs_bridge.errors import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, SUCCESS, Fatal, Rejected
 from pacs_bridge.header import InstanceHeader
 from pacs_bridge.janitor import JanitorReport, clean_up
@@ -22,7 +22,6 @@ from pacs_bridge.received import FileHead, ReceivedInstance
 from pacs_bridge.removal import note_asked_again, share_hold
 from pacs_bridge.spool_layout import (
     SpoolLayout,
-    drop_record,
     files_below,
     mark_finished,
     place_object,
@@ -172,6 +171,7 @@ class Spool:
     def indexed(self, instance: SpooledInstance) -> None:
         """Take an instance off the hand-over, after the database committed it. Safe to repeat."""
         mark_finished(self.layout.record_path(instance.header.sop_instance_uid))
+        mark_finished(instance.path)
         instance.entry.unlink(missing_ok=True)
 
     def quarantine(self, instance: SpooledInstance, reason: str) -> None:
@@ -218,15 +218,14 @@ class Spool:
         digest = instance.content.digest
         record = Record(digest, instance.content.size, header, instance.association, instance.received_at)
         target = self.layout.object_path(digest)
-        prepared = self.layout.begin_record(record)
+        prepared = self.layout.prepare_record(record)
         try:
             file = self._finish(instance)
         except BaseException:
-            drop_record(prepared)
+            remove_quietly(prepared)
             raise
         if not self.layout.publish(file, target, prepared, self.layout.record_path(header.sop_instance_uid)):
             return self._lost_race(record, target)
-        mark_finished(target)
         self.layout.hand_over(record)
         return StoreOutcome(SUCCESS, Disposition.STORED, digest=digest)
 
@@ -278,10 +277,8 @@ class Spool:
     def _confirm(self, known: Record, target: Path) -> StoreOutcome:
         """Make sure that what another thread may be finishing right now is durable, then say success."""
         assert known.header is not None
-        record = self.layout.record_path(known.header.sop_instance_uid)
-        self.layout.sync_both(target.parent, record.parent)
+        sync_folder(target.parent)
         note_asked_again(self.layout, known.header.sop_instance_uid)
-        mark_finished(target)
         self.layout.hand_over(known)
         return StoreOutcome(SUCCESS, Disposition.DUPLICATE, digest=known.digest)
 

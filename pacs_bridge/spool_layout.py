@@ -12,9 +12,10 @@
     commitment_reports/<SHA-256>.json                 answers to that, which intake has not taken yet
     locks/<2 hex>                                     who stores and who removes, see `hold`
 
-No value of a peer is ever part of a name. The mode bits are the durable marks of progress: an object is
-0600 until its record is durable, then 0400; a record is 0600 until intake has indexed it, then 0400. So the
-janitor needs no more than the names and modes to find what a crash left half done.
+No value of a peer is ever part of a name. An object and its name are durable before the sender hears of it.
+Its record waits for no fsync: one that a power failure took is made again from the object. The mode bits are
+the marks of progress: record and object are 0600 until intake has indexed them, then 0400. So the janitor looks
+into few objects to find what a crash left half done.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,12 +36,11 @@ from pacs_bridge.durable import (
     temporary_name,
     write_new_file,
 )
-from pacs_bridge.received import FileHead, ReceivedInstance
+from pacs_bridge.received import FileHead, ReceivedInstance, read_head
 from pacs_bridge.spool_record import Record, index_key
 from pacs_bridge.spool_types import SpooledInstance
 
 LOGGER = logging.getLogger(__name__)
-WRITERS = 16
 _FANOUT = [f"{i:02x}" for i in range(256)]
 
 
@@ -65,8 +64,6 @@ class SpoolLayout:
         self.commitments_asked = root / "commitments_asked"
         self.commitment_reports = root / "commitment_reports"
         self.locks = root / "locks"
-        # a record is brought to the disk beside its object: one wait for the journal instead of two
-        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="record")
 
     def make(self) -> None:
         """Make every folder, private, once."""
@@ -123,57 +120,29 @@ class SpoolLayout:
         path, content.part = content.part.path, None
         return path
 
-    def begin_record(self, record: Record) -> Future[Path]:
-        """Bring a record to the disk in another thread; the future is its temporary name."""
-        return self._writers.submit(self.prepare_record, record)
-
-    def publish(self, file: Path, target: Path, prepared: Future[Path], path: Path) -> bool:
-        """Give object and record their names, durably; False when the record's name is taken.
-
-        Both names are there before a folder is synced, and both folders are synced at once: a journal writes
-        them in one go, and one flush of the disk is waited for instead of two.
-        """
+    def publish(self, file: Path, target: Path, prepared: Path, path: Path) -> bool:
+        """Name a finished object, durably, and its record; False when the record's name is taken."""
         try:
-            temporary = prepared.result()
             os.replace(file, target)
-        except BaseException:
+        except OSError:
             remove_quietly(file)
-            drop_record(prepared)
+            remove_quietly(prepared)
             raise
-        try:
-            added = link_once(temporary, path)
-        finally:
-            remove_quietly(temporary)
-        self.sync_both(target.parent, path.parent)
+        added = name_record(prepared, path)
+        sync_folder(target.parent)
         return added
 
-    def sync_both(self, first: Path, second: Path) -> None:
-        """Make the names in two folders durable, beside each other."""
-        other = self._writers.submit(sync_folder, second)
-        try:
-            sync_folder(first)
-        finally:
-            wait([other])
-        other.result()
-
-    def prepare_record(self, record: Record) -> Path:
-        """Bring a record to the disk under a temporary name."""
+    def prepare_record(self, record: Record, *, sync: bool = False) -> Path:
+        """Write a record under a temporary name."""
         temporary = temporary_name(self.temp, ".json")
-        write_new_file(temporary, record.encode())
+        write_new_file(temporary, record.encode(), sync=sync)
         return temporary
 
-    def publish_record(self, temporary: Path, path: Path) -> bool:
-        """Give a prepared record its final name, durably; False when the name is taken."""
-        try:
-            added = link_once(temporary, path)
-        finally:
-            temporary.unlink()
+    def add_record(self, record: Record, path: Path) -> bool:
+        """Make a record, durably; False when there is one already."""
+        added = name_record(self.prepare_record(record, sync=True), path)
         sync_folder(path.parent)
         return added
-
-    def add_record(self, record: Record, path: Path) -> bool:
-        """Make a record under its final name, durably; False when there is one already."""
-        return self.publish_record(self.prepare_record(record), path)
 
     def hand_over(self, record: Record) -> None:
         """Put a record in front of intake, unless it was indexed or is there already."""
@@ -195,6 +164,19 @@ class SpoolLayout:
         return self.add_record(record, target.with_suffix(".json"))
 
 
+def name_record(prepared: Path, path: Path) -> bool:
+    """Give a prepared record its name; False when there is one already. A damaged one is replaced."""
+    try:
+        if link_once(prepared, path):
+            return True
+        if read_record(path) is not None:
+            return False
+        os.replace(prepared, path)
+        return True
+    finally:
+        remove_quietly(prepared)
+
+
 def place_object(file: Path, target: Path) -> None:
     """Give finished bytes their name: rename, then fsync of the folder."""
     os.replace(file, target)
@@ -202,30 +184,35 @@ def place_object(file: Path, target: Path) -> None:
 
 
 def mark_finished(path: Path) -> None:
-    """Set the durable mark of an object (recorded) or a record (indexed)."""
+    """Mark an object or a record as indexed."""
     os.chmod(path, FINISHED)
 
 
 def is_finished(path: Path) -> bool:
-    """Tell whether an object is recorded, or a record indexed."""
+    """Tell whether an object or a record is indexed."""
     return not os.stat(path).st_mode & 0o200
 
 
 def read_record(path: Path) -> Record | None:
-    """Return the record at a path, None when there is none."""
+    """Return the record at a path; None when there is none, or one that a power failure tore."""
     try:
         return Record.decode(path.read_bytes())
     except FileNotFoundError:
         return None
+    except ValueError:
+        LOGGER.exception("spool_record_damaged", extra={"record": path.name})
+        return None
+
+
+def is_recorded(layout: SpoolLayout, path: Path) -> bool:
+    """Tell whether an object has its record."""
+    known = read_record(layout.record_path(read_head(path)[0].sop_instance_uid))
+    return known is not None and known.digest == path.stem
 
 
 def read_entry(layout: SpoolLayout, entry: Path) -> SpooledInstance | None:
     """Return the instance of a hand-over entry; None when intake has taken it meanwhile, or it is damaged."""
-    try:
-        record = read_record(entry)
-    except ValueError:
-        LOGGER.exception("spool_record_damaged", extra={"entry": entry.name})
-        return None
+    record = read_record(entry)
     if record is None or record.header is None:
         return None
     return SpooledInstance(
@@ -246,12 +233,6 @@ def files_below(tree: Path, suffix: str) -> Iterator[os.DirEntry[str]]:
             for entry in entries:
                 if entry.name.endswith(suffix):
                     yield entry
-
-
-def drop_record(prepared: Future[Path]) -> None:
-    """Remove a prepared record on the way out of an error."""
-    if prepared.exception() is None:
-        remove_quietly(prepared.result())
 
 
 def remove_quietly(path: Path) -> None:

@@ -136,8 +136,8 @@ SYSTEM_CALLS = "openat,write,writev,fsync,rename,renameat,renameat2,link,linkat,
 
 @pytest.mark.slow
 @pytest.mark.covers("L1", "T05")
-def test_every_answer_follows_fsync_rename_fsync_record(tmp_path):
-    """Strace of the listener: before each successful answer its object and its record were made durable."""
+def test_every_answer_follows_fsync_rename_record_fsync(tmp_path):
+    """Strace of the listener: before each successful answer its object and name were made durable."""
     need(Path("/usr/bin/strace").exists(), "strace (apt-get install strace)")
     log = tmp_path / "calls"
     strace = ["/usr/bin/strace", "-f", "-y", "-qq", "-e", f"trace={SYSTEM_CALLS}", "-o", str(log)]
@@ -173,71 +173,57 @@ def whole_calls(log: str) -> list[str]:
 def violations_in(log: str) -> tuple[list[str], int]:
     """Check the steps before each C-STORE answer, in the order of the log.
 
-    Steps are recognised by what they touch: fsync of a ``.part`` and of a ``.json``, rename into ``objects``,
-    link into ``records``, fsync of both folders in any order, link into ``incoming``, then the answer.
+    Steps are recognised by what they touch: fsync of a ``.part``, rename into ``objects``, link into
+    ``records``, fsync of the folder of the object, link into ``incoming``, then the answer.
     """
     steps = [
         ("fsync file", re.compile(r"fsync\(\d+<[^>]*/temp/\w+\.part>\)")),
         ("rename", re.compile(r"rename\w*\(.*/temp/\w+\.part\".*/objects/\w\w/\w+\.dcm\"")),
         ("link record", re.compile(r"link\w*\(.*/temp/\w+\.json\".*/records/\w\w/\w+\.json\"")),
         ("fsync folder of objects", re.compile(r"fsync\(\d+<[^>]*/objects/\w\w>\)")),
-        ("fsync folder of records", re.compile(r"fsync\(\d+<[^>]*/records/\w\w>\)")),
         ("link entry", re.compile(r"link\w*\(.*/records/.*/incoming/")),
     ]
-    record_written = re.compile(r"fsync\(\d+<[^>]*/temp/\w+\.json>\)")
     answer = re.compile(r"sendto\(\d+<(?:socket|TCP)[^>]*>, \"\\4\\0")
     done: list[str] = []
     violations, answers = [], 0
     for line in whole_calls(log):
         done += [name for name, pattern in steps if pattern.search(line)]
-        if record_written.search(line):
-            done.append("fsync record")
         if answer.search(line):
             if not done:
                 # a second PDU of the same answer
                 continue
             answers += 1
-            order = [step for step in done if step != "fsync record"]
-            # the folders are synced beside each other: either may end first
-            order[3:5] = sorted(order[3:5])
-            if order != [name for name, _ in steps]:
-                violations.append(f"answer {answers}: {order}")
-            if "fsync record" not in done[: [*done, "link record"].index("link record")]:
-                violations.append(f"answer {answers}: record linked before it was durable")
+            if done != [name for name, _ in steps]:
+                violations.append(f"answer {answers}: {done}")
             done = []
     return violations, answers
 
 
 GOOD_LOG = """\
-7 fsync(11</s/temp/ab.json>) = 0
 7 fsync(11</s/temp/cd.part>) = 0
 7 rename("/s/temp/cd.part", "/s/objects/0a/0abc.dcm") = 0
 7 link("/s/temp/ab.json", "/s/records/1b/1bcd.json") = 0
 7 fsync(11</s/objects/0a>) = 0
-7 fsync(11</s/records/1b>) = 0
 7 link("/s/records/1b/1bcd.json", "/s/incoming/000-1bcd.json") = 0
 8 sendto(9<socket:[1]>, "\\4\\0\\0\\0\\0\\210", 142, 0, NULL, 0) = 142
 """
 INTERRUPTED_LOG = GOOD_LOG.replace(
-    "7 fsync(11</s/temp/ab.json>) = 0\n7 fsync(11</s/temp/cd.part>) = 0\n",
-    "7 fsync(11</s/temp/ab.json> <unfinished ...>\n8 fsync(12</s/temp/cd.part> <unfinished ...>\n"
+    "7 fsync(11</s/temp/cd.part>) = 0\n",
+    "7 fsync(11</s/temp/cd.part> <unfinished ...>\n8 fsync(12</s/other> <unfinished ...>\n"
     "8 <... fsync resumed>) = 0\n7 <... fsync resumed>) = 0\n",
 )
 
-_LINES = GOOD_LOG.splitlines()
-OTHER_FOLDER_FIRST = "\n".join([*_LINES[:4], _LINES[5], _LINES[4], *_LINES[6:]])
-
 
 def test_checker_of_the_order_finds_every_missing_or_late_step():
-    """The mutants of the strace test: each step left out, or done after the answer."""
+    """The mutants of the strace test: each step left out, done after the next, or done after the answer."""
     assert violations_in(INTERRUPTED_LOG) == ([], 1)
     assert violations_in(GOOD_LOG) == ([], 1)
-    assert violations_in(OTHER_FOLDER_FIRST) == ([], 1)
     lines = GOOD_LOG.splitlines()
     for index in range(len(lines) - 1):
         without = lines[:index] + lines[index + 1 :]
         late = [*without, lines[index]]
-        for log in (without, late):
+        swapped = [*without[: index + 1], lines[index], *without[index + 1 :]]
+        for log in (without, late, swapped):
             violations, answers = violations_in("\n".join(log))
             assert answers == 1
             assert violations, lines[index]

@@ -58,6 +58,43 @@ def test_object_without_record_is_queued_again(spool):
     assert reopened(fresh)[1].requeued == ()
 
 
+@pytest.mark.covers("L1")
+@pytest.mark.parametrize("torn", [True, False], ids=["torn", "gone"])
+def test_acknowledged_instance_whose_record_a_power_failure_took_is_queued_again(spool, torn):
+    """An object and its name are fsynced, its record and the entry for intake are not."""
+    dataset = radiograph()
+    outcome = put(spool, dataset)
+    record, (instance,) = spool.layout.record_path(dataset.SOPInstanceUID), spool.incoming()
+    if torn:
+        os.truncate(record, 0)
+    else:
+        record.unlink()
+        instance.entry.unlink()
+    fresh, report = reopened(spool)
+    assert report.requeued == (outcome.digest,)
+    (found,) = fresh.incoming()
+    assert (found.digest, found.header) == (outcome.digest, instance.header)
+    assert found.association.calling_ae == "MODALITY1"
+    fresh.indexed(found)
+    assert reopened(fresh)[1].requeued == ()
+
+
+def test_torn_record_of_an_indexed_instance_is_written_again_when_it_is_sent_again(spool):
+    dataset = radiograph()
+    put(spool, dataset)
+    spool.indexed(spool.incoming()[0])
+    record = spool.layout.record_path(dataset.SOPInstanceUID)
+    record.chmod(0o600)
+    os.truncate(record, 0)
+    record.chmod(0o400)
+    fresh, report = reopened(spool)
+    assert (report.requeued, report.missing_objects) == ((), ())
+    assert put(fresh, dataset).status == 0x0000
+    assert [i.header.sop_instance_uid for i in fresh.incoming()] == [dataset.SOPInstanceUID]
+    assert put(fresh, dataset).disposition is Disposition.DUPLICATE
+    fresh.close()
+
+
 def test_object_without_record_whose_uid_has_other_bytes_is_quarantined(spool):
     dataset = radiograph()
     put(spool, dataset)
