@@ -14,8 +14,8 @@
 
 No value of a peer is ever part of a name. An object and its name are durable before the sender hears of it.
 Its record waits for no fsync: one that a power failure took is made again from the object. The mode bits are
-the marks of progress: record and object are 0600 until intake has indexed them, then 0400. So the janitor looks
-into few objects to find what a crash left half done.
+the marks of progress: record and object are 0600 until intake has indexed them, then 0400. So the janitor
+looks into few objects to find what a crash left half done.
 """
 
 from __future__ import annotations
