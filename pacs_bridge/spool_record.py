@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from pacs_bridge.header import InstanceHeader
@@ -45,8 +46,10 @@ class Record:
 
     def encode(self) -> bytes:
         """Return the record as JSON, UTF-8, one line."""
-        document = asdict(self) | {
+        document = vars(self) | {
             "version": RECORD_VERSION,
+            "header": None if self.header is None else vars(self.header),
+            "association": vars(self.association),
             "received_at": self.received_at.astimezone(UTC).isoformat(),
         }
         return json.dumps(document, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace") + b"\n"
@@ -75,6 +78,7 @@ class Record:
             raise ValueError(f"damaged record: {error}") from error
 
 
+@lru_cache(maxsize=1024)
 def index_key(sop_instance_uid: str) -> str:
     """Return the name under which a SOP Instance UID is indexed; a UID itself never becomes a name."""
     return hashlib.sha256(sop_instance_uid.encode("ascii")).hexdigest()
