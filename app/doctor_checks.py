@@ -178,11 +178,11 @@ def _check_listener(settings: Settings) -> Finding | str:
 
 def _echo_ourselves(settings: Settings) -> str:
     from app.domain.retention import SELF_TEST_TITLE
-    from pacs_bridge.destination import Destination, Timeouts
+    from app.workers.own_listener import own_listener
+    from pacs_bridge.destination import Timeouts
     from pacs_bridge.store_scu import echo
 
-    us = Destination(settings.ae_title, "127.0.0.1", settings.dicom_port)
-    echo(us, calling_ae=SELF_TEST_TITLE, timeouts=Timeouts(5.0, 5.0, 5.0, 5.0))
+    echo(own_listener(settings), calling_ae=SELF_TEST_TITLE, timeouts=Timeouts(5.0, 5.0, 5.0, 5.0))
     return "answers C-ECHO"
 
 

@@ -39,18 +39,37 @@ class TlsFiles:
             If a file cannot be used.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.verify_mode = ssl.CERT_REQUIRED
+        return self._load(context)
+
+    def context_to_itself(self) -> ssl.SSLContext:
+        """Return the context with which this machine calls its own server, with the server's certificate.
+
+        That must be of one of the authorities, and good for clients too. Its name is not compared: it is not
+        that of the loopback address.
+
+        Raises
+        ------
+        Fatal
+            If a file cannot be used.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        return self._load(context)
+
+    def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
-        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.options |= ssl.OP_NO_COMPRESSION
         try:
-            context.load_cert_chain(self.certificate, self.key, password=_refuse_password)
+            context.load_cert_chain(self.certificate, self.key, password=refuse_password)
             context.load_verify_locations(self.authorities)
         except (OSError, ValueError) as error:
             raise Fatal(f"TLS cannot be set up from {self.certificate}, {self.key}: {error}") from error
         return context
 
 
-def _refuse_password() -> str:
-    """Keep OpenSSL from asking at a terminal that nobody watches."""
+def refuse_password() -> str:
+    """Keep OpenSSL from asking for the password of a key, at a terminal that nobody watches."""
     raise ValueError("the key is encrypted")

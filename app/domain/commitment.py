@@ -51,6 +51,14 @@ COMMITMENT_TRANSITIONS: Mapping[tuple[CommitmentState, CommitmentCommand], Commi
 
 
 @dataclass(frozen=True)
+class SentObjects:
+    """What a delivery became: `count` objects of one SOP class."""
+
+    sop_class_uid: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Commitment:
     """One request for one delivery.
 
@@ -58,8 +66,8 @@ class Commitment:
     ----------
     transaction_uid
         Random, stored before it is sent: who does not hold it cannot answer in the receiver's name.
-    sop_class_uid
-        Of the object that was delivered.
+    objects
+        What was delivered, and is asked for.
     made_at, asked_at, answered_at
         When it was stored, accepted by the receiver, and answered by its report.
     """
@@ -67,7 +75,7 @@ class Commitment:
     commitment_id: int
     delivery_id: int
     transaction_uid: str
-    sop_class_uid: str
+    objects: SentObjects
     state: CommitmentState
     reason: str
     made_at: datetime

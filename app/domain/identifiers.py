@@ -28,6 +28,11 @@ def new_uid() -> str:
     return f"2.25.{uuid.uuid4().int}"
 
 
+def part_uid(sop_uid: str, part: int) -> str:
+    """Return the SOP Instance UID of an object of a delivery; the first (0) has the delivery's."""
+    return sop_uid if part == 0 else derived_uid("part", sop_uid, str(part))
+
+
 def derived_uid(*parts: str) -> str:
     """Make the UID that belongs to `parts`; the same parts give the same UID, so a resend is idempotent."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()

@@ -1,8 +1,8 @@
 """Storage commitment for what was delivered: ask, take the answer, ask again, give up in the open.
 
-A delivery is COMMITTED when its receiver says that it keeps the object. When it says that it does not, the
-same object is sent again. When it says nothing, it is asked again; after the last request the job ends as a
-dead letter and the delivery stays SENT.
+A delivery is COMMITTED when its receiver says that it keeps all its objects. When it says of one that it does
+not, the same objects are sent again. When it says nothing, it is asked again; after the last request the job
+ends as a dead letter and the delivery stays SENT.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from app.domain.access import Actor
 from app.domain.audit import AuditEvent, Outcome
-from app.domain.commitment import Commitment, CommitmentCommand, CommitmentState
+from app.domain.commitment import Commitment, CommitmentCommand, CommitmentState, SentObjects
 from app.domain.delivery import Delivery, DeliveryState
 from app.domain.errors import Rejected
-from app.domain.identifiers import new_uid
+from app.domain.identifiers import new_uid, part_uid
 from app.domain.intake import clean_value
 from app.domain.work import ASK_COMMITMENT, DELIVER_QUEUE, DELIVER_REPORT
 from app.services.facts import delivery_detail, fact_about
@@ -35,19 +35,23 @@ class CommitmentOrder:
     commitment: Commitment
 
 
-def defer_asking(tx: UnitOfWork, delivery: Delivery, sop_class_uid: str) -> None:
+def defer_asking(tx: UnitOfWork, delivery: Delivery, objects: SentObjects) -> None:
     """Put the job that asks for a delivery into the queue, with the transaction that calls it."""
     tx.work.defer(
         ASK_COMMITMENT,
         queue=DELIVER_QUEUE,
         priority=0,
         queueing_lock=f"commitment:{delivery.delivery_id}",
-        arguments={"delivery_id": delivery.delivery_id, "sop_class_uid": sop_class_uid},
+        arguments={
+            "delivery_id": delivery.delivery_id,
+            "sop_class_uid": objects.sop_class_uid,
+            "objects": objects.count,
+        },
     )
 
 
 def begin_asking(
-    store: Store, delivery_id: int, sop_class_uid: str, *, requests: int, now: datetime
+    store: Store, delivery_id: int, objects: SentObjects, *, requests: int, now: datetime
 ) -> CommitmentOrder | None:
     """Store the request that is to be sent, under a transaction of its own each time.
 
@@ -74,10 +78,10 @@ def begin_asking(
         silent = _since_sent(tx, delivery, _S.UNANSWERED)
         if len(silent) >= requests:
             raise Rejected(
-                f"{delivery.destination} took the object, and has not said that it keeps it in "
+                f"{delivery.destination} took the objects, and has not said that it keeps them in "
                 f"{len(silent)} storage commitment requests"
             )
-        made = tx.commitments.add(delivery_id, new_uid(), sop_class_uid, now=now)
+        made = tx.commitments.add(delivery_id, new_uid(), objects, now=now)
         return CommitmentOrder(delivery, made)
 
 
@@ -124,7 +128,7 @@ def record_answer(
         requests = tx.commitments.of_delivery(delivery_id)
         [commitment] = [one for one in requests if one.transaction_uid == transaction_uid]
         if commitment.answered_at is None:
-            _answer(tx, actor, delivery, commitment, failures.get(delivery.sop_uid, ""), now)
+            _answer(tx, actor, delivery, commitment, _failure_of(delivery, commitment, failures), now)
         return True
 
 
@@ -163,6 +167,12 @@ def forget_losses(store: Store, delivery_id: int) -> None:
     with store.begin() as tx:
         for commitment in tx.commitments.in_state(delivery_id, {_S.LOST}):
             tx.commitments.save(commitment.advance(CommitmentCommand.ABANDON))
+
+
+def _failure_of(delivery: Delivery, commitment: Commitment, failures: dict[str, str]) -> str:
+    """Return why the receiver does not keep all that it was asked for; empty when it does."""
+    parts = (part_uid(delivery.sop_uid, part) for part in range(commitment.objects.count))
+    return next((failures[uid] for uid in parts if uid in failures), "")
 
 
 def _answer(
@@ -206,7 +216,7 @@ def _time_out(store: Store, delivery_id: int, asked_before: datetime) -> bool:
             tx.commitments.save(commitment.advance(CommitmentCommand.TIME_OUT, reason="not answered in time"))
         if not late or delivery.state is not DeliveryState.SENT:
             return False
-        defer_asking(tx, delivery, late[-1].sop_class_uid)
+        defer_asking(tx, delivery, late[-1].objects)
         return True
 
 

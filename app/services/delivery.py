@@ -10,6 +10,7 @@ from app.domain.access import Action, Actor
 from app.domain.alert import AlertKind
 from app.domain.attestation import STATE_OF_MEANING, Attestation, Meaning
 from app.domain.audit import AuditEvent, Outcome
+from app.domain.commitment import SentObjects
 from app.domain.delivery import OPEN, Delivery, DeliveryOrder, DeliveryState
 from app.domain.errors import Conflict, NotFound, PeerUnavailable
 from app.domain.finding import released_findings
@@ -76,14 +77,14 @@ def load_order(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -
 
 
 def record_sent(
-    store: Store, actor: Actor, delivery_id: int, *, commitment_of: str = "", now: datetime
+    store: Store, actor: Actor, delivery_id: int, *, commitment_of: SentObjects | None = None, now: datetime
 ) -> None:
     """Note that the receiver has acknowledged the object; a second time changes nothing.
 
     Parameters
     ----------
     commitment_of
-        SOP class of the object when its receiver shall be asked for storage commitment.
+        The objects for which the receiver shall be asked for storage commitment.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def record_sent(
         delivery = tx.deliveries.lock(delivery_id)
         if delivery.is_sent:
             return
-        if commitment_of:
+        if commitment_of is not None:
             defer_asking(tx, delivery, commitment_of)
         sent = delivery.acknowledge(now=now)
         _save(tx, actor, sent, AuditEvent.DELIVERY_SENT, Outcome.SUCCESS, now)

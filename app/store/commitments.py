@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.domain.commitment import Commitment, CommitmentState
+from app.domain.commitment import Commitment, CommitmentState, SentObjects
 from app.domain.delivery import DeliveryState
 from app.domain.errors import NotFound
 from app.store.tables import DeliveryRow
@@ -21,12 +21,15 @@ class Commitments:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, delivery_id: int, transaction_uid: str, sop_class_uid: str, *, now: datetime) -> Commitment:
+    def add(
+        self, delivery_id: int, transaction_uid: str, objects: SentObjects, *, now: datetime
+    ) -> Commitment:
         """Store a request that has not been sent."""
         row = CommitmentRow(
             delivery_id=delivery_id,
             transaction_uid=transaction_uid,
-            sop_class_uid=sop_class_uid,
+            sop_class_uid=objects.sop_class_uid,
+            objects=objects.count,
             state=CommitmentState.PENDING.value,
             reason="",
             made_at=now,
@@ -87,7 +90,7 @@ def _as_commitment(row: CommitmentRow) -> Commitment:
         commitment_id=row.id,
         delivery_id=row.delivery_id,
         transaction_uid=row.transaction_uid,
-        sop_class_uid=row.sop_class_uid,
+        objects=SentObjects(row.sop_class_uid, row.objects),
         state=CommitmentState(row.state),
         reason=row.reason,
         made_at=row.made_at,

@@ -19,6 +19,7 @@ class CommitmentRow(Base):
     delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"), index=True)
     transaction_uid: Mapped[str] = mapped_column(String(64), unique=True)
     sop_class_uid: Mapped[str] = mapped_column(String(64))
+    objects: Mapped[int]
     state: Mapped[str]
     reason: Mapped[str]
     made_at: Mapped[datetime]

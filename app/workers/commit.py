@@ -15,8 +15,10 @@ import structlog
 
 from app.destinations import DicomDestination
 from app.domain.access import Actor
+from app.domain.commitment import SentObjects
 from app.domain.delivery import Delivery
 from app.domain.errors import NotFound, Rejected
+from app.domain.identifiers import part_uid
 from app.domain.work import ASK_COMMITMENT, DELIVER_QUEUE
 from app.services.commitment import (
     CommitmentOrder,
@@ -66,7 +68,8 @@ class AskCommitment:
         order = begin_asking(
             self.store,
             int(arguments["delivery_id"]),
-            str(arguments["sop_class_uid"]),
+            # a job of an older version knows of the first object alone
+            SentObjects(str(arguments["sop_class_uid"]), int(arguments.get("objects", 1))),
             requests=self.settings.commitment_requests,
             now=datetime.now(UTC),
         )
@@ -91,8 +94,10 @@ class AskCommitment:
 
     def _ask(self, order: CommitmentOrder) -> None:
         commitment, delivery = order.commitment, order.delivery
-        reference = Reference(commitment.sop_class_uid, delivery.sop_uid)
-        request = CommitmentRequest(commitment.transaction_uid, (reference,))
+        sent = commitment.objects
+        uids = (part_uid(delivery.sop_uid, part) for part in range(sent.count))
+        references = tuple(Reference(sent.sop_class_uid, uid) for uid in uids)
+        request = CommitmentRequest(commitment.transaction_uid, references)
         layout = SpoolLayout(self.settings.spool_dir)
         asked = Tray(layout.commitments_asked)
         asked.expire(before=datetime.now(UTC) - KEPT_TRANSACTIONS)

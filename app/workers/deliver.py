@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from app.domain.access import Actor, service_actor
+from app.domain.commitment import SentObjects
 from app.domain.delivery import DeliveryOrder, wait_before_resend
 from app.domain.errors import DatabaseUnavailable, InvalidTransition, NotFound, PeerUnavailable, Rejected
 from app.domain.report import ReportState
@@ -132,12 +133,13 @@ class DeliverReport:
     def _send(self, order: DeliveryOrder) -> None:
         if order.state is ReportState.PRELIMINARY and not self.settings.send_preliminary:
             raise Rejected("a preliminary report does not leave (JANUS_MED_SEND_PRELIMINARY)")
-        send_order(order, self.site)
+        count = send_order(order, self.site)
+        asks = wants_commitment(self.settings, order.delivery)
         record_sent(
             self.store,
             self.actor,
             order.delivery.delivery_id,
-            commitment_of=sop_class_of(order) if wants_commitment(self.settings, order.delivery) else "",
+            commitment_of=SentObjects(sop_class_of(order), count) if asks else None,
             now=_now(),
         )
 

@@ -26,6 +26,7 @@ from app.services.priors import (
 from app.settings import Settings
 from app.store.engine import Store
 from app.workers.bridge_errors import as_domain_errors
+from app.workers.own_listener import own_listener
 from app.workers.runtime import Worker
 from app.workers.tls_files import client_context
 from pacs_bridge.archived_study import ArchivedStudy, PriorQuery, PriorSource
@@ -144,8 +145,7 @@ def prior_worker(store: Store, settings: Settings) -> Worker | None:
 
 def prior_source(archive: ArchiveSettings, settings: Settings) -> PriorSource:
     """Return the archive of the settings."""
-    host = "127.0.0.1" if settings.dicom_host in {"0.0.0.0", "::", ""} else settings.dicom_host  # noqa: S104
-    listener = Destination(settings.ae_title, host, settings.dicom_port)
+    listener = own_listener(settings)
     if archive.method == "dicomweb":
         from pacs_bridge.retrieve_web import WebArchive
 

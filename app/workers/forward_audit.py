@@ -208,6 +208,6 @@ def collector_of(wanted: AuditCollector) -> Collector:
         return Collector(wanted.host, wanted.port, None)
     try:
         context = open_client_context(wanted.ca_file, wanted.certificate_file, wanted.key_file)
-    except OSError as error:
-        raise ConfigurationError(f"JANUS_MED_AUDIT_COLLECTOR: a certificate file: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"JANUS_MED_AUDIT_COLLECTOR: a certificate file: {error}") from None
     return Collector(wanted.host, wanted.port, context)

@@ -23,7 +23,8 @@ from app.workers.commitment_log import CommitmentLog
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
 from app.workers.listener_counts import CountedEvents
-from app.workers.ports import is_loopback, require_free
+from app.workers.own_listener import listener_tls, require_listener_ports
+from app.workers.ports import is_loopback, own_networks
 from app.workers.study_rules import StudyRules
 from app.workers.tls_files import client_context
 from pacs_bridge.admission import Peer
@@ -37,7 +38,6 @@ from pacs_bridge.listener_group import ListenerGroup
 from pacs_bridge.reclaiming import freeze_what_is_loaded
 from pacs_bridge.sink import SpoolSink
 from pacs_bridge.spool import Spool
-from pacs_bridge.tls import TlsFiles
 
 ASSOCIATION_STOP_SECONDS = 3.0
 INTAKE_STOP_SECONDS = 4.0
@@ -58,11 +58,7 @@ def listen(settings: Settings) -> None:
         If the port or the spool is taken.
     """
     config = listener_config(settings)
-    require_free(config.address, config.port, setting=_port_setting(settings), purpose="DICOM listener")
-    if config.tls_port is not None:
-        require_free(
-            config.address, config.tls_port, setting="JANUS_MED_DICOM_TLS_PORT", purpose="DICOM over TLS"
-        )
+    require_listener_ports(settings)
     stop = threading.Event()
     _set_on_signals(stop)
     spool = Spool(settings.spool_dir, floor=FreeSpaceFloor(size=int(settings.free_space_floor_gb * 1e9)))
@@ -144,7 +140,7 @@ def listener_config(settings: Settings) -> ListenerConfig:
         If it would take unencrypted DICOM from a network without the sentence that permits it, or if a
         calling AE title is none.
     """
-    tls = _tls_files(settings)
+    tls = listener_tls(settings)
     is_plain = not (tls and settings.dicom_tls_only)
     if is_plain and not is_loopback(settings.dicom_host) and not settings.allow_plain_off_loopback:
         raise ConfigurationError(
@@ -178,32 +174,6 @@ def receiving_processes(settings: Settings) -> int:
     return settings.listener_processes or min(os.cpu_count() or 1, MOST_HELPFUL_PROCESSES)
 
 
-def _port_setting(settings: Settings) -> str:
-    return "JANUS_MED_DICOM_TLS_PORT" if settings.dicom_tls_only else "JANUS_MED_DICOM_PORT"
-
-
-def _tls_files(settings: Settings) -> TlsFiles | None:
-    """Return the files of the TLS port, None without one.
-
-    Raises
-    ------
-    ConfigurationError
-        If the port and its files are not given together.
-    """
-    files = (settings.dicom_tls_certificate, settings.dicom_tls_key, settings.dicom_tls_authorities)
-    if settings.dicom_tls_port is None:
-        if settings.dicom_tls_only:
-            raise ConfigurationError("JANUS_MED_DICOM_TLS_ONLY needs JANUS_MED_DICOM_TLS_PORT")
-        return None
-    certificate, key, authorities = files
-    if certificate is None or key is None or authorities is None:
-        raise ConfigurationError(
-            "JANUS_MED_DICOM_TLS_PORT needs JANUS_MED_DICOM_TLS_CERTIFICATE, JANUS_MED_DICOM_TLS_KEY and "
-            "JANUS_MED_DICOM_TLS_AUTHORITIES"
-        )
-    return TlsFiles(certificate, key, authorities)
-
-
 def peers_of(settings: Settings) -> tuple[Peer, ...]:
     """Return who may send, from both settings that name peers.
 
@@ -227,7 +197,7 @@ def self_test_peers(settings: Settings) -> tuple[Peer, ...]:
     """Return the self-test as a peer, from this machine alone; nobody while it is off."""
     if not settings.selftest_minutes:
         return ()
-    return (Peer(SELF_TEST_TITLE, networks=("127.0.0.0/8", "::1/128")),)
+    return (Peer(SELF_TEST_TITLE, networks=own_networks(settings.dicom_host)),)
 
 
 def _connect(settings: Settings) -> Store:

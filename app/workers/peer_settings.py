@@ -27,7 +27,7 @@ def client_context(destination: AnyDestination) -> ssl.SSLContext | None:
         return None
     try:
         return open_client_context(wanted.ca_file, wanted.certificate_file, wanted.key_file)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise Rejected(
             f"the TLS files of the destination {destination.name} cannot be used: {error}"
         ) from error

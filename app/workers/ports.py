@@ -47,6 +47,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def own_networks(host: str) -> tuple[str, ...]:
+    """Return from where this machine calls its own server: loopback, and the one address it listens on."""
+    loopback = ("127.0.0.0/8", "::1/128")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return loopback
+    return loopback if address.is_loopback or address.is_unspecified else (*loopback, str(address))
+
+
 def _taken_by(port: int, error: OSError) -> str:
     import errno
 

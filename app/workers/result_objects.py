@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from app.domain.delivery import Delivery, DeliveryOrder
 from app.domain.errors import Rejected
-from app.domain.identifiers import derived_uid
+from app.domain.identifiers import part_uid
 from app.domain.report import ReportState
 from app.workers.report_document import accepted_findings, report_content, series_uid_of
 from app.workers.source_images import read_pixels, shown_images
@@ -43,7 +43,7 @@ SOP_CLASSES = {
 
 
 def sop_class_of(order: DeliveryOrder) -> str:
-    """Return the SOP class of the first object of a delivery; empty for what is no DICOM object."""
+    """Return the SOP class of the objects of a delivery; empty for what is no DICOM object."""
     if order.state is ReportState.WITHDRAWN:
         return KEY_OBJECT_SELECTION
     return SOP_CLASSES.get(order.delivery.kind, "")
@@ -97,11 +97,6 @@ def build_objects(order: DeliveryOrder, site: Site) -> list[Dataset]:
     if not objects:
         raise NothingToSend(f"no accepted finding that {order.delivery.kind} could show")
     return objects
-
-
-def part_uid(sop_uid: str, part: int) -> str:
-    """Return the SOP Instance UID of an object of a delivery; the first (0) has the delivery's."""
-    return sop_uid if part == 0 else derived_uid("part", sop_uid, str(part))
 
 
 def _work(order: DeliveryOrder, site: Site) -> _Work:

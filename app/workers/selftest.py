@@ -14,15 +14,15 @@ from typing import Any
 import structlog
 
 from app.domain.alert import AlertKind
-from app.domain.errors import DatabaseUnavailable, NotFound
+from app.domain.errors import ConfigurationError, DatabaseUnavailable, NotFound
 from app.domain.retention import SELF_TEST_ISSUER, SELF_TEST_PATIENT, SELF_TEST_TITLE
 from app.domain.study import Study, StudyState
 from app.services.counting import Counts
 from app.services.watch import set_alert
 from app.settings import Settings
 from app.store.engine import Store
-from app.workers.ports import is_loopback
-from pacs_bridge.destination import Destination, Timeouts
+from app.workers.own_listener import own_listener
+from pacs_bridge.destination import Timeouts
 from pacs_bridge.errors import BridgeError
 from pacs_bridge.removal import Removal, remove_instance
 from pacs_bridge.spool_layout import SpoolLayout
@@ -85,12 +85,10 @@ class SelfTest:
     def _follow(self, data_set: Any, patience: timedelta) -> tuple[str, str]:
         from pacs_bridge.store_scu import send_instances
 
-        # where it listens on every address, this machine is one of them
-        host = self._settings.dicom_host if is_loopback(self._settings.dicom_host) else "127.0.0.1"
-        us = Destination(self._settings.ae_title, host, self._settings.dicom_port)
         try:
+            us = own_listener(self._settings)
             send_instances([data_set], us, calling_ae=SELF_TEST_TITLE, timeouts=_TIMEOUTS)
-        except BridgeError as error:
+        except (BridgeError, ConfigurationError) as error:
             return f"the listener did not take it: {error}", ""
         return self._wait_for_draft(str(data_set.StudyInstanceUID), patience)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from app.workers.senders import Site
 
 
-def send_hl7(order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
-    """Send an ORU^R01 and wait for its AA; a resend has the same MSH-10."""
+def send_hl7(order: DeliveryOrder, destination: AnyDestination, site: Site) -> int:
+    """Send an ORU^R01 and wait for its AA; a resend has the same MSH-10. Return 1."""
     from pacs_bridge.hl7_report import Hl7Header, build_oru, control_id
     from pacs_bridge.mllp_client import MllpPeer, send_message
 
@@ -30,10 +30,11 @@ def send_hl7(order: DeliveryOrder, destination: AnyDestination, site: Site) -> N
     message = report_message(order, site.settings.institution, site.object_of(order.source.sha256))
     peer = MllpPeer(destination.host, destination.port, client_context(destination))
     send_message(build_oru(message, header), control_id(message.message_uid), peer)
+    return 1
 
 
-def send_fhir(order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
-    """Send a transaction; a resend finds its resources by their identifiers."""
+def send_fhir(order: DeliveryOrder, destination: AnyDestination, site: Site) -> int:
+    """Send a transaction; a resend finds its resources by their identifiers. Return 1."""
     from pacs_bridge.fhir_client import send_bundle
     from pacs_bridge.fhir_report import build_bundle
 
@@ -42,6 +43,7 @@ def send_fhir(order: DeliveryOrder, destination: AnyDestination, site: Site) -> 
     message = report_message(order, site.settings.institution, site.object_of(order.source.sha256))
     bundle = build_bundle(message, patient_system=destination.patient_identifier_system)
     send_bundle(bundle, web_peer(destination))
+    return 1
 
 
 def require_format(order: DeliveryOrder, *formats: str) -> None:

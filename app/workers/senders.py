@@ -44,8 +44,8 @@ class Site:
 class Sender(Protocol):
     """Builds and sends one delivery to a destination of its kind."""
 
-    def __call__(self, order: DeliveryOrder, destination: AnyDestination, site: Site) -> None:
-        """Return when the receiver has acknowledged."""
+    def __call__(self, order: DeliveryOrder, destination: AnyDestination, site: Site) -> int:
+        """Return when the receiver has acknowledged: of how many objects or messages."""
 
 
 SENDERS: Mapping[str, Sender] = {
@@ -56,8 +56,8 @@ SENDERS: Mapping[str, Sender] = {
 }
 
 
-def send_order(order: DeliveryOrder, site: Site) -> None:
-    """Send a delivery to the destination that it names.
+def send_order(order: DeliveryOrder, site: Site) -> int:
+    """Send a delivery to the destination that it names, and return how many objects it became.
 
     Raises
     ------
@@ -69,6 +69,6 @@ def send_order(order: DeliveryOrder, site: Site) -> None:
     destination = find_destination(order.delivery.destination, site.settings.destinations)
     try:
         with as_domain_errors():
-            SENDERS[destination.kind](order, destination, site)
+            return SENDERS[destination.kind](order, destination, site)
     except ValueError as error:
         raise Rejected(describe(error)) from error

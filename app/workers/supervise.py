@@ -20,6 +20,7 @@ from app.domain.errors import ConfigurationError, DatabaseUnavailable, Fatal
 from app.settings import Settings
 from app.workers.child import Child, ChildPlan, Emit
 from app.workers.lifeline import Lifeline
+from app.workers.own_listener import require_listener_ports
 from app.workers.ports import require_free
 
 CONFIGURATION_EXIT = 2
@@ -56,9 +57,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 def check_ports(settings: Settings) -> None:
     """Raise `ConfigurationError` when a port of the system is taken, naming who has it."""
-    require_free(
-        settings.dicom_host, settings.dicom_port, setting="JANUS_MED_DICOM_PORT", purpose="DICOM listener"
-    )
+    require_listener_ports(settings)
     require_free(settings.hl7_host, settings.hl7_port, setting="JANUS_MED_HL7_PORT", purpose="HL7")
     require_free(settings.ui_host, settings.ui_port, setting="JANUS_MED_UI_PORT", purpose="web UI")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.domain.errors import ConfigurationError
 from app.neighbours import TlsFiles
+from pacs_bridge.tls import refuse_password
 
 
 def open_client_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
@@ -14,8 +15,8 @@ def open_client_context(ca: Path | None, certificate: Path | None, key: Path | N
 
     Raises
     ------
-    OSError
-        If a file cannot be used (`ssl.SSLError` is one).
+    OSError, ValueError
+        If a file cannot be used (`ssl.SSLError` is an `OSError`), or the key needs a password.
     """
     context = ssl.create_default_context(cafile=ca)
     _complete(context, certificate, key)
@@ -34,7 +35,7 @@ def client_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | 
         return None
     try:
         return open_client_context(files.ca, files.certificate, files.key)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(setting, error) from None
 
 
@@ -54,7 +55,7 @@ def server_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | 
     try:
         context.load_verify_locations(files.ca)
         _complete(context, files.certificate, files.key)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(setting, error) from None
     context.verify_mode = ssl.CERT_REQUIRED
     return context
@@ -63,8 +64,8 @@ def server_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | 
 def _complete(context: ssl.SSLContext, certificate: Path | None, key: Path | None) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None:
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate, key, password=refuse_password)
 
 
-def _unreadable(setting: str, error: OSError) -> ConfigurationError:
+def _unreadable(setting: str, error: Exception) -> ConfigurationError:
     return ConfigurationError(f"{setting}: a certificate or key cannot be read ({error})")

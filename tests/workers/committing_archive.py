@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.sop_class import BasicTextSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
+from pacs_bridge.results.document import SECONDARY_CAPTURE
 from tests.bridge.commitment_peer import COMMITMENT, WELL_KNOWN, event_information, serve
 
 Temper = Callable[["CommittingArchive", Any], None]
-REPORTS = (BasicTextSRStorage, EnhancedSRStorage, ComprehensiveSRStorage)
+RESULTS = (BasicTextSRStorage, EnhancedSRStorage, ComprehensiveSRStorage, SECONDARY_CAPTURE)
 
 
 @dataclass
@@ -50,7 +51,7 @@ class CommittingArchive:
     @contextmanager
     def run(self, port: int = 0) -> Iterator[int]:
         handlers = [(evt.EVT_C_STORE, self._store), (evt.EVT_N_ACTION, self._take)]
-        with serve("PACS", handlers, port=port, storage=[str(uid) for uid in REPORTS]) as bound:
+        with serve("PACS", handlers, port=port, storage=[str(uid) for uid in RESULTS]) as bound:
             yield bound
 
     def _store(self, event: Any) -> int:

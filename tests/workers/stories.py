@@ -81,16 +81,18 @@ def reader_of(store: Store) -> Actor:
     return log_in(store, username="reader", password=PASSWORD, source="test", now=now())[1]
 
 
-def sign_draft(store: Store, study_uid: str, *destinations: tuple[str, str]) -> list[Delivery]:
-    """Let an attending accept and sign a draft with one finding and its region; return the deliveries."""
+def sign_draft(
+    store: Store, study_uid: str, *destinations: tuple[str, str], images: int = 1
+) -> list[Delivery]:
+    """Let an attending accept and sign a draft with one finding, its region on each of the first images."""
     with store.begin() as unit:
-        [image, *_] = unit.studies.instances(study_uid, up_to_revision=1)
+        shown = unit.studies.instances(study_uid, up_to_revision=1)[:images]
     record_draft(
         store,
         service_actor("test"),
         study_uid=study_uid,
         revision=1,
-        content=draft_about(image.sop_uid),
+        content=draft_about(*(image.sop_uid for image in shown)),
         now=now(),
     )
     actor = reader_of(store)
@@ -110,10 +112,10 @@ def sign_draft(store: Store, study_uid: str, *destinations: tuple[str, str]) -> 
     return list(refresh(store, actor, study_uid, now=now()).deliveries)
 
 
-def draft_about(sop_uid: str) -> DraftContent:
-    """A draft with a finding, its region on an image, and a second finding that is absent."""
-    region = {"sop_instance_uid": sop_uid, "box": [20, 30, 120, 160], "score": 0.8}
-    lesion = {"name": "Lung Lesion", "probability": 0.91, "decision": "present", "region": region}
+def draft_about(*sop_uids: str) -> DraftContent:
+    """A draft with a finding, its region on each image, and a second finding that is absent."""
+    regions = [{"sop_instance_uid": uid, "box": [20, 30, 120, 160], "score": 0.8} for uid in sop_uids]
+    lesion = {"name": "Lung Lesion", "probability": 0.91, "decision": "present", "region": regions[0]}
     effusion = {"name": "Pleural Effusion", "probability": 0.03, "decision": "absent", "region": None}
     return DraftContent(
         status="drafted",
@@ -121,14 +123,17 @@ def draft_about(sop_uid: str) -> DraftContent:
         model={"id": "janus-test", "preset": "tiny", "weights_sha256": "ab" * 32},
         findings=(lesion, effusion),
         sentences=(
-            _drafted("findings", "Nodule in the left lung.", "Lung Lesion", "positive", region),
+            *(
+                _drafted("findings", "Nodule in the left lung.", "Lung Lesion", "positive", region)
+                for region in regions
+            ),
             _drafted("findings", "No effusion.", "Pleural Effusion", "negative", None),
             _drafted("impression", "Possible lesion.", "Lung Lesion", "uncertain", None),
         ),
         report={},
         issues=(),
         timings={},
-        provenance={"sop_instance_uids": [sop_uid], "seed": 0},
+        provenance={"sop_instance_uids": list(sop_uids), "seed": 0},
     )
 
 

@@ -14,12 +14,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from app.domain.access import service_actor
 from app.domain.audit import AuditEvent, AuditFilter
 from app.domain.commitment import Commitment, CommitmentState
 from app.domain.delivery import Delivery, DeliveryState
+from app.domain.identifiers import derived_uid
 from app.services.commitment import MOST_LOSSES, ask_again
 from app.services.decoder import DecoderProcess
 from app.services.work import dead_letters, retry_dead_letter
@@ -32,12 +34,13 @@ from app.workers.deliver import DeliverReport
 from app.workers.runtime import Worker
 from app.workers.senders import Site
 from pacs_bridge import CommitmentService, Listener, ListenerConfig, LoggedEvents, Peer, SpoolSink
+from pacs_bridge.results.document import SECONDARY_CAPTURE
 from pacs_bridge.spool import Spool
 from tests.bridge.commitment_peer import event_information, report
 from tests.ports import free_port
 from tests.workers.committing_archive import CommittingArchive, on_the_same_association
 from tests.workers.conftest import run_worker, wait_until
-from tests.workers.stories import now, receive, sign_by_hand
+from tests.workers.stories import now, receive, sign_by_hand, sign_draft
 
 ACTOR = service_actor("delivery")
 CONFIRM = on_the_same_association(lambda archive: archive.confirmation())
@@ -131,6 +134,68 @@ def test_report_is_committed_on_the_association_that_asks(tell) -> None:
     assert story.states() == [CommitmentState.COMMITTED]
     assert story.events().count(AuditEvent.DELIVERY_COMMITTED.value) == 1
     assert archive.stored == [story.delivery.sop_uid]
+
+
+@pytest.fixture
+def two_pictures(store: Store, tmp_path: Path, leg_radiograph: Path):
+    """A report whose secondary captures are two objects: of an image each."""
+    again = dcmread(leg_radiograph)
+    again.SOPInstanceUID = again.file_meta.MediaStorageSOPInstanceUID = derived_uid("another image")
+    again.save_as(tmp_path / "again.dcm")
+
+    def tell(port: int) -> Story:
+        to = Destination(
+            name="pacs",
+            ae_title="PACS",
+            host="127.0.0.1",
+            port=port,
+            commitment=True,
+            formats=("secondary_capture",),
+        )
+        settings = Settings(
+            data_dir=tmp_path,
+            retry_seconds=(1, 1),
+            stalled_seconds=2,
+            destinations=(to,),
+            commitment_wait_seconds=20.0,
+        )
+        study_uid = receive(store, settings, leg_radiograph, tmp_path / "again.dcm")
+        [delivery] = sign_draft(store, study_uid, ("pacs", "secondary_capture"), images=2)
+        return Story(store, settings, delivery, Spool(settings.spool_dir))
+
+    return tell
+
+
+@pytest.mark.covers("S6")
+def test_every_object_of_a_delivery_is_asked_for(two_pictures) -> None:
+    archive = CommittingArchive(then=CONFIRM)
+    with archive.run() as port:
+        story = two_pictures(port)
+        with story.working():
+            wait_until(lambda: story.becomes(DeliveryState.COMMITTED))
+    assert [uid for _, uid in archive.references()] == archive.stored
+    assert len(set(archive.stored)) == 2
+    assert {sop_class for sop_class, _ in archive.references()} == {SECONDARY_CAPTURE}
+
+
+@pytest.mark.covers("S6")
+def test_archive_that_keeps_all_objects_but_the_last_gets_them_again(two_pictures) -> None:
+    def lacks_the_last(archive: CommittingArchive) -> Dataset:
+        kept, lost = archive.references()
+        return event_information(str(archive.asked[-1].TransactionUID), [kept], failed=[(*lost, 0x0112)])
+
+    def at_first_only(archive: CommittingArchive, event: object) -> None:
+        lacking = on_the_same_association(lacks_the_last, event_type=2)
+        (lacking if len(archive.asked) == 1 else CONFIRM)(archive, event)
+
+    archive = CommittingArchive(then=at_first_only)
+    with archive.run() as port:
+        story = two_pictures(port)
+        with story.working():
+            wait_until(lambda: story.becomes(DeliveryState.COMMITTED))
+    first, second = archive.stored[:2]
+    assert archive.stored == [first, second, first, second]
+    assert story.states() == [CommitmentState.LOST, CommitmentState.COMMITTED]
 
 
 def test_archive_that_is_not_to_be_asked_is_not(tell) -> None:
@@ -238,7 +303,7 @@ def test_archive_that_never_commits_is_asked_again_and_then_shown_to_a_person(te
             wait_until(lambda: bool(dead_letters(story.store, ACTOR, now=now())))
             [letter] = dead_letters(story.store, ACTOR, now=now())
             assert letter.task == "ask_commitment"
-            assert "has not said that it keeps it" in letter.reason
+            assert "has not said that it keeps them" in letter.reason
             assert story.now_is().state is DeliveryState.SENT
             assert story.states() == [CommitmentState.ABANDONED] * 2
             assert AuditEvent.COMMITMENT_FAILED.value in story.events()

@@ -20,12 +20,14 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
 from app.domain.errors import ConfigurationError
+from app.domain.retention import SELF_TEST_TITLE
 from app.settings import Settings
 from app.store.engine import open_store
 from app.store.migrate import upgrade
 from app.workers.fetch_priors import prior_source
 from app.workers.intake_loop import as_received
-from app.workers.listen import listener_config, receiving_processes, report_contexts
+from app.workers.listen import listener_config, receiving_processes, report_contexts, self_test_peers
+from app.workers.own_listener import own_listener
 from pacs_bridge.archived_study import PriorQuery
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import AssociationRejected, Retriable
@@ -125,6 +127,32 @@ def test_archive_is_asked_over_tls(tmp_path: Path, method: str) -> None:
     assert [study.study_uid for study in found] == ["1.2.3"]
 
 
+def test_a_certificate_that_cannot_be_read_is_named_before_anybody_is_called(tmp_path: Path) -> None:
+    files, _ = issue(tmp_path)
+    files["dicom_tls_key"].write_text("no key")
+    settings = Settings(dicom_tls_port=2762).model_copy(update={"dicom_tls_only": True, **files})
+    with pytest.raises(ConfigurationError, match="JANUS_MED_DICOM_TLS_CERTIFICATE"):
+        own_listener(settings)
+
+
+@pytest.mark.parametrize(
+    ("host", "called", "sources"),
+    [
+        ("127.0.0.1", "127.0.0.1", {"127.0.0.1"}),
+        ("0.0.0.0", "127.0.0.1", {"127.0.0.1"}),
+        ("192.0.2.7", "192.0.2.7", {"127.0.0.1", "192.0.2.7"}),
+    ],
+)
+def test_the_self_test_calls_where_the_listener_is_and_is_let_in_from_there(
+    host: str, called: str, sources: set[str]
+) -> None:
+    settings = Settings(dicom_host=host, selftest_minutes=15)
+    (peer,) = self_test_peers(settings)
+    assert own_listener(settings).host == called
+    addresses = ("127.0.0.1", "192.0.2.7", "192.0.2.8")
+    assert {address for address in addresses if peer.may_call_from(address)} == sources
+
+
 def test_tls_alone_needs_a_tls_port() -> None:
     with pytest.raises(ConfigurationError, match="needs JANUS_MED_DICOM_TLS_PORT"):
         listener_config(Settings(dicom_tls_only=True))
@@ -180,7 +208,9 @@ def test_a_second_called_title_is_ours_and_the_study_keeps_it(data_dir: Path, ct
 @pytest.mark.covers("C1")
 def test_with_tls_alone_nothing_answers_in_the_clear(data_dir: Path, tmp_path: Path, ct_slice: Path) -> None:
     files, client = issue(tmp_path)
-    settings = system_settings(data_dir, dicom_tls_port=free_port(), dicom_tls_only=True, **files)
+    settings = system_settings(
+        data_dir, dicom_tls_port=free_port(), dicom_tls_only=True, selftest_minutes=15, **files
+    )
     upgrade(settings)
     with Process(settings, "listen") as listener:
         assert listener.wait_until_ready()["port"] == settings.dicom_tls_port
@@ -190,6 +220,8 @@ def test_with_tls_alone_nothing_answers_in_the_clear(data_dir: Path, tmp_path: P
         there = Destination(settings.ae_title, "localhost", settings.dicom_tls_port, tls=client)
         (outcome,) = send_instances([ct_slice], there, calling_ae="SENDER")
         assert outcome.status == 0x0000
+        # the self-test, and what a C-GET or a web archive hands over
+        echo(own_listener(settings), calling_ae=SELF_TEST_TITLE)
         with socket.create_connection(("127.0.0.1", settings.dicom_tls_port), timeout=20) as plain:
             plain.sendall(b"\x01\0" + bytes(4))
             with suppress(ConnectionResetError):
