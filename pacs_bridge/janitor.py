@@ -113,19 +113,21 @@ def _take(layout: SpoolLayout, path: Path, record: Record) -> bool:
 
 def _record_of(path: Path) -> Record:
     """Make the record of an object from the object itself; our file meta names the AE titles."""
-    head, offset = read_head(path)
-    data = path.read_bytes()[offset:]
+    facts = path.stat()
     record = Record(
         digest=path.stem,
-        size=len(data),
+        size=facts.st_size,
         header=None,
-        association=AssociationFacts("recovered", head.calling_ae, head.called_ae, ""),
-        received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        association=AssociationFacts("recovered", "", "", ""),
+        received_at=datetime.fromtimestamp(facts.st_mtime, UTC),
         status=CANNOT_UNDERSTAND,
         reason="found without a record after a crash, and its SOP Instance UID has other content",
     )
     try:
-        return replace(record, header=read_header(data, head.transfer_syntax))
+        head, offset = read_head(path)
+        sender = AssociationFacts("recovered", head.calling_ae, head.called_ae, "")
+        record = replace(record, association=sender, size=facts.st_size - offset)
+        return replace(record, header=read_header(path.read_bytes()[offset:], head.transfer_syntax))
     except Rejected as refusal:
         return replace(record, reason=refusal.reason)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydicom.filereader import read_file_meta_info
 
 from pacs_bridge.data_set_bytes import DataSetBytes
+from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.header import is_uid
 
 IMPLEMENTATION_CLASS_UID = "2.25.295083475029863145704398163206283016317"
@@ -126,13 +127,25 @@ def read_head(path: Path) -> tuple[FileHead, int]:
     -------
     tuple of FileHead and int
         The head and the offset of the data set in the file, in bytes.
+
+    Raises
+    ------
+    Rejected
+        Status 0xC000 when the file does not begin as ours do.
+    OSError
+        If the file cannot be read.
     """
-    meta = read_file_meta_info(path)
-    head = FileHead(
-        sop_class_uid=str(meta.get("MediaStorageSOPClassUID", "")),
-        sop_instance_uid=str(meta.get("MediaStorageSOPInstanceUID", "")),
-        transfer_syntax=str(meta.TransferSyntaxUID),
-        calling_ae=str(meta.get("SourceApplicationEntityTitle", "")),
-        called_ae=str(meta.get("ReceivingApplicationEntityTitle", "")),
-    )
-    return head, 144 + int(meta.FileMetaInformationGroupLength)
+    try:
+        meta = read_file_meta_info(path)
+        head = FileHead(
+            sop_class_uid=str(meta.get("MediaStorageSOPClassUID", "")),
+            sop_instance_uid=str(meta.get("MediaStorageSOPInstanceUID", "")),
+            transfer_syntax=str(meta.TransferSyntaxUID),
+            calling_ae=str(meta.get("SourceApplicationEntityTitle", "")),
+            called_ae=str(meta.get("ReceivingApplicationEntityTitle", "")),
+        )
+        return head, 144 + int(meta.FileMetaInformationGroupLength)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged disk can make pydicom stumble anywhere
+        raise Rejected(CANNOT_UNDERSTAND, f"the file has no readable head: {type(error).__name__}") from error

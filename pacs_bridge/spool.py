@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,7 +172,9 @@ class Spool:
     def indexed(self, instance: SpooledInstance) -> None:
         """Take an instance off the hand-over, after the database committed it. Safe to repeat."""
         mark_finished(self.layout.record_path(instance.header.sop_instance_uid))
-        mark_finished(instance.path)
+        with suppress(FileNotFoundError):
+            # an object that is gone is the janitor's alarm; intake goes on
+            mark_finished(instance.path)
         instance.entry.unlink(missing_ok=True)
 
     def quarantine(self, instance: SpooledInstance, reason: str) -> None:

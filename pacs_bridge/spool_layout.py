@@ -36,6 +36,7 @@ from pacs_bridge.durable import (
     temporary_name,
     write_new_file,
 )
+from pacs_bridge.errors import Rejected
 from pacs_bridge.received import FileHead, ReceivedInstance, read_head
 from pacs_bridge.spool_record import Record, index_key
 from pacs_bridge.spool_types import SpooledInstance
@@ -205,8 +206,11 @@ def read_record(path: Path) -> Record | None:
 
 
 def is_recorded(layout: SpoolLayout, path: Path) -> bool:
-    """Tell whether an object has its record."""
-    known = read_record(layout.record_path(read_head(path)[0].sop_instance_uid))
+    """Tell whether an object has its record; False for one that cannot be read."""
+    try:
+        known = read_record(layout.record_path(read_head(path)[0].sop_instance_uid))
+    except (Rejected, ValueError):
+        return False
     return known is not None and known.digest == path.stem
 
 

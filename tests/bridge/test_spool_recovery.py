@@ -10,6 +10,7 @@ import os
 import pytest
 
 from pacs_bridge import Disposition, Fatal, Spool, read_header
+from pacs_bridge.inspection import inspect_spool
 from pacs_bridge.spool_layout import mark_finished
 from tests.bridge.conftest import NO_FLOOR, put, received
 from tests.bridge.peers import EXPLICIT, encode, radiograph
@@ -77,6 +78,25 @@ def test_acknowledged_instance_whose_record_a_power_failure_took_is_queued_again
     assert found.association.calling_ae == "MODALITY1"
     fresh.indexed(found)
     assert reopened(fresh)[1].requeued == ()
+
+
+def test_object_with_a_damaged_head_is_quarantined_and_holds_up_nothing(spool):
+    put(spool, radiograph())
+    damaged = spool.layout.object_path(put(spool, radiograph()).digest)
+    damaged.write_bytes(b"not a file of ours")
+    assert inspect_spool(spool.layout, settled=0).unrecorded == 1
+    fresh, report = reopened(spool)
+    assert report.quarantined == (damaged.stem,)
+    assert "no readable head" in fresh.quarantined()[0].reason
+    fresh.close()
+
+
+def test_instance_whose_object_is_gone_is_taken_off_the_hand_over_all_the_same(spool):
+    put(spool, radiograph())
+    (instance,) = spool.incoming()
+    instance.path.unlink()
+    spool.indexed(instance)
+    assert spool.incoming() == []
 
 
 def test_torn_record_of_an_indexed_instance_is_written_again_when_it_is_sent_again(spool):
