@@ -77,8 +77,8 @@ def measure(options: argparse.Namespace) -> list[Sample]:
                     name, folder, no_delay=sockets == "nodelay", processes=options.processes
                 ) as receiver:
                     samples += [_sample(receiver, name, sockets, cell, number) for cell in cells]
-                _stop_database(folder)
-                _empty(folder)
+                stop_database(folder)
+                empty(folder)
             print(f"round {number + 1} of {options.rounds} done, load {os.getloadavg()[0]:.1f}", flush=True)
     return samples
 
@@ -207,14 +207,14 @@ def _machine(samples: list[Sample]) -> str:
     )
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
     """Give back the space of every file."""
     for file in folder.rglob("*"):
         if file.is_file() and not file.is_symlink():
             os.truncate(file, 0)
 
 
-def _stop_database(folder: Path) -> None:
+def stop_database(folder: Path) -> None:
     """Stop the embedded PostgreSQL that our listener has left running in the folder."""
     if not (folder / "database").is_dir():
         return
