@@ -29,9 +29,9 @@ class TlsFiles(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ca: Path = Field(description="Authorities that the other side's certificate must come from.")
-    certificate: Path | None = Field(default=None, description="Our certificate chain.")
-    key: Path | None = Field(default=None, description="The key of our certificate.")
+    ca_file: Path = Field(description="Authorities that the other side's certificate must come from.")
+    certificate_file: Path | None = Field(default=None, description="Our certificate chain.")
+    key_file: Path | None = Field(default=None, description="The key of our certificate.")
 
 
 class PeerSettings(BaseModel):

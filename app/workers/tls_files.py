@@ -34,7 +34,7 @@ def client_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | 
     if files is None:
         return None
     try:
-        return open_client_context(files.ca, files.certificate, files.key)
+        return open_client_context(files.ca_file, files.certificate_file, files.key_file)
     except (OSError, ValueError) as error:
         raise _unreadable(setting, error) from None
 
@@ -49,12 +49,12 @@ def server_context(files: TlsFiles | None, *, setting: str) -> ssl.SSLContext | 
     """
     if files is None:
         return None
-    if files.certificate is None:
+    if files.certificate_file is None:
         raise ConfigurationError(f"{setting} names no certificate: a TLS server needs one")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_verify_locations(files.ca)
-        _complete(context, files.certificate, files.key)
+        context.load_verify_locations(files.ca_file)
+        _complete(context, files.certificate_file, files.key_file)
     except (OSError, ValueError) as error:
         raise _unreadable(setting, error) from None
     context.verify_mode = ssl.CERT_REQUIRED

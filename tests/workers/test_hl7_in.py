@@ -185,9 +185,11 @@ def test_unsafe_configurations_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="HL7_PEERS"):
         mllp_config(settings(hl7_peers=[{"application": "RIS", "networks": ["nowhere"]}]))
     with pytest.raises(ConfigurationError, match="no certificate"):
-        mllp_config(settings(hl7_tls={"ca": tmp_path / "ca.pem"}))
+        mllp_config(settings(hl7_tls={"ca_file": tmp_path / "ca.pem"}))
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        mllp_config(settings(hl7_tls={"ca": tmp_path / "ca.pem", "certificate": tmp_path / "x.pem"}))
+        mllp_config(
+            settings(hl7_tls={"ca_file": tmp_path / "ca.pem", "certificate_file": tmp_path / "x.pem"})
+        )
     sentence = "I accept unencrypted DICOM on my network"
     assert mllp_config(settings(hl7_host="0.0.0.0", allow_plain_off_loopback=sentence)).tls is None
 

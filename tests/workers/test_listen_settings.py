@@ -80,10 +80,10 @@ def test_a_tls_port_needs_every_file(missing: str) -> None:
 
 def test_peer_with_certificates_may_send_and_is_called_over_tls(tmp_path: Path) -> None:
     files, _ = issue(tmp_path)
-    tls = {"ca": files["dicom_tls_authorities"], "certificate": files["dicom_tls_certificate"]}
+    tls = {"ca_file": files["dicom_tls_authorities"], "certificate_file": files["dicom_tls_certificate"]}
     peer = {"ae_title": "CT1", "host": "ct1", "port": 2762}
     settings = Settings(
-        peers=[{**peer, "tls": {**tls, "key": files["dicom_tls_key"]}}, {**peer, "ae_title": "CT2"}]
+        peers=[{**peer, "tls": {**tls, "key_file": files["dicom_tls_key"]}}, {**peer, "ae_title": "CT2"}]
     )
 
     contexts = report_contexts(settings)
@@ -95,7 +95,7 @@ def test_peer_with_certificates_may_send_and_is_called_over_tls(tmp_path: Path) 
 
 
 def test_certificates_of_a_peer_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    settings = Settings(peers=[{"ae_title": "CT1", "tls": {"ca": tmp_path / "missing.pem"}}])
+    settings = Settings(peers=[{"ae_title": "CT1", "tls": {"ca_file": tmp_path / "missing.pem"}}])
     with pytest.raises(ConfigurationError, match="JANUS_MED_PEERS, CT1"):
         report_contexts(settings)
 
@@ -115,7 +115,7 @@ def test_archive_is_asked_over_tls(tmp_path: Path, method: str) -> None:
     port = archive.socket.getsockname()[1]
     entry = {"method": method, "ae_title": "ARCHIVE", "host": "localhost", "port": port}
     try:
-        over_tls = Settings(archive={**entry, "tls": {"ca": files["dicom_tls_authorities"]}})
+        over_tls = Settings(archive={**entry, "tls": {"ca_file": files["dicom_tls_authorities"]}})
         assert over_tls.archive is not None
         found = prior_source(over_tls.archive, over_tls).find(PriorQuery("P1"))
         plain = Settings(archive={**entry, "timeout_seconds": 3})

@@ -34,10 +34,10 @@ def locked(tmp_path: Path) -> dict[str, Path]:
     issued = authority.issue_cert("localhost")
     key = load_pem_private_key(issued.private_key_pem.bytes(), None)
     password = BestAvailableEncryption(b"secret")
-    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "certificate", "key")}
-    authority.cert_pem.write_to_path(files["ca"])
-    issued.cert_chain_pems[0].write_to_path(files["certificate"])
-    files["key"].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, password))
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca_file", "certificate_file", "key_file")}
+    authority.cert_pem.write_to_path(files["ca_file"])
+    issued.cert_chain_pems[0].write_to_path(files["certificate_file"])
+    files["key_file"].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, password))
     return files
 
 
@@ -49,23 +49,22 @@ def test_servers_and_clients_of_neighbours_take_no_key_with_a_password(locked: d
 
 
 def test_destinations_take_no_key_with_a_password(locked: dict[str, Path]) -> None:
-    tls = TlsClient(**{f"{name}_file": path for name, path in locked.items()})
+    tls = TlsClient(**locked)
     to = DicomDestination(name="pacs", ae_title="PACS", host="localhost", port=1, tls=tls)
     with pytest.raises(Rejected, match=f"pacs.*{LOCKED}"):
         peer_settings.client_context(to)
 
 
 def test_the_audit_collector_takes_no_key_with_a_password(locked: dict[str, Path]) -> None:
-    files = {f"{name}_file": path for name, path in locked.items()}
     with pytest.raises(ConfigurationError, match=f"JANUS_MED_AUDIT_COLLECTOR.*{LOCKED}"):
-        collector_of(AuditCollector(host="localhost", port=1, **files))
+        collector_of(AuditCollector(host="localhost", port=1, **locked))
 
 
 def test_our_own_listener_takes_no_key_with_a_password(locked: dict[str, Path]) -> None:
     files = {
-        "dicom_tls_authorities": locked["ca"],
-        "dicom_tls_certificate": locked["certificate"],
-        "dicom_tls_key": locked["key"],
+        "dicom_tls_authorities": locked["ca_file"],
+        "dicom_tls_certificate": locked["certificate_file"],
+        "dicom_tls_key": locked["key_file"],
     }
     settings = Settings(dicom_tls_port=2762).model_copy(update={"dicom_tls_only": True, **files})
     with pytest.raises(ConfigurationError, match=f"JANUS_MED_DICOM_TLS_CERTIFICATE.*{LOCKED}"):
