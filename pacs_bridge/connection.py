@@ -12,6 +12,8 @@ from pacs_bridge.deadline import Deadline
 from pacs_bridge.errors import ProtocolViolation
 from pacs_bridge.pdu_buffer import PduBuffer
 
+_MOST_FORGOTTEN = 32 << 20
+
 
 class Connection(asyncio.BufferedProtocol, ABC):
     """An accepted connection.
@@ -34,6 +36,7 @@ class Connection(asyncio.BufferedProtocol, ABC):
         self._buffer = PduBuffer(longest_pdu)
         self._deadline = Deadline(loop, self.expire)
         self._taken = 0
+        self._forgotten = 0
         self._blocked_since = 0.0
         self._held = False
 
@@ -83,6 +86,9 @@ class Connection(asyncio.BufferedProtocol, ABC):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take the PDUs that are complete now."""
+        if self._is_too_much_to_forget(nbytes):
+            self.cut()
+            return
         was_inside, taken = self._buffer.is_inside_pdu, self._taken
         with suppress(OSError):
             # an acknowledgement now, not in 40 ms: a sender with Nagle's algorithm on waits for it
@@ -180,6 +186,12 @@ class Connection(asyncio.BufferedProtocol, ABC):
             return
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _is_too_much_to_forget(self, count: int) -> bool:
+        """Count what comes after our last word; more than was on its way is a peer that does not listen."""
+        if self._buffer.is_stopped:
+            self._forgotten += count
+        return self._forgotten > _MOST_FORGOTTEN
 
     def _take(self, kind: int, body: memoryview) -> None:
         self._taken += 1

@@ -30,6 +30,11 @@ class PduBuffer:
         self._stopped = False
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether what comes is forgotten."""
+        return self._stopped
+
+    @property
     def is_inside_pdu(self) -> bool:
         """Whether a PDU has begun and is not complete."""
         return self._end > self._start
