@@ -34,7 +34,7 @@ def sync_folder(path: Path) -> None:
 
 
 def write_new_file(path: Path, *parts: bytes | memoryview, sync: bool = True) -> None:
-    """Write a file that must not exist, and fsync it; nothing of it stays when the disk is full."""
+    """Write a file that must not exist, and fsync it if `sync`; nothing of it stays when the disk is full."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:

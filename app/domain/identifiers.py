@@ -33,6 +33,11 @@ def part_uid(sop_uid: str, part: int) -> str:
     return sop_uid if part == 0 else derived_uid("part", sop_uid, str(part))
 
 
+def part_uids(sop_uid: str, count: int) -> tuple[str, ...]:
+    """Return the SOP Instance UIDs of all objects of a delivery, in their order."""
+    return tuple(part_uid(sop_uid, part) for part in range(count))
+
+
 def derived_uid(*parts: str) -> str:
     """Make the UID that belongs to `parts`; the same parts give the same UID, so a resend is idempotent."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()

@@ -15,7 +15,7 @@ from app.domain.audit import AuditEvent, Outcome
 from app.domain.commitment import Commitment, CommitmentCommand, CommitmentState, SentObjects
 from app.domain.delivery import Delivery, DeliveryState
 from app.domain.errors import Rejected
-from app.domain.identifiers import new_uid, part_uid
+from app.domain.identifiers import new_uid, part_uids
 from app.domain.intake import clean_value
 from app.domain.work import ASK_COMMITMENT, DELIVER_QUEUE, DELIVER_REPORT
 from app.services.facts import delivery_detail, fact_about
@@ -171,8 +171,8 @@ def forget_losses(store: Store, delivery_id: int) -> None:
 
 def _failure_of(delivery: Delivery, commitment: Commitment, failures: dict[str, str]) -> str:
     """Return why the receiver does not keep all that it was asked for; empty when it does."""
-    parts = (part_uid(delivery.sop_uid, part) for part in range(commitment.objects.count))
-    return next((failures[uid] for uid in parts if uid in failures), "")
+    uids = part_uids(delivery.sop_uid, commitment.objects.count)
+    return next((failures[uid] for uid in uids if uid in failures), "")
 
 
 def _answer(

@@ -18,7 +18,7 @@ from app.domain.access import Actor
 from app.domain.commitment import SentObjects
 from app.domain.delivery import Delivery
 from app.domain.errors import NotFound, Rejected
-from app.domain.identifiers import part_uid
+from app.domain.identifiers import part_uids
 from app.domain.work import ASK_COMMITMENT, DELIVER_QUEUE
 from app.services.commitment import (
     CommitmentOrder,
@@ -95,7 +95,7 @@ class AskCommitment:
     def _ask(self, order: CommitmentOrder) -> None:
         commitment, delivery = order.commitment, order.delivery
         sent = commitment.objects
-        uids = (part_uid(delivery.sop_uid, part) for part in range(sent.count))
+        uids = part_uids(delivery.sop_uid, sent.count)
         references = tuple(Reference(sent.sop_class_uid, uid) for uid in uids)
         request = CommitmentRequest(commitment.transaction_uid, references)
         layout = SpoolLayout(self.settings.spool_dir)

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from app.domain.delivery import Delivery, DeliveryOrder
 from app.domain.errors import Rejected
-from app.domain.identifiers import part_uid
+from app.domain.identifiers import part_uid, part_uids
 from app.domain.report import ReportState
 from app.workers.report_document import accepted_findings, report_content, series_uid_of
 from app.workers.source_images import read_pixels, shown_images
@@ -188,10 +188,8 @@ def _sent_as(delivery: Delivery, work: _Work) -> list[SourceInstance]:
     """Return the objects that an earlier delivery became."""
     series_uid = series_uid_of(delivery.sop_uid)
     return [
-        SourceInstance(
-            delivery.study_uid, series_uid, SOP_CLASSES[delivery.kind], part_uid(delivery.sop_uid, part)
-        )
-        for part in range(_count(delivery.kind, work))
+        SourceInstance(delivery.study_uid, series_uid, SOP_CLASSES[delivery.kind], uid)
+        for uid in part_uids(delivery.sop_uid, _count(delivery.kind, work))
     ]
 
 

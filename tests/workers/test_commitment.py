@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -102,18 +103,23 @@ class Story:
             listener.stop()
 
 
+def settings_with(folder: Path, port: int, *, wait: float, **destination: Any) -> Settings:
+    """Settings of an archive that is asked twice at most."""
+    to = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=port, **destination)
+    return Settings(
+        data_dir=folder,
+        retry_seconds=(1, 1),
+        stalled_seconds=2,
+        destinations=(to,),
+        commitment_wait_seconds=wait,
+        commitment_requests=2,
+    )
+
+
 @pytest.fixture
 def tell(store: Store, tmp_path: Path, leg_radiograph: Path):
     def tell(port: int, *, commitment: bool = True, wait: float = 0.0) -> Story:
-        to = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=port, commitment=commitment)
-        settings = Settings(
-            data_dir=tmp_path,
-            retry_seconds=(1, 1),
-            stalled_seconds=2,
-            destinations=(to,),
-            commitment_wait_seconds=wait,
-            commitment_requests=2,
-        )
+        settings = settings_with(tmp_path, port, wait=wait, commitment=commitment)
         study_uid = receive(store, settings, leg_radiograph)
         [delivery] = sign_by_hand(store, study_uid, ("pacs", "report_sr"))
         return Story(store, settings, delivery, Spool(settings.spool_dir))
@@ -144,21 +150,7 @@ def two_pictures(store: Store, tmp_path: Path, leg_radiograph: Path):
     again.save_as(tmp_path / "again.dcm")
 
     def tell(port: int) -> Story:
-        to = Destination(
-            name="pacs",
-            ae_title="PACS",
-            host="127.0.0.1",
-            port=port,
-            commitment=True,
-            formats=("secondary_capture",),
-        )
-        settings = Settings(
-            data_dir=tmp_path,
-            retry_seconds=(1, 1),
-            stalled_seconds=2,
-            destinations=(to,),
-            commitment_wait_seconds=20.0,
-        )
+        settings = settings_with(tmp_path, port, wait=20.0, commitment=True, formats=("secondary_capture",))
         study_uid = receive(store, settings, leg_radiograph, tmp_path / "again.dcm")
         [delivery] = sign_draft(store, study_uid, ("pacs", "secondary_capture"), images=2)
         return Story(store, settings, delivery, Spool(settings.spool_dir))
