@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from janus_med.training.attenuation import Brush
     from janus_med.training.data import Case, ImageStore, Part
 
-DEVICES = FINDINGS.index("Support Devices")
+UNSAID = tuple(FINDINGS.index(name) for name in ("Support Devices", "Fracture"))
+"""Findings that the source does not label: a film without an inserted one counts as free of it."""
+
+COARSE_SIDE = 64
+COARSE_SHARE = 0.3
+"""Share of films that are shown as coarsely as those that are at hand in 64 x 64 pixels alone, so that
+sharpness tells nothing of the labels.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +128,14 @@ class Sampler:
         )
         if rng.random() < 0.4:
             grey = insert_decoy(grey, self._store.lungs(index), rng)
+        if case.normal:
+            _deny_unsaid(labels, masks)
         for name in chosen:
             lesion = insert_lesion(name, grey, self._store.lungs(index), rng, brush)
             grey = lesion.grey
             _note(labels, masks, lesion.labels, lesion.mask)
-        if case.normal and not chosen:
-            labels[DEVICES] = 0.0
+        if case.coarse or rng.random() < COARSE_SHARE:
+            grey = coarsen(grey, COARSE_SIDE if case.coarse else int(rng.integers(COARSE_SIDE, 160)))
         grey, masks = augment(grey, masks, rng)
         return Sample(grey, labels, to_grid(masks, self._grid))
 
@@ -136,6 +145,19 @@ def _unknown_masks(case: Case, size: int) -> np.ndarray:
     masks[~(case.labels == 0)] = np.nan
     masks[0] = np.nan
     return masks
+
+
+def _deny_unsaid(labels: np.ndarray, masks: np.ndarray) -> None:
+    for finding in UNSAID:
+        labels[finding] = 0.0
+        masks[finding] = 0.0
+
+
+def coarsen(grey: np.ndarray, side: int) -> np.ndarray:
+    """Show an (S, S) film as if only ``side`` x ``side`` pixels of it were known."""
+    film = torch.from_numpy(np.ascontiguousarray(grey, dtype=np.float32))[None, None]
+    few = torch.nn.functional.interpolate(film, (side, side), mode="area")
+    return np.asarray(torch.nn.functional.interpolate(few, grey.shape, mode="bilinear")[0, 0].numpy())
 
 
 def _note(labels: np.ndarray, masks: np.ndarray, names: tuple[str, ...], mask: np.ndarray) -> None:
