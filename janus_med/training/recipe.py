@@ -50,7 +50,7 @@ class Recipe:
 _TINY = Recipe(
     stages={
         "warm_up": StageRecipe(150, 64, 1e-3),
-        "perception": StageRecipe(2400, 32, 8e-4),
+        "perception": StageRecipe(2400, 32, 1e-3),
         "understanding": StageRecipe(200, 48, 4e-4),
         "language": StageRecipe(700, 16, 2e-3),
         "scope": StageRecipe(300, 64, 1.5e-3),

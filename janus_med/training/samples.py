@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 UNSAID = tuple(FINDINGS.index(name) for name in ("Support Devices", "Fracture"))
 """Findings that the source does not label: a film without an inserted one counts as free of it."""
 
+USUAL_LESIONS = (0, 1, 1, 1, 2, 3)
+MANY_LESIONS = (0, 1, 2, 2, 3, 3, 4)
+"""An encoder learns twice as much from a film with twice the lesions; calibration wants the usual number."""
+
 COARSE_SIDE = 64
 COARSE_SHARE = 0.3
 """Share of films that are shown as coarsely as those that are at hand in 64 x 64 pixels alone, so that
@@ -73,12 +77,22 @@ class Sampler:
         Patches along one side.
     inserted_share
         How many samples carry inserted lesions.
+    lesions
+        How many kinds of lesions such a film gets, drawn with equal chance.
     """
 
-    def __init__(self, store: ImageStore, part: Part, grid: int, inserted_share: float = 0.6) -> None:
+    def __init__(
+        self,
+        store: ImageStore,
+        part: Part,
+        grid: int,
+        inserted_share: float = 0.6,
+        lesions: tuple[int, ...] = USUAL_LESIONS,
+    ) -> None:
         self._store = store
         self._grid = grid
         self._share = inserted_share
+        self._lesions = lesions
         labelled = store.indices(lambda case: case.part == part and case.labelled)
         self._normal = [index for index in labelled if store.cases[index].normal]
         self._by_finding = self._group(labelled)
@@ -99,12 +113,12 @@ class Sampler:
     def draw_inserted(
         self, rng: np.random.Generator, brush: Brush = "trained", *, finding: str | None = None
     ) -> Sample:
-        """Draw a film called normal, with none to three lesions in it."""
+        """Draw a film called normal, with lesions in it: one of ``finding``, or as many as is usual."""
         index = int(rng.choice(self._normal))
         chosen = (
             [finding]
             if finding
-            else list(rng.choice(list(BRUSHES), size=int(rng.choice((0, 1, 1, 1, 2, 3))), replace=False))
+            else list(rng.choice(list(BRUSHES), size=int(rng.choice(self._lesions)), replace=False))
         )
         return self._finish((index, chosen), rng, brush)
 

@@ -14,7 +14,7 @@ from janus_med.adapters.generation import lora_parameters
 from janus_med.encoders import encode_with_gradient
 from janus_med.training.losses import perception_loss
 from janus_med.training.prefetch import BatchQueue
-from janus_med.training.samples import Batch, Sampler, generator, stack, to_pixels
+from janus_med.training.samples import MANY_LESIONS, Batch, Sampler, generator, stack, to_pixels
 from janus_med.training.texts import grammar_turns, make_batch, sample_turn
 from janus_med.training.warm_up import PatchPredictor, start_embeddings
 
@@ -100,7 +100,9 @@ class PerceptionStage:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._sampler = Sampler(bench.store, "train", bench.model.preset.grid, inserted_share=0.5)
+        self._sampler = Sampler(
+            bench.store, "train", bench.model.preset.grid, inserted_share=0.65, lesions=MANY_LESIONS
+        )
         steps = bench.recipe.stages[self.name].steps
         self._queue = BatchQueue(self._draw, steps, bench.recipe.workers)
         bench.model.janus.model.vision_model.requires_grad_(True)
