@@ -62,7 +62,7 @@ class JanusMed:
         self._modality = default_registry().find("frontal")
 
     @classmethod
-    def load(cls, folder: Path | None = None, device: str = "auto") -> JanusMed:
+    def load(cls, folder: Path | None = None, device: str = "auto", budget: Budget | None = None) -> JanusMed:
         """Load a model folder after checking its digests.
 
         Parameters
@@ -71,6 +71,8 @@ class JanusMed:
             None for the bundled ``tiny``.
         device
             ``auto`` takes a GPU when there is one.
+        budget
+            What the site allows to skip; nothing when None.
 
         Raises
         ------
@@ -88,7 +90,7 @@ class JanusMed:
             preprocessing_sha256=preprocessing_sha256(),
             image_size=model.preset.image_size,
         )
-        return cls(model.to(_resolve_device(device)), tokenizer, info)
+        return cls(model.to(_resolve_device(device)), tokenizer, info, budget)
 
     @property
     def info(self) -> ModelInfo:
@@ -123,9 +125,11 @@ class JanusMed:
             perception = self._perceive(pixel_values)
             findings = self._read_findings(perception)
             encoded = time.perf_counter()
-            sentences = self._write(perception, findings)
+            route = choose_route("generate", self._budget, cleared=_is_cleared(findings))
+            sentences = self._write(perception, findings) if route.text else ()
         embedding = perception.understanding.embedding[0].cpu().numpy().astype(np.float32)
-        return Reading(findings, sentences, embedding, seed, encoded - start, time.perf_counter() - encoded)
+        written = time.perf_counter()
+        return Reading(findings, sentences, embedding, seed, encoded - start, written - encoded, route.reason)
 
     @torch.no_grad()
     def is_frontal_chest(self, pixel_values: Tensor) -> tuple[bool, float]:
@@ -143,6 +147,16 @@ class JanusMed:
             films.
         """
         return self._is_frontal(self._perceive(pixel_values))
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer of the same folder: for evaluation."""
+        return self._tokenizer
+
+    @torch.no_grad()
+    def read_findings(self, pixel_values: Tensor) -> tuple[FindingReading, ...]:
+        """Read the findings of one image, (1, 3, S, S) as for `read`, and write nothing."""
+        return self._read_findings(self._perceive(pixel_values))
 
     @torch.no_grad()
     def answer(self, pixel_values: Tensor, question: str) -> Answer:
@@ -228,14 +242,15 @@ class JanusMed:
     def _write(
         self, perception: Perception, findings: tuple[FindingReading, ...]
     ) -> tuple[SentenceReading, ...]:
-        cleared = all(finding.decision == "absent" for finding in findings[1:])
-        if not choose_route("generate", self._budget, cleared=cleared).text:
-            return ()
         plan = plan_report(findings)
         written = write_text(
             self._model, self._tokenizer, plan, self._model.image_embeddings(perception.cross)
         )
         return read_sentences(written, findings)
+
+
+def _is_cleared(findings: tuple[FindingReading, ...]) -> bool:
+    return all(finding.decision == "absent" for finding in findings[1:])
 
 
 def _resolve_device(device: str) -> torch.device:
