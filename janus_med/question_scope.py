@@ -81,14 +81,14 @@ _TOPICS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
         match_words(
             r"treat\w*|therap\w*|medic(?:in|at)\w*|antibiotic\w*|drugs?\b|dos(?:e|age)s?\b|surg\w*|operat\w*|"
             r"should|recommend\w*|manage\w*|prescri\w*|follow-?up|biops\w*|next step|needs?\b|"
-            r"discharg\w*|urgent"
+            r"discharg\w*|urgent|can (?:a|the) (?:patient|person)|would\b|expect\w*"
         ),
     ),
     (
         "cause",
         match_words(
             r"why\b|caus\w*|reasons?\b|due to|a?etiolog\w*|diagnos\w*|differential|explain\w*|symptom\w*|"
-            r"mechanism|consistent with|suggest\w*|indicat\w*|mean\b|means\b"
+            r"mechanism|heart failure|chf\b|represent\w*|consistent with|suggest\w*|indicat\w*|mean\b|means\b"
         ),
     ),
     (
@@ -102,7 +102,8 @@ _TOPICS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
         "measurement",
         match_words(
             r"how (?:big|large|wide|much|long|high|deep|severe|far|dense|thick)|measure\w*|diamet\w*|"
-            r"[cm]m\b|\d+ ?[cm]m\b|centim\w*|millim\w*|ratio|percent\w*|area of|what (?:is the )?size"
+            r"[cm]m\b|\d+ ?[cm]m\b|centim\w*|millim\w*|ratio|percent\w*|area of|"
+            r"what (?:is the )?size|width of|lungs?\b.* in size"
         ),
     ),
     (
@@ -113,6 +114,11 @@ _TOPICS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
             r"chronic\w*|old\b|healed|healing|tension|loculat\w*|displac\w*|calcif\w*|malignan\w*|benign|"
             r"cancer\w*|cavit\w*|tubercul\w*|viral|bacterial|covid\w*|infected|type of|kind of|grade\w*|"
             r"correct(?:ly)? (?:plac|posit)\w*|malposition\w*|tip\b|"
+            r"(?:more|most|less|least)\b(?! than one)|dens\w*|diffus\w*|confin\w*|"
+            r"circumscri\w*|borders?\b|shap\w*|"
+            r"round\w*|circ\w+ar|circumferen\w*|well[- ]defined|ground[- ]glass|textur\w*|"
+            r"only in|versus|vs\b|"
+            r"\d+(?:st|nd|rd|th)\b|superficial|inside the patient|on top of|"
             r"size\b(?=.*\b(?:of the|nodul|mass|effusion))"
         ),
     ),
@@ -125,11 +131,12 @@ _TOPICS: tuple[tuple[Reason, re.Pattern[str]], ...] = (
             r"hands?\b|wrists?\b|ankles?\b|"
             r"f(?:oo|ee)t\b|necks?\b|vertebra\w*|spin(?:e|al)\w*|disc\b|shoulders?|humer\w*|"
             r"clavic\w*|scapul\w*|"
-            r"aort\w*|arter(?:y|ies|ial)|trachea\w*|bronch(?:us|i)\b|diaphragm\w*|"
+            r"aort\w*|arter(?:y|ies|ial)|veins?\b|vena\b|trachea\w*|bronch(?:us|i)\b|(?:hemi)?-?diaphragm\w*|"
             r"hil(?:um|a|ar)\b|pericardi\w*|valv\w*|"
             r"lymph\w*|adenopath\w*|esophag\w*|oesophag\w*|hernia\w*|joint|peripheral|"
             r"soft tissue|subcutaneous|"
-            r"(?:mediastinal|bon[ey]|rib|skin) (?:mass|lesion|nodul|shift)\w*|scolio\w*|"
+            r"(?:mediastinal|bon[ey]|rib|skin) (?:mass|lesion|nodul|shift)\w*|"
+            r"pleural (?:opacit|densit|mass)\w*|organs?\b|scolio\w*|"
             r"ventric\w*|atri(?:um|al)\b"
         ),
     ),

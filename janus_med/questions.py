@@ -57,58 +57,63 @@ class Question:
 
 
 _ALSO: dict[str, re.Pattern[str]] = {
-    "Cardiomegaly": match_words(
-        r"heart\b|cardiac (?:size|silhouette|shadow|contours?|borders?)|cardiothoracic"
-    ),
-    "Enlarged Cardiomediastinum": match_words(r"mediastinum|mediastinal (?:contours?|silhouette|widening)"),
-    "Pleural Effusion": match_words(
-        r"costo-?phrenic|fluid (?:around|outside|beside|in the pleura)|pleural fluid"
-    ),
+    "Pleural Effusion": match_words(r"fluid (?:around|outside|beside|in the pleura)|pleural fluid"),
     "Pneumothorax": match_words(r"air (?:in|within) the pleura\w*|air around|pleural air"),
-    "Edema": match_words(r"fluid (?:in|within|inside) the lungs?|congest\w*|water in the lungs?"),
+    "Edema": match_words(r"congest\w*"),
     "Fracture": match_words(r"broken (?:ribs?|bones?)"),
     "Lung Opacity": match_words(r"opacif\w*|whit(?:e|ish) (?:area|patch)\w*"),
     "Support Devices": match_words(
-        r"devices?\b|tubes?\b|lines\b|central line|wires?\b|implant\w*|hardware|"
-        r"foreign (?:body|bodies|object)\w*|"
-        r"pace ?maker"
+        r"devices?\b|tubes?\b|lines\b|central line|wires?\b|implant\w*|hardware|pace ?maker|"
+        r"foreign (?:body|bodies|object)\w*"
     ),
 }
-"""Everyday words, and organs that stand for one finding; beside the words of the labeler."""
+"""Everyday words for a finding, beside the words of the labeler."""
 
-_ORGANS = frozenset({"Cardiomegaly", "Enlarged Cardiomediastinum", "Pleural Effusion"})
-"""Findings that a question can ask for by the organ's name ("Is the heart normal?")."""
-_SOUND = match_words(
-    r"normal\w*|clear\b|sharp\b|unremarkable|healthy|ok(?:ay)?\b|fine\b|free\b|within\b|intact"
-)
+_ORGANS: dict[str, re.Pattern[str]] = {
+    "Cardiomegaly": match_words(r"heart\b|cardiac (?:size|silhouette|shadow)|cardiothoracic"),
+    "Enlarged Cardiomediastinum": match_words(r"mediastinum|mediastinal (?:contours?|silhouette)"),
+    "Pleural Effusion": match_words(r"costo-?phrenic"),
+}
+"""Organs that are asked for in place of their finding: "Is the heart normal?", "Is the heart big?"."""
+
+_SOUND = match_words(r"normal\w*|clear\b|sharp\b|unremarkable|healthy|ok(?:ay)?\b|fine\b|preserved")
 _UNSOUND = match_words(
-    r"abnormal\w*|wrong|anything (?:unusual|bad)|patholog\w*|disease\w*|problems?\b|lesions?\b|not normal|"
+    r"abnormal\w*|wrong|anything (?:unusual|bad)|patholog\w*|disease\w*|problems?\b|lesions?\b|"
     r"findings?\b|unhealthy|sick"
 )
-_BLUNT = match_words(r"blunt\w*|abnormal\w*|enlarg\w*|wid\w+|big\b|bigger|promin\w*|increased")
+_MISSHAPEN = match_words(
+    r"blunt\w*|abnormal\w*|enlarg\w*|dilat\w*|wid(?:e|er|en\w*)\b|big\b|bigger|promin\w*"
+)
 _WHERE = match_words(
-    r"where\b|which (?:side|lung|zone|lobe|part|half|hemithorax|area|region|field)|"
-    r"what (?:side|lung|zone|lobe|part|"
-    r"area|region|location)|locat\w*|left or (?:on )?(?:the )?right|"
-    r"right or (?:on )?(?:the )?left|(?:in|on) which|"
+    r"where\b|(?:which|what) (?:side|lung|zone|lobe|part|half|hemithorax|area|region|field|location)|"
+    r"locat\w*|"
+    r"left or (?:on )?(?:the )?right|right or (?:on )?(?:the )?left|(?:in|on) which|"
     r"(?:unilateral|bilateral) or|one side or both|sited?\b"
 )
-_COUNT = match_words(
-    r"how many|number of|count\b|single or|one or (?:more|several|many|multiple)|multiple or"
-)
+_COUNT = match_words(r"how many|number of|count\b|single or|one or (?:more|several|many)|multiple or")
 _SEVERAL = match_words(r"multiple|several|more than one|many\b|numerous")
 _ONE = match_words(r"(?:a )?single|solitary|only one|just one|exactly one")
+_ANY_FINDING = r"(?:findings?|abnormal\w*|patholog\w*|lesions?|wrong|problems?|unusual)\b"
 _LIST = match_words(
-    r"(?:what|which|list|describe|name|tell|summari[sz]e|report|state|give)\b.*(?:finding|abnormal|see\b|seen|show|"
-    r"wrong|patholog|found|visible|present|demonstrat|problem|this (?:film|image|radiograph|x-?ray))"
+    rf"(?:what|which|list|describe|name|where|summari[sz]e)\b.*\b{_ANY_FINDING}|"
+    r"what (?:does|do) (?:the|this) (?:film|image|radiograph|x-?ray|chest film)s? (?:show|demonstrate)|"
+    r"what (?:can be|is|do you|can you) (?:seen?|visible) (?:on|in) "
+    r"(?:the|this) (?:film|image|radiograph|x-?ray)"
+)
+_CLOSED = re.compile(
+    r"\W*(?:is|are|was|were|does|do|has|have|can|could|any|anything)(?:n't)?\b", re.IGNORECASE
 )
 _VIEW = match_words(
     r"views?\b|projections?\b|planes?\b|a\.?p\.?\b|p\.?a\.?\b|antero-?posterior|"
-    r"postero-?anterior|frontal|lateral"
+    r"postero-?anterior|frontal|lateral|coronal|sagittal"
 )
-_WHICH_VIEW = re.compile(r"\W*(?:what|which) (?:is the )?(?:\w+ )?(?:view|projection|plane)\b", re.IGNORECASE)
 _PROJECTION = match_words(r"a\.?p\b|p\.?a\b|antero-?posterior|postero-?anterior")
-_OPEN_WORD = re.compile(r"^\W*(?:what|how|when|which|whose)\b(?! about)", re.IGNORECASE)
+_FRONTAL, _LATERAL = match_words(r"frontal|coronal"), match_words(r"lateral|sagittal")
+_OPEN_WORD = re.compile(r"\W*(?:what|how|when|which|whose|describe)\b(?! about)", re.IGNORECASE)
+_OF_A_KNOWN_ONE = re.compile(r"\W*(?:is|are|was|were) the\b", re.IGNORECASE)
+_BEING_THERE = match_words(
+    r"present|seen|visible|noted|identified|evident|there\b|left|right|bilateral|both|upper|mid|lower|apical|bas\w+"
+)
 _SIDES: tuple[tuple[Side, re.Pattern[str]], ...] = (
     ("bilateral", match_words(r"bilateral\w*|both\b|each side|either side")),
     ("left", match_words(r"left\b")),
@@ -145,6 +150,9 @@ def parse_question(text: str) -> Question | Refusal:
         return Refusal("several")
     if findings:
         return _about_finding(asked, findings[0])
+    organs = [name for name, words in _ORGANS.items() if words.search(asked)]
+    if organs:
+        return _about_organ(asked, organs)
     return _about_film(asked)
 
 
@@ -160,9 +168,11 @@ def _about_finding(text: str, finding: str) -> Question | Refusal:
         return _about_count(text, finding)
     if _WHERE.search(text):
         return Question("where", finding)
-    if _OPEN_WORD.search(text):
+    if _OPEN_WORD.match(text):
         return Refusal("unknown")
-    return Question("presence", finding, _side(text), _zone(text), inverted=_is_inverted(text, finding))
+    if _OF_A_KNOWN_ONE.match(text) and finding not in _ORGANS and not _BEING_THERE.search(text):
+        return Refusal("nature")  # "Is the nodule round?" takes the nodule for granted
+    return Question("presence", finding, _side(text), _zone(text), inverted=_is_denied(text, finding))
 
 
 def _about_count(text: str, finding: str) -> Question | Refusal:
@@ -173,27 +183,38 @@ def _about_count(text: str, finding: str) -> Question | Refusal:
     return Question("count", finding, count="multiple" if _SEVERAL.search(text) else "single")
 
 
+def _about_organ(text: str, findings: list[str]) -> Question | Refusal:
+    misshapen = _MISSHAPEN.search(text)
+    if len(findings) > 1:
+        return Refusal("several")
+    if not (misshapen or _SOUND.search(text)) or not _CLOSED.match(text):
+        return Refusal("organ")
+    return Question("presence", findings[0], _side(text), inverted=not misshapen)
+
+
 def _about_film(text: str) -> Question | Refusal:
-    if _WHICH_VIEW.match(text):
-        return Question("view", view=_view(text))
     if _LIST.search(text):
         return Question("list")
     if _UNSOUND.search(text) or _SOUND.search(text):
         lungs = re.search(r"\blungs?\b|\blung fields?\b|\bpulmonary\b", text, re.IGNORECASE)
         scope: Scope = "lungs" if lungs else "film"
-        return Question("normal", side=_side(text), inverted=bool(_UNSOUND.search(text)), scope=scope)
-    if _VIEW.search(text):
-        return Question("view", view=_view(text))
-    return Refusal("unknown")
+        if not _CLOSED.match(text):
+            return Refusal("unknown")
+        return Question("normal", side=_side(text), inverted=_asks_for_ill(text), scope=scope)
+    return Question("view", view=_view(text)) if _VIEW.search(text) else Refusal("unknown")
 
 
-def _is_inverted(text: str, finding: str) -> bool:
-    """Whether a yes would deny the finding: it is asked away, or its organ is called sound."""
+def _asks_for_ill(text: str) -> bool:
+    """Whether a yes means something is wrong: "Are the findings normal?" does not ask that."""
+    called_normal = re.search(r"(?<!not )\b(?:normal|clear|unremarkable|healthy)\b", text, re.IGNORECASE)
+    return bool(_UNSOUND.search(text)) and called_normal is None
+
+
+def _is_denied(text: str, finding: str) -> bool:
+    """Whether a yes would deny the finding, as it is asked away ("Are the lungs free of edema?")."""
     fact = label_sentence(text).get(finding)
-    if fact is not None:
-        rhetorical = re.match(r"\W*(?:is|are|does|do|can|could)(?:n't| not)\b", text, re.IGNORECASE)
-        return fact.polarity == "negative" and rhetorical is None
-    return finding in _ORGANS and bool(_SOUND.search(text)) and not _BLUNT.search(text)
+    rhetorical = re.match(r"\W*(?:is|are|does|do|can|could)(?:n't| not)\b", text, re.IGNORECASE)
+    return fact is not None and fact.polarity == "negative" and rhetorical is None
 
 
 def _side(text: str) -> Side:
@@ -209,9 +230,7 @@ def _zone(text: str) -> Zone:
 def _view(text: str) -> View:
     if _PROJECTION.search(text):
         return "projection"
-    if re.match(r"\W*(?:what|which)\b", text, re.IGNORECASE):
+    frontal, lateral = _FRONTAL.search(text), _LATERAL.search(text)
+    if bool(frontal) == bool(lateral) or not _CLOSED.match(text):
         return ""
-    frontal, lateral = (re.search(rf"\b{word}\b", text, re.IGNORECASE) for word in ("frontal", "lateral"))
-    if frontal and lateral:
-        return ""
-    return "frontal" if frontal else "lateral" if lateral else ""
+    return "frontal" if frontal else "lateral"
