@@ -170,9 +170,15 @@ def _about_finding(text: str, finding: str) -> Question | Refusal:
         return Question("where", finding)
     if _OPEN_WORD.match(text):
         return Refusal("unknown")
-    if _OF_A_KNOWN_ONE.match(text) and finding not in _ORGANS and not _BEING_THERE.search(text):
-        return Refusal("nature")  # "Is the nodule round?" takes the nodule for granted
+    if _takes_for_granted(text) and finding not in _ORGANS:
+        return Refusal("nature")
     return Question("presence", finding, _side(text), _zone(text), inverted=_is_denied(text, finding))
+
+
+def _takes_for_granted(text: str) -> bool:
+    """Whether more than presence is asked: "Is the nodule spiculated?" is, "Is the rib broken?" is not."""
+    stated_last = bool(find_named(text.rsplit(maxsplit=1)[-1]))
+    return bool(_OF_A_KNOWN_ONE.match(text)) and not (stated_last or _BEING_THERE.search(text))
 
 
 def _about_count(text: str, finding: str) -> Question | Refusal:

@@ -186,6 +186,7 @@ def _rows(group: list[Put], rng: np.random.Generator) -> dict[str, Figure]:
     rows = {
         "as the clinician": reply == truth,
         "as the clinician, of the decided": (reply == truth)[decided],
+        "always no, of the decided": (truth == "no")[decided],
         "decided": decided,
         "always yes": truth == "yes",
         "always no": truth == "no",
