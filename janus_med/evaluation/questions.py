@@ -19,7 +19,7 @@ from PIL import Image
 
 from janus_med.answer import decide_answer
 from janus_med.answer_check import check_answer
-from janus_med.answering import Reply, write_question_prompt
+from janus_med.answering import write_question_prompt
 from janus_med.errors import Fatal, ModelFault
 from janus_med.evaluation.metrics import proportion
 from janus_med.evaluation.tables import figures_table
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerFast
-    from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+    from janus_med.answering import AnswerPlan, Reply
     from janus_med.engine import JanusMed
     from janus_med.evaluation.metrics import Figure
     from janus_med.model import MedicalJanus
     from janus_med.questions import Question
     from janus_med.reading import FindingReading
-    from janus_med.training.questions import QuestionTurn
 
 QUESTIONS = "vqa_rad_qa.csv"
 WORDED = 60
@@ -58,18 +57,27 @@ class Put:
         ``yes`` or ``no`` of a closed question, else "".
     truth_sides
         Sides that the true answer names.
-    reply
-        Of the model; "" when refused or open.
-    sides
-        Sides that the model's answer names.
+    plan
+        What the answer says; None when refused.
     """
 
     asked: str
     truth: str
     truth_sides: frozenset[str]
     parsed: Question | Refusal
-    reply: Reply = ""
-    sides: frozenset[str] = frozenset()
+    plan: AnswerPlan | None = None
+
+    @property
+    def reply(self) -> Reply:
+        """Of the model; "" when refused or open."""
+        return self.plan.reply if self.plan is not None else ""
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """Sides that the model's answer names."""
+        return (
+            _sides(" ".join(fact.side for fact in self.plan.facts)) if self.plan is not None else frozenset()
+        )
 
 
 def questions_section(engine: JanusMed, data: Path, seed: int) -> str:
@@ -95,6 +103,7 @@ def questions_section(engine: JanusMed, data: Path, seed: int) -> str:
     answered = [one for one in put if not isinstance(one.parsed, Refusal)]
     outside = ", ".join(f"{reason} {count}" for reason, count in refused.most_common())
     worded = worded_figures(engine.model, engine.tokenizer, seed, WORDED, rng)
+    spoken = worded_share(engine.model, engine.tokenizer, answered, rng)
     return "\n\n".join(
         [
             "### Questions about an image",
@@ -110,6 +119,8 @@ def questions_section(engine: JanusMed, data: Path, seed: int) -> str:
             "Questions of our own grammar in wordings that no training saw, about drawn facts; the answer "
             "counts when it says exactly the facts.",
             figures_table({"share": worded}),
+            f"Clinicians' questions, a sample of {spoken.count}: the language model's sentence says what was "
+            f"decided in {spoken}; otherwise there is no answer.",
         ]
     )
 
@@ -150,9 +161,7 @@ def put_question(asked: str, answer: str, findings: tuple[FindingReading, ...]) 
     truth_sides = _sides(answer)
     if isinstance(parsed, Refusal):
         return Put(asked, truth, truth_sides, parsed)
-    plan = decide_answer(parsed, findings)
-    sides = _sides(" ".join(fact.side for fact in plan.facts))
-    return Put(asked, truth, truth_sides, parsed, plan.reply, sides)
+    return Put(asked, truth, truth_sides, parsed, decide_answer(parsed, findings))
 
 
 def _read_film(path: Path, engine: JanusMed) -> torch.Tensor:
@@ -224,9 +233,8 @@ def worded_figures(
     """
     words = Random(seed)  # noqa: S311 - wording, not secrets
     turns = [question_turn(random_evidence(words), words, "unseen") for _ in range(count)]
-    blank = torch.zeros(1, 3, model.preset.image_size, model.preset.image_size)
-    images = model.image_embeddings(model.perceive(blank.to(model.janus.device)).cross)
-    texts = [_write(model, tokenizer, turn, images) for turn in turns]
+    writer = _Writer(model, tokenizer)
+    texts = [writer.propose(turn.plan, turn.asked) for turn in turns]
     closed = [index for index, turn in enumerate(turns) if turn.plan.reply]
     truth = np.array([turns[index].plan.reply for index in closed])
     written = np.array([_reply(texts[index][-1]) for index in closed])
@@ -234,9 +242,11 @@ def worded_figures(
     rows = {
         "understood": [parse_question(turn.asked) == turn.plan.question for turn in turns],
         "first proposal says the facts": [
-            _says(text[0], turn) for text, turn in zip(texts, turns, strict=True)
+            _says(text[0], turn.plan) for text, turn in zip(texts, turns, strict=True)
         ],
-        "answer says the facts": [_says(text[-1], turn) for text, turn in zip(texts, turns, strict=True)],
+        "answer says the facts": [
+            _says(text[-1], turn.plan) for text, turn in zip(texts, turns, strict=True)
+        ],
         "closed: right reply": written == truth,
         "closed: always no": truth == "no",
         "closed: most frequent reply": truth == frequent,
@@ -244,28 +254,49 @@ def worded_figures(
     return {name: proportion(np.array(hits), rng) for name, hits in rows.items()}
 
 
-def _write(
-    model: MedicalJanus,
-    tokenizer: PreTrainedTokenizerFast,
-    turn: QuestionTurn,
-    images: dict[str, BaseModelOutputWithPooling],
-) -> list[str]:
-    """The proposals up to the first that says the plan; the last one is the answer."""
-    texts = []
-    prompt = write_question_prompt(turn.plan, turn.asked)
-    for text in propose_texts(model, tokenizer, prompt, images):
-        texts.append(text)
-        if _says(text, turn):
-            break
-    return texts or [""]
+class _Writer:
+    """Words plans in front of a blank image: what is seen is in the plan."""
+
+    def __init__(self, model: MedicalJanus, tokenizer: PreTrainedTokenizerFast) -> None:
+        blank = torch.zeros(1, 3, model.preset.image_size, model.preset.image_size)
+        self._images = model.image_embeddings(model.perceive(blank.to(model.janus.device)).cross)
+        self._model, self._tokenizer = model, tokenizer
+
+    def propose(self, plan: AnswerPlan, asked: str) -> list[str]:
+        """The proposals up to the first that says the plan; the last one is the answer."""
+        texts = []
+        prompt = write_question_prompt(plan, asked)
+        for text in propose_texts(self._model, self._tokenizer, prompt, self._images):
+            texts.append(text)
+            if _says(text, plan):
+                break
+        return texts or [""]
 
 
-def _says(text: str, turn: QuestionTurn) -> bool:
+def _says(text: str, plan: AnswerPlan) -> bool:
     try:
-        check_answer(text, turn.plan)
+        check_answer(text, plan)
     except ModelFault:
         return False
     return True
+
+
+@torch.no_grad()
+def worded_share(
+    model: MedicalJanus,
+    tokenizer: PreTrainedTokenizerFast,
+    answered: list[Put],
+    rng: np.random.Generator,
+) -> Figure:
+    """Return how often the language model words the answer to a clinician's question as it was decided."""
+    writer = _Writer(model, tokenizer)
+    chosen = rng.permutation(len(answered))[:WORDED]
+    hits = [
+        _says(writer.propose(one.plan, one.asked)[-1], one.plan)
+        for one in (answered[index] for index in chosen)
+        if one.plan is not None
+    ]
+    return proportion(np.array(hits), rng)
 
 
 def _reply(text: str) -> str:

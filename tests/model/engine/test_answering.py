@@ -5,8 +5,10 @@ are (`janus_med.evaluation.questions` measures that).
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -17,7 +19,8 @@ from janus_med.answer import choose_text, compose_answer, decide_answer
 from janus_med.answer_check import check_answer
 from janus_med.answering import AnswerPlan, clean_question, write_question_prompt
 from janus_med.engine import JanusMed
-from janus_med.errors import IndexUnusable, ModelFault
+from janus_med.errors import Fatal, IndexUnusable, ModelFault
+from janus_med.evaluation import questions as evaluation
 from janus_med.evaluation.questions import put_question, worded_figures
 from janus_med.question_scope import MESSAGES
 from janus_med.questions import Question, parse_question
@@ -313,3 +316,27 @@ def _pooled(tokens: torch.Tensor):
     from transformers.modeling_outputs import BaseModelOutputWithPooling
 
     return BaseModelOutputWithPooling(pooler_output=tokens)
+
+
+def test_the_section_counts_what_is_answered_and_what_is_refused(
+    engine: JanusMed, film_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "WORDED", 2)
+    rows = [
+        ("Is there a pneumothorax?", "No"),
+        ("Is the heart enlarged?", "yes"),
+        ("Where is the opacity?", "left lung"),
+        ("How old is the patient?", "60"),
+    ]
+    with (tmp_path / evaluation.QUESTIONS).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("image", "question", "answer"))
+        writer.writerows((film_folder / "images" / "000.png", *row) for row in rows)
+    text = evaluation.questions_section(engine, tmp_path, 0)
+    assert "4 questions" in text
+    assert "3 are in the closed vocabulary, 1 are refused (person 1)" in text
+    assert "all (n = 2)" in text
+    assert "| decided | 0.00 (0.00-0.00) (0) |" in text  # an unfitted calibration defers everything
+    assert "| always no | 0.50" in text
+    with pytest.raises(Fatal, match=evaluation.QUESTIONS):
+        evaluation.questions_section(engine, film_folder, 0)

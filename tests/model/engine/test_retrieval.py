@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from janus_med.engine import JanusMed
 from janus_med.errors import IndexUnusable
-from janus_med.evaluation.retrieval import Shelf, precision_figures
+from janus_med.evaluation.retrieval import Shelf, precision_figures, retrieval_section
+from janus_med.reading import ModelInfo
 from janus_med.retrieval import INDEX, EmbeddingSpace, StudyIndex
+from janus_med.training.assemble import open_images
 
 SPACE = EmbeddingSpace("a" * 64, "b" * 64, "c" * 64)
 
@@ -215,3 +218,12 @@ def test_precision_counts_shared_findings_and_leaves_out_the_same_person() -> No
     assert rows["random"].value == pytest.approx(1 / 3)
     same_person = Shelf(vectors, pixels, labels, ("p1", "p1", "p3", "p3"))
     assert precision_figures(same_person, 1, np.random.default_rng(0))["embedding"].value == 0.0
+
+
+def test_the_section_has_both_rivals_beside_the_embedding(
+    nano, nano_tokenizer, film_folder, tmp_path
+) -> None:
+    engine = JanusMed(nano, nano_tokenizer, ModelInfo("nano-test", "nano", "a", "b", "c", 64))
+    text = retrieval_section(engine, open_images(film_folder, 64, tmp_path, None), 0)
+    assert "all films (n = 12)" in text
+    assert all(f"| {name} | " in text for name in ("embedding", "pixel distance", "random"))
