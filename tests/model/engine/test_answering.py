@@ -275,6 +275,7 @@ def test_questions_about_an_image_are_answered_from_its_labels() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # half a minute alone, minutes on a busy machine
 def test_a_nano_model_learns_to_answer_phrasings_that_it_never_saw(
     nano, nano_tokenizer, nano_pixels, capsys: pytest.CaptureFixture[str]
 ) -> None:
