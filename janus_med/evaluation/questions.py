@@ -144,23 +144,26 @@ def put_questions(engine: JanusMed, data: Path) -> list[Put]:
         raise Fatal(f"{data}: no {QUESTIONS}")
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    readings: dict[str, tuple[FindingReading, ...]] = {}
+    readings: dict[str, tuple[FindingReading, ...] | None] = {}
     put = []
     for row in rows:
         if row["image"] not in readings:
-            readings[row["image"]] = engine.read_findings(_read_film(data / row["image"], engine))
+            pixels = _read_film(data / row["image"], engine)
+            frontal, _ = engine.is_frontal_chest(pixels)
+            readings[row["image"]] = engine.read_findings(pixels) if frontal else None
         put.append(put_question(row["question"], row["answer"], readings[row["image"]]))
     return put
 
 
-def put_question(asked: str, answer: str, findings: tuple[FindingReading, ...]) -> Put:
-    """Put one question to the readings of one film."""
+def put_question(asked: str, answer: str, findings: tuple[FindingReading, ...] | None) -> Put:
+    """Put one question to the readings of one film; None when the image is not judged to be one."""
     parsed = parse_question(asked)
     word = re.match(r"\W*(yes|no)\b", answer, re.IGNORECASE)
     truth = word.group(1).lower() if word else ""
     truth_sides = _sides(answer)
-    if isinstance(parsed, Refusal):
-        return Put(asked, truth, truth_sides, parsed)
+    if isinstance(parsed, Refusal) or findings is None:
+        refused = parsed if isinstance(parsed, Refusal) else Refusal("not_frontal")
+        return Put(asked, truth, truth_sides, refused)
     return Put(asked, truth, truth_sides, parsed, decide_answer(parsed, findings))
 
 

@@ -22,7 +22,7 @@ from janus_med.engine import JanusMed
 from janus_med.errors import Fatal, IndexUnusable, ModelFault
 from janus_med.evaluation import questions as evaluation
 from janus_med.evaluation.questions import put_question, worded_figures
-from janus_med.question_scope import MESSAGES
+from janus_med.question_scope import MESSAGES, Refusal
 from janus_med.questions import Question, parse_question
 from janus_med.reading import FINDINGS, FindingReading, ModelInfo
 from janus_med.retrieval import EmbeddingSpace, StudyIndex
@@ -256,6 +256,7 @@ def test_clinicians_replies_are_compared_word_by_word() -> None:
     put = put_question("Is there a pneumothorax?", "Yes, left", film)
     assert (put.truth, put.reply, put.truth_sides, put.sides) == ("yes", "yes", {"left"}, {"right"})
     assert put_question("How old?", "no idea", film).reply == ""
+    assert put_question("Is there a pneumothorax?", "no", None).parsed == Refusal("not_frontal")
 
 
 def test_a_fifth_of_the_batches_asks() -> None:
