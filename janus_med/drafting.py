@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from janus_med.checks import check_draft
 from janus_med.decoding import Decoder
 from janus_med.dicom_input import load_image
-from janus_med.draft import Draft, Timings
+from janus_med.draft import Draft, Issue, Timings
 from janus_med.errors import GeometryError, ModelFault, UnreadableInput
 from janus_med.merging import ReadImage, merge_findings, merge_sentences
 from janus_med.preprocessing import load_libraries, preprocess
@@ -87,7 +87,10 @@ def draft_study(
         input_sop_instance_uids=tuple(image.instance.sop_instance_uid for image in images),
         findings=findings,
         sentences=sentences,
-        issues=check_draft(findings, sentences, has_prior=has_prior, indication=indication),
+        issues=(
+            *check_draft(findings, sentences, has_prior=has_prior, indication=indication),
+            *_report_skipped(images),
+        ),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
         timings=_sum_timings(images),
     )
@@ -138,6 +141,11 @@ def _undrafted(
         input_sop_instance_uids=tuple(instance.sop_instance_uid for instance in tried),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
     )
+
+
+def _report_skipped(images: Sequence[ReadImage]) -> tuple[Issue, ...]:
+    reasons = dict.fromkeys(image.reading.skipped for image in images if image.reading.skipped)
+    return tuple(Issue("text_skipped", "info", reason) for reason in reasons)
 
 
 def _sum_timings(images: Sequence[ReadImage]) -> Timings:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from janus_med.answer import compose_answer, decide_answer, refuse, word_answer
 from janus_med.checkpoint import ADAPTERS, WEIGHTS, bundled_folder, load_model, verify_folder
 from janus_med.errors import ModelFault
 from janus_med.modalities import default_registry
 from janus_med.planning import plan_report
 from janus_med.preprocessing import preprocessing_sha256
+from janus_med.question_scope import Refusal
+from janus_med.questions import parse_question
 from janus_med.reading import FINDINGS, FindingReading, ModelInfo, Reading
+from janus_med.retrieval import EmbeddingSpace
 from janus_med.router import Budget, choose_route
 from janus_med.writing import read_sentences, write_text
 
@@ -23,8 +27,10 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
+    from janus_med.answer import Answer
     from janus_med.model import MedicalJanus, Perception
     from janus_med.reading import SentenceReading
+    from janus_med.retrieval import Neighbour, StudyIndex
 
 
 class JanusMed:
@@ -56,7 +62,7 @@ class JanusMed:
         self._modality = default_registry().find("frontal")
 
     @classmethod
-    def load(cls, folder: Path | None = None, device: str = "auto") -> JanusMed:
+    def load(cls, folder: Path | None = None, device: str = "auto", budget: Budget | None = None) -> JanusMed:
         """Load a model folder after checking its digests.
 
         Parameters
@@ -65,6 +71,8 @@ class JanusMed:
             None for the bundled ``tiny``.
         device
             ``auto`` takes a GPU when there is one.
+        budget
+            What the site allows to skip; nothing when None.
 
         Raises
         ------
@@ -82,7 +90,7 @@ class JanusMed:
             preprocessing_sha256=preprocessing_sha256(),
             image_size=model.preset.image_size,
         )
-        return cls(model.to(_resolve_device(device)), tokenizer, info)
+        return cls(model.to(_resolve_device(device)), tokenizer, info, budget)
 
     @property
     def info(self) -> ModelInfo:
@@ -117,9 +125,11 @@ class JanusMed:
             perception = self._perceive(pixel_values)
             findings = self._read_findings(perception)
             encoded = time.perf_counter()
-            sentences = self._write(perception, findings)
+            route = choose_route("generate", self._budget, cleared=_is_cleared(findings))
+            sentences = self._write(perception, findings) if route.text else ()
         embedding = perception.understanding.embedding[0].cpu().numpy().astype(np.float32)
-        return Reading(findings, sentences, embedding, seed, encoded - start, time.perf_counter() - encoded)
+        written = time.perf_counter()
+        return Reading(findings, sentences, embedding, seed, encoded - start, written - encoded, route.reason)
 
     @torch.no_grad()
     def is_frontal_chest(self, pixel_values: Tensor) -> tuple[bool, float]:
@@ -136,7 +146,72 @@ class JanusMed:
             The verdict and the probability behind it; the threshold lets through all but 2 % of calibration
             films.
         """
-        score = self._perceive(pixel_values).understanding.frontal[0]
+        return self._is_frontal(self._perceive(pixel_values))
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer of the same folder: for evaluation."""
+        return self._tokenizer
+
+    @torch.no_grad()
+    def read_findings(self, pixel_values: Tensor) -> tuple[FindingReading, ...]:
+        """Read the findings of one image, (1, 3, S, S) as for `read`, and write nothing."""
+        return self._read_findings(self._perceive(pixel_values))
+
+    @torch.no_grad()
+    def answer(self, pixel_values: Tensor, question: str) -> Answer:
+        """Answer a question about one preprocessed frontal radiograph.
+
+        Parameters
+        ----------
+        pixel_values
+            (1, 3, S, S) float32 in [-1, 1].
+        question
+            English. What is out of the closed vocabulary is refused with a fixed reason.
+
+        Raises
+        ------
+        ModelFault
+            When the model answers with NaN, or words nothing that says what was decided.
+        """
+        parsed = parse_question(question)
+        if isinstance(parsed, Refusal):
+            return refuse(question, parsed, self._info)
+        perception = self._perceive(pixel_values)
+        if not self._is_frontal(perception)[0]:
+            return refuse(question, Refusal("not_frontal"), self._info)
+        findings = self._read_findings(perception)
+        plan = decide_answer(parsed, findings)
+        images = self._model.image_embeddings(perception.cross)
+        text = word_answer(self._model, self._tokenizer, plan, question, images)
+        return compose_answer(question, plan, text, findings, self._info)
+
+    @torch.no_grad()
+    def retrieve(self, query: Tensor | np.ndarray, index: StudyIndex, k: int = 5) -> tuple[Neighbour, ...]:
+        """Find the studies of an index most like an image.
+
+        Parameters
+        ----------
+        query
+            (1, 3, S, S) pixels as for `read`, or an (E,) embedding of `Reading`.
+        index
+            Of this model.
+        k
+            How many.
+
+        Raises
+        ------
+        IndexUnusable
+            When the index was built with other weights or another preprocessing.
+        """
+        index.require(EmbeddingSpace.of(self._info))
+        if isinstance(query, np.ndarray):
+            return index.search(query, k)
+        embedding = self._perceive(query).understanding.embedding[0]
+        return index.search(embedding.cpu().numpy().astype(np.float32), k)
+
+    def _is_frontal(self, perception: Perception) -> tuple[bool, float]:
+        score = perception.understanding.frontal[0]
         threshold = self._model.calibration.frontal_threshold[0]
         return bool(score >= threshold), float(torch.sigmoid(score))
 
@@ -167,14 +242,15 @@ class JanusMed:
     def _write(
         self, perception: Perception, findings: tuple[FindingReading, ...]
     ) -> tuple[SentenceReading, ...]:
-        cleared = all(finding.decision == "absent" for finding in findings[1:])
-        if not choose_route("generate", self._budget, cleared=cleared).text:
-            return ()
         plan = plan_report(findings)
         written = write_text(
             self._model, self._tokenizer, plan, self._model.image_embeddings(perception.cross)
         )
         return read_sentences(written, findings)
+
+
+def _is_cleared(findings: tuple[FindingReading, ...]) -> bool:
+    return all(finding.decision == "absent" for finding in findings[1:])
 
 
 def _resolve_device(device: str) -> torch.device:

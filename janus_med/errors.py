@@ -13,6 +13,7 @@
     │   │   ├── DecodeFailed       the decoder gave up, or was stopped at its memory or time limit
     │   │   └── MixedPatients      one StudyInstanceUID, two patients
     │   ├── GeometryError          a spatial trace that cannot be inverted or does not fit its image
+    │   ├── IndexUnusable          an index of another model, or one that does not read back
     │   └── ModelFault             the model answered with something that must not be shown
     └── Fatal                      nothing can be drafted until a person acts
         └── ModelUnavailable       no model folder, no manifest, or a digest that does not match
@@ -80,6 +81,10 @@ class MixedPatients(UnreadableInput):
 
 class GeometryError(Rejected):
     """A spatial trace cannot be inverted or does not fit the image it is used on."""
+
+
+class IndexUnusable(Rejected):
+    """An index of study embeddings was made by another model, or its files are damaged: rebuild it."""
 
 
 class ModelFault(Rejected):

@@ -81,6 +81,8 @@ class Reading:
         The seed that reproduces the text.
     encode_s, generate_s
         Wall-clock seconds of the encoder with the understanding adapter, and of the text.
+    skipped
+        Why the language model was not run; "" when it was. Only then may there be no sentence.
     """
 
     findings: tuple[FindingReading, ...]
@@ -89,6 +91,7 @@ class Reading:
     seed: int
     encode_s: float
     generate_s: float
+    skipped: str = ""
 
 
 @dataclass(frozen=True)

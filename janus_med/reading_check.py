@@ -37,7 +37,8 @@ def check_reading(reading: Reading) -> None:
     _check_findings(reading.findings)
     if not np.isfinite(reading.embedding).all():
         raise ModelFault("the embedding is not a number")
-    _check_text(reading.sentences)
+    if reading.sentences or not reading.skipped:
+        _check_text(reading.sentences)
 
 
 def _check_findings(findings: Sequence[FindingReading]) -> None:

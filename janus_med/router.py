@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Task = Literal["understand", "generate", "retrieve"]
+Task = Literal["understand", "generate", "retrieve", "answer"]
+
+SKIPPED = "low-resource mode: no text for a cleared film"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ ROUTES: dict[Task, Route] = {
     "understand": Route(findings=True, embedding=False, text=False),
     "retrieve": Route(findings=False, embedding=True, text=False),
     "generate": Route(findings=True, embedding=True, text=True),
+    "answer": Route(findings=True, embedding=False, text=True),
 }
+"""What each task runs. A question that is refused runs nothing: it is judged before it is routed."""
 
 
 def choose_route(task: Task, budget: Budget | None = None, *, cleared: bool = False) -> Route:
@@ -52,11 +56,11 @@ def choose_route(task: Task, budget: Budget | None = None, *, cleared: bool = Fa
         Whether every finding was decided and none is present.
     """
     route = ROUTES[task]
-    if route.text and cleared and budget is not None and budget.skip_text_for_normal:
+    if task == "generate" and cleared and budget is not None and budget.skip_text_for_normal:
         return Route(
             route.findings,
             route.embedding,
             text=False,
-            reason="low-resource mode: no text for a cleared film",
+            reason=SKIPPED,
         )
     return route

@@ -15,7 +15,14 @@ from janus_med.encoders import encode_with_gradient
 from janus_med.training.losses import perception_loss
 from janus_med.training.prefetch import BatchQueue
 from janus_med.training.samples import MANY_LESIONS, Batch, Sampler, generator, stack, to_pixels
-from janus_med.training.texts import grammar_turns, make_batch, sample_turn
+from janus_med.training.texts import (
+    are_questions,
+    grammar_turns,
+    make_batch,
+    question_turns,
+    sample_question,
+    sample_turn,
+)
 from janus_med.training.warm_up import PatchPredictor, start_embeddings
 
 if TYPE_CHECKING:
@@ -192,8 +199,9 @@ class LanguageStage:
         return {"language": self._janus.model.language_model, "head": self._janus.lm_head}
 
     def loss(self, step: int) -> Tensor:
-        """Cross-entropy of the report given the prompt."""
-        turns = grammar_turns(self._bench.words(self.name, step), self._bench.recipe.stages[self.name].batch)
+        """Cross-entropy of report or answer given the prompt."""
+        draw = question_turns if are_questions(step) else grammar_turns
+        turns = draw(self._bench.words(self.name, step), self._bench.recipe.stages[self.name].batch)
         batch = make_batch(self._bench.tokenizer, turns, 0)
         loss: Tensor = self._janus(input_ids=batch.ids, attention_mask=batch.mask, labels=batch.labels).loss
         return loss
@@ -221,15 +229,19 @@ class GenerationStage:
         return lora | {"aligner": self._adapter, "write": attention.write_back, "gate": attention.gate}
 
     def loss(self, step: int) -> Tensor:
-        """Cross-entropy of the report given image tokens and prompt; half of the prompts are free grammar."""
+        """Cross-entropy of report or answer given image tokens and prompt; half of the prompts are free
+        grammar.
+        """
         model, words = self._bench.model, self._bench.words(self.name, step)
         size = self._bench.recipe.stages[self.name].batch
         rng = self._bench.rng(self.name, 2**20 + step)
         pick = torch.from_numpy(rng.integers(0, len(self._pool.labels), size))
+        asks = are_questions(step)
+        of_image, of_grammar = (sample_question, question_turns) if asks else (sample_turn, grammar_turns)
         turns = [
-            sample_turn(self._pool.labels[i], self._pool.masks[i], words) for i in pick[: size // 2].tolist()
+            of_image(self._pool.labels[i], self._pool.masks[i], words) for i in pick[: size // 2].tolist()
         ]
-        turns += grammar_turns(words, size - len(turns))
+        turns += of_grammar(words, size - len(turns))
         batch = make_batch(self._bench.tokenizer, turns, model.preset.image_tokens)
         images = model.image_embeddings(model.attention(self._pool.tokens[pick]))
         output = model.janus(

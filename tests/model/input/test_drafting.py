@@ -266,3 +266,18 @@ def test_findings_are_frozen() -> None:
     finding = FindingReading("Edema", 0.5, "defer", np.zeros((2, 2), dtype=np.float32))
     with pytest.raises(dataclasses.FrozenInstanceError):
         finding.probability = 0.9
+
+
+def test_a_draft_without_text_says_that_low_resource_mode_left_it_out(save, decoder) -> None:
+    skip = lambda reading: dataclasses.replace(reading, sentences=(), skipped="low-resource mode")  # noqa: E731
+    made = draft_files(decoder, save(make_radiograph(PIXELS)), reader=RuleReader(change=skip))
+    assert (made.status, made.sentences) == ("drafted", ())
+    assert [issue.message for issue in made.issues if issue.kind == "text_skipped"] == ["low-resource mode"]
+
+
+def test_a_draft_without_text_and_without_a_reason_is_a_model_fault(save, decoder) -> None:
+    lose = lambda reading: dataclasses.replace(reading, sentences=())  # noqa: E731
+    made = draft_files(decoder, save(make_radiograph(PIXELS)), reader=RuleReader(change=lose))
+    assert made.status == "undrafted"
+    whole = draft_files(decoder, save(make_radiograph(PIXELS)))
+    assert all(issue.kind != "text_skipped" for issue in whole.issues)
