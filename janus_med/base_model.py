@@ -132,7 +132,7 @@ def _list(names: list[str]) -> str:
 def build_random_base(
     preset: Preset, tokens: dict[str, int], *, seed: int, dtype: torch.dtype = torch.bfloat16
 ) -> JanusForConditionalGeneration:
-    """Create the base of a preset with random weights in their final type: no float32 copy exists at any time.
+    """Create the base of a preset with random weights in their final type, without a float32 copy.
 
     Parameters
     ----------

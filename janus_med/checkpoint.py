@@ -69,8 +69,8 @@ def bundled_folder() -> Path:
 def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrainedTokenizerFast]:
     """Load a verified folder on the CPU, all of it frozen.
 
-    A bfloat16 base, such as Janus-Pro, stays bfloat16; any other becomes float32. The adapters that read images
-    are float32 in both cases.
+    A bfloat16 base, such as Janus-Pro, stays bfloat16; any other becomes float32. The adapters that read
+    images are float32 in both cases.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _load_adapters(folder: Path, model: MedicalJanus) -> None:
 
 
 def new_adapters(janus: JanusForConditionalGeneration, preset: str, seed: int) -> MedicalJanus:
-    """Put unfitted adapters around a base: gates at 0, so its text is plain Janus', and every finding deferred.
+    """Put unfitted adapters around a base: its text stays plain Janus', and every finding is deferred.
 
     The frontal check lets everything pass: it has learnt nothing that a refusal could rest on.
     """
@@ -180,7 +180,9 @@ def save_adapters(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.adapter_state().items()}
+    state = {
+        name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.adapter_state().items()
+    }
     save_file(state, folder / ADAPTERS)
     digests = described.sha256 | {ADAPTERS: digest_file(folder / ADAPTERS)}
     place = os.path.relpath(base.resolve(), folder.resolve())
@@ -236,4 +238,3 @@ def _halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         .clone()
         for name, tensor in tensors.items()
     }
-

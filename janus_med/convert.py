@@ -55,8 +55,8 @@ def convert_folder(source: Path, out: Path) -> Conversion:
     Parameters
     ----------
     source
-        With ``config.json``, ``tokenizer.json`` and the weights: ``model.safetensors`` or ``pytorch_model.bin``,
-        one file or several with an index.
+        With ``config.json``, ``tokenizer.json`` and the weights: ``model.safetensors`` or
+        ``pytorch_model.bin``, one file or several with an index.
     out
         The new folder; ``conversion.json`` in it records the digests of the source files.
 
@@ -97,8 +97,8 @@ def _read_original_config(source: Path) -> dict[str, Any]:
     content = read_json(source / CONFIG)
     if content.get("model_type") != "multi_modality":
         raise ModelUnavailable(
-            f"{source}: model_type is {content.get('model_type')!r}, not 'multi_modality'; a folder of type 'janus'"
-            " needs no conversion"
+            f"{source}: model_type is {content.get('model_type')!r}, not 'multi_modality';"
+            " a folder of type 'janus' needs no conversion"
         )
     vision, aligner = _parameters(content, "vision_config"), _parameters(content, "aligner_config")
     if vision.get("pixel_mean") is not None or vision.get("pixel_std") is not None:

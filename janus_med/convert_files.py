@@ -1,4 +1,4 @@
-"""Weight files of a conversion: pickles are opened with ``weights_only``, safetensors are written, in shards."""
+"""Weight files of a conversion: pickles are opened with ``weights_only``, safetensors are written."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
         raise ModelUnavailable(f"{file}: refused, it holds more than tensors") from error
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         raise ModelUnavailable(f"{file}: cannot be read: {error}") from error
-    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(value, torch.Tensor) for value in content.values()
+    ):
         raise ModelUnavailable(f"{file}: not a table of tensors by name")
     return {str(name): tensor.detach() for name, tensor in content.items()}
 

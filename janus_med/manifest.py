@@ -1,4 +1,4 @@
-"""The manifest of a model folder: which files it consists of, their SHA-256, and whether its adapters are fitted."""
+"""The manifest of a model folder: its files, their SHA-256, and whether its adapters are fitted."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class MedicalJanus(nn.Module):
         return self.understand(self.encoder.encode(pixel_values))
 
     def understand(self, tokens: Tensor) -> Perception:
-        """Let the adapters read (B, N, D) tokens, in their own precision: a bfloat16 base loses nothing by it."""
+        """Let the adapters read (B, N, D) tokens in their own precision; bfloat16 loses nothing by it."""
         tokens = tokens.to(self.attention.gate.dtype)
         cross = self.attention(tokens)
         return Perception(tokens, cross, self.understanding(tokens, cross))

@@ -1,8 +1,8 @@
 """DeepSeek's original layout of Janus: which of its tensors is which of Hugging Face's.
 
-The names are those of the modules in https://github.com/deepseek-ai/Janus (``modeling_vlm``, ``siglip_vit``,
-``vq_model``, ``projector``) and of `transformers.JanusForConditionalGeneration`. Two things have no counterpart:
-the attention pool of SigLIP, which Janus never calls, and a usage count of the codebook.
+The names are those of the modules in https://github.com/deepseek-ai/Janus (``modeling_vlm``,
+``siglip_vit``, ``vq_model``, ``projector``) and of `transformers.JanusForConditionalGeneration`. Two things
+have no counterpart: the attention pool of SigLIP, which Janus never calls, and a usage count of the codebook.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Plan:
 
 
 def target_names(source: str) -> tuple[str, ...] | None:
-    """Return the Hugging Face names of an original tensor: one, three (q, k, v), none, or None for an unknown."""
+    """Return the Hugging Face names of an original tensor: one, three (q, k, v) or none; None if unknown."""
     for pattern, targets in _RULES:
         if found := re.fullmatch(pattern, source):
             return tuple(found.expand(target) for target in targets)
@@ -107,8 +107,8 @@ def plan_conversion(sources: Mapping[str, Shape], targets: Mapping[str, Shape]) 
     Raises
     ------
     ModelUnavailable
-        When a source is unknown or not used, a target stays empty or is filled twice, a shape differs, or what is
-        left out is not exactly the attention pool and the usage count. Lists the names.
+        When a source is unknown or not used, a target stays empty or is filled twice, a shape differs, or
+        what is left out is not exactly the attention pool and the usage count. Lists the names.
     """
     known = {source: names for source in sources if (names := target_names(source)) is not None}
     left_out = tuple(sorted(source for source, names in known.items() if not names))

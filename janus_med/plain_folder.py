@@ -73,8 +73,8 @@ def find_weights(folder: Path) -> tuple[str, ...]:
         return _read_index(folder)
     if any(folder.glob("*.bin")):
         raise ModelUnavailable(
-            f"{folder}: the weights are pickles (.bin), which are never opened here; get the safetensors files, or"
-            " convert the original folder: janus-med model convert FOLDER NEW_FOLDER"
+            f"{folder}: the weights are pickles (.bin), which are never opened here; get the safetensors"
+            " files, or convert the original folder: janus-med model convert FOLDER NEW_FOLDER"
         )
     raise ModelUnavailable(f"{folder}: neither {WEIGHTS} nor {INDEX}")
 
@@ -86,7 +86,9 @@ def _read_index(folder: Path) -> tuple[str, ...]:
     names = tuple(sorted({str(name) for name in shards.values()}))
     for name in names:
         if not is_plain_name(name) or not name.endswith(".safetensors"):
-            raise ModelUnavailable(f"{folder}: {INDEX} names {name!r}, which is no safetensors file of the folder")
+            raise ModelUnavailable(
+                f"{folder}: {INDEX} names {name!r}, which is no safetensors file of the folder"
+            )
         if not (folder / name).is_file():
             raise ModelUnavailable(f"{folder}: {name}, named in {INDEX}, is missing")
     return names
@@ -104,7 +106,7 @@ def digest_file(path: Path) -> str:
 
 
 def digest_together(digests: Mapping[str, str]) -> str:
-    """Return the digest of one file, or one SHA-256 over names and digests of several in the order of names."""
+    """Return the digest of one file, or one SHA-256 over the names and digests of several, by name."""
     if len(digests) == 1:
         return next(iter(digests.values()))
     lines = "".join(f"{name} {digests[name]}\n" for name in sorted(digests))
@@ -129,5 +131,6 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerFast, config: JanusConfig, fol
     own = int(tokenizer.convert_tokens_to_ids(IMAGE))
     if own != config.image_token_id:
         raise ModelUnavailable(
-            f"{folder}: {IMAGE} is {own} in {TOKENIZER}, but image_token_id is {config.image_token_id} in {CONFIG}"
+            f"{folder}: {IMAGE} is {own} in {TOKENIZER},"
+            f" but image_token_id is {config.image_token_id} in {CONFIG}"
         )

@@ -19,10 +19,12 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|Assistant|>:{% endif %}"
 )
-"""Turns as Janus was trained on: an image before its text, two line ends after the user, EOS after the answer."""
+"""Turns as Janus knows them: an image before its text, two line ends after the user, EOS after the answer."""
 
 
-def save_processor(folder: Path, tokenizer: PreTrainedTokenizerFast, image_size: int, image_tokens: int) -> None:
+def save_processor(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, image_size: int, image_tokens: int
+) -> None:
     """Write what Hugging Face's `AutoProcessor` needs, with Janus' own normalisation.
 
     Parameters
@@ -40,6 +42,6 @@ def save_processor(folder: Path, tokenizer: PreTrainedTokenizerFast, image_size:
 
     size = {"height": image_size, "width": image_size}
     images = JanusImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3, size=size)
-    JanusProcessor(images, tokenizer, chat_template=CHAT_TEMPLATE, num_image_tokens=image_tokens).save_pretrained(
-        folder
-    )
+    JanusProcessor(
+        images, tokenizer, chat_template=CHAT_TEMPLATE, num_image_tokens=image_tokens
+    ).save_pretrained(folder)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def parse_config(content: dict[str, Any], source: str) -> JanusConfig:
-    """Make a configuration object of a parsed ``config.json``; what the file leaves out has the class's default.
+    """Make a configuration of a parsed ``config.json``; what the file leaves out has the class's default.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def parse_config(content: dict[str, Any], source: str) -> JanusConfig:
 def _explain_model_type(model_type: Any, source: str) -> str:
     if model_type == "multi_modality":
         return (
-            f"{source}: DeepSeek's original layout; convert it first: janus-med model convert FOLDER NEW_FOLDER"
+            f"{source}: DeepSeek's original layout; convert it first: "
+            "janus-med model convert FOLDER NEW_FOLDER"
         )
     return f"{source}: model_type is {model_type!r}; a Hugging Face Janus folder says 'janus'"
 
@@ -105,5 +106,7 @@ def _compare(config: JanusConfig, preset: Preset) -> list[str]:
     if preset.image_token_id is not None:
         expected["vocab_size"], actual["vocab_size"] = preset.vocab_size, config.text_config.vocab_size
     return [
-        f"{name} is {actual[name]}, not {expected[name]}" for name in expected if actual[name] != expected[name]
+        f"{name} is {actual[name]}, not {expected[name]}"
+        for name in expected
+        if actual[name] != expected[name]
     ]

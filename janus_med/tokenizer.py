@@ -92,9 +92,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
 def load_tokenizer(path: Path) -> PreTrainedTokenizerFast:
     """Load ``tokenizer.json``, ours or DeepSeek's; nothing else of the folder is read and no code is run.
 
-    The special tokens may have any ids. One that the file lacks is not invented, as its id would lie beyond the
-    embeddings. A file that leaves the beginning of a sentence to a loader's settings, as DeepSeek's does, gets
-    it here: a prompt begins with exactly one.
+    The special tokens may have any ids. One that the file lacks is not invented: its id would lie beyond
+    the embeddings. A file that leaves the beginning of a sentence to its loader's settings gets it here, so
+    that a prompt begins with exactly one.
 
     Raises
     ------

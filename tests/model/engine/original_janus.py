@@ -1,4 +1,4 @@
-"""DeepSeek's original Janus restated in plain torch: names and shapes of its tensors by rule, and its forward.
+"""DeepSeek's original Janus restated in plain torch: its tensors by rule, and its forward.
 
 Independent of transformers and of the converter: nothing here is shared with what it is compared with.
 """
@@ -138,29 +138,43 @@ def random_tensors(shapes: dict[str, Shape], seed: int = 0, dtype: torch.dtype =
     return tensors
 
 
-def look_alike_tokenizer() -> Tokenizer:
-    """A byte-level tokenizer built as DeepSeek's: ordinary pieces first, special tokens behind them, no BOS."""
+SPECIAL = (
+    "<｜begin▁of▁sentence｜>",
+    "<｜end▁of▁sentence｜>",
+    "<｜▁pad▁｜>",
+    "<begin_of_image>",
+    "<image_placeholder>",
+    "<patch_placeholder>",
+    "<|ref|>",
+    "<|User|>",
+    "<|Assistant|>",
+    "<end_of_image>",
+)
+
+
+def look_alike_tokenizer(image_token_id: int | None = None) -> Tokenizer:
+    """A byte-level tokenizer built as DeepSeek's: ordinary pieces first, special tokens behind them, no BOS.
+
+    With ``image_token_id`` the ordinary pieces are filled up until the image token has this id.
+    """
     inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=330, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
     )
-    inner.train_from_iterator(["The lungs are clear. No pneumothorax. FINDINGS: IMPRESSION: effusion"], trainer)
-    for token in (
-        "<｜begin▁of▁sentence｜>",
-        "<｜end▁of▁sentence｜>",
-        "<｜▁pad▁｜>",
-        "<begin_of_image>",
-        "<patch_placeholder>",
-        "<image_placeholder>",
-        "<|ref|>",
-        "<|User|>",
-        "<|Assistant|>",
-        "<end_of_image>",
-    ):
-        inner.add_special_tokens([AddedToken(token, special=True, normalized=False)])
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.train_from_iterator(["The lungs are clear. No new pneumothorax. FINDINGS: IMPRESSION:"], trainer)
+    if image_token_id is not None:
+        inner = _filled(inner, image_token_id - SPECIAL.index("<image_placeholder>"))
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
     return inner
+
+
+def _filled(inner: Tokenizer, size: int) -> Tokenizer:
+    content = json.loads(inner.to_str())
+    pieces = content["model"]["vocab"]
+    pieces |= {f"{index}~": index for index in range(len(pieces), size)}
+    return Tokenizer.from_str(json.dumps(content))
 
 
 def write_original_folder(folder: Path, p: Preset, tensors: Tensors, tokenizer: Tokenizer) -> Path:
@@ -203,7 +217,9 @@ def see(w: Tensors, p: Preset, pixels: Tensor) -> Tensor:
     for i in range(p.vision_layers):
         block = f"{tower}.blocks.{i}"
         x = x + _mix(w, f"{block}.attn", _normed(w, f"{block}.norm1", x), p.vision_heads)
-        inner = functional.gelu(functional.linear(_normed(w, f"{block}.norm2", x), *_pair(w, f"{block}.mlp.fc1")))
+        inner = functional.gelu(
+            functional.linear(_normed(w, f"{block}.norm2", x), *_pair(w, f"{block}.mlp.fc1"))
+        )
         x = x + functional.linear(inner, *_pair(w, f"{block}.mlp.fc2"))
     return project(w, "aligner", _normed(w, f"{tower}.norm", x))
 
@@ -235,7 +251,9 @@ def speak(w: Tensors, p: Preset, x: Tensor) -> Tensor:
     turn = _rotary(x.shape[1], p.text_width // p.text_heads)
     for i in range(p.text_layers):
         layer = f"language_model.model.layers.{i}"
-        x = x + _attend(w, f"{layer}.self_attn", _scaled(w, f"{layer}.input_layernorm", x), p.text_heads, turn)
+        x = x + _attend(
+            w, f"{layer}.self_attn", _scaled(w, f"{layer}.input_layernorm", x), p.text_heads, turn
+        )
         y = _scaled(w, f"{layer}.post_attention_layernorm", x)
         gate = functional.silu(functional.linear(y, w[f"{layer}.mlp.gate_proj.weight"]))
         y = gate * functional.linear(y, w[f"{layer}.mlp.up_proj.weight"])
@@ -266,9 +284,7 @@ def _attend(w: Tensors, name: str, x: Tensor, heads: int, turn: tuple[Tensor, Te
         for part in "qkv"
     )
     mixed = functional.scaled_dot_product_attention(_turned(q, turn), _turned(k, turn), v, is_causal=True)
-    return functional.linear(
-        mixed.transpose(1, 2).reshape(batch, count, width), w[f"{name}.o_proj.weight"]
-    )
+    return functional.linear(mixed.transpose(1, 2).reshape(batch, count, width), w[f"{name}.o_proj.weight"])
 
 
 def answer(w: Tensors, p: Preset, ids: Tensor, pixels: Tensor, image_id: int) -> Tensor:

@@ -1,8 +1,8 @@
 """What is covered: conversion of the original layout accounts for every tensor, in every file form, and runs
 nothing it finds.
 
-What is not: a real Janus-Pro checkpoint, which is not on the test machine; its names and shapes are built by rule
-and compared at full size on the meta device.
+What is not: a real Janus-Pro checkpoint, which is not on the test machine; its names and shapes are built by
+rule and compared at full size on the meta device.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import AutoProcessor, JanusForConditionalGeneration
@@ -111,7 +112,7 @@ def test_prompt_of_hugging_faces_processor_is_ours(source: Path) -> None:
     text = processor.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
     assert text == f"{USER}: <image_placeholder>\nWrite.\n\n{ASSISTANT}:"
     ours = processor.tokenizer(chat_prompt("Write.", NANO.image_tokens))["input_ids"]
-    film = __import__("PIL.Image").Image.new("RGB", (64, 64))
+    film = Image.new("RGB", (64, 64))
     both = processor(text=text, images=[film], return_tensors="pt")
     assert both["input_ids"][0].tolist() == ours
     assert ours.count(processor.tokenizer.bos_token_id) == 1
@@ -142,7 +143,10 @@ def test_digests_of_the_source_are_recorded_and_it_keeps_its_bytes(source: Path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w: w.pop("aligner.layers.2.bias"), r"missing in the source: model\.aligner\.hidden_layers\.0\.bias"),
+        (
+            lambda w: w.pop("aligner.layers.2.bias"),
+            r"missing in the source: model\.aligner\.hidden_layers\.0\.bias",
+        ),
         (
             lambda w: w.pop("language_model.model.layers.1.mlp.up_proj.weight"),
             r"missing in the source: model\.language_model\.layers\.1\.mlp\.up_proj",
@@ -186,9 +190,13 @@ def test_a_tensor_that_does_not_add_up_stops_the_conversion_by_name(
 def test_a_name_in_two_files_is_refused(source: Path, weights) -> None:
     _reshape_files(source, weights, "two pickles")
     second = source / "pytorch_model-00002-of-00002.bin"
-    torch.save(torch.load(second, weights_only=True) | {"gen_embed.weight": weights["gen_embed.weight"]}, second)
+    torch.save(
+        torch.load(second, weights_only=True) | {"gen_embed.weight": weights["gen_embed.weight"]}, second
+    )
     first = torch.load(source / "pytorch_model-00001-of-00002.bin", weights_only=True)
-    torch.save(first | {"gen_embed.weight": weights["gen_embed.weight"]}, source / "pytorch_model-00001-of-00002.bin")
+    torch.save(
+        first | {"gen_embed.weight": weights["gen_embed.weight"]}, source / "pytorch_model-00001-of-00002.bin"
+    )
     with pytest.raises(ModelUnavailable, match=r"gen_embed\.weight is in another file too"):
         convert_folder(source, source.with_name("out"))
 

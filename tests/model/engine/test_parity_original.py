@@ -1,13 +1,12 @@
 """What is covered: a converted model computes what DeepSeek's original does, against a restatement of the
 original in plain torch, on the same random weights: maximum difference 0.0 in float32.
 
-What is not: real weights, which are not on the test machine; bfloat16, where the order of rounding may differ.
+What is not: real weights, which are not on the test machine; bfloat16, where rounding may differ.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import torch
