@@ -1,50 +1,64 @@
 """Model folders: safetensors whose SHA-256 is checked before they are opened, plain configuration, no code.
 
-A folder holds ``model.safetensors`` and ``config.json`` (an unmodified Hugging Face Janus that
+A folder of ours holds ``model.safetensors`` and ``config.json`` (an unmodified Hugging Face Janus that
 `from_pretrained` opens), ``adapters.safetensors`` (ours), ``tokenizer.json``, ``manifest.json`` (preset and
-digests) and ``MODEL_CARD.md``.
+digests) and ``MODEL_CARD.md``. The base may lie in a folder of its own, in one or several files, which the
+manifest names. A plain Hugging Face folder without anything of ours is read with unfitted adapters: every
+finding is deferred.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
+import os
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from janus_med.adapters.generation import base_tensors
+from janus_med.base_model import load_base
 from janus_med.errors import ModelUnavailable
+from janus_med.manifest import (
+    ADAPTERS,
+    DIGESTED,
+    FORMAT,
+    MANIFEST,
+    UNFITTED_SEED,
+    Manifest,
+    describe_plain_folder,
+    verify_folder,
+    write_manifest,
+)
 from janus_med.model import MedicalJanus
-from janus_med.presets import PRESETS, drop_image_generation, find_preset
+from janus_med.plain_folder import CONFIG, TOKENIZER, WEIGHTS, check_tokenizer, digest_file, read_config
+from janus_med.presets import find_preset
+from janus_med.recognition import parse_config
 from janus_med.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast
 
-WEIGHTS, ADAPTERS, CONFIG, TOKENIZER, MANIFEST = (
-    "model.safetensors",
-    "adapters.safetensors",
-    "config.json",
-    "tokenizer.json",
-    "manifest.json",
-)
-DIGESTED = (WEIGHTS, ADAPTERS, CONFIG, TOKENIZER)
-FORMAT = 1
-REFUSED_KEYS = frozenset({"auto_map", "_attn_implementation_internal"})
-"""Configuration keys that make a loader import code or call something by name."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a folder claims to hold; ``sha256`` by file name."""
-
-    id: str
-    preset: str
-    sha256: dict[str, str]
+__all__ = [
+    "ADAPTERS",
+    "CONFIG",
+    "DIGESTED",
+    "FORMAT",
+    "MANIFEST",
+    "TOKENIZER",
+    "WEIGHTS",
+    "Manifest",
+    "adopt_folder",
+    "bundled_folder",
+    "digest_file",
+    "load_model",
+    "new_adapters",
+    "save_adapters",
+    "save_model",
+    "verify_folder",
+]
 
 
 def bundled_folder() -> Path:
@@ -52,55 +66,11 @@ def bundled_folder() -> Path:
     return Path(__file__).parent / "weights" / "tiny"
 
 
-def verify_folder(folder: Path) -> Manifest:
-    """Check every digest of a model folder before anything in it is parsed as a model.
-
-    Raises
-    ------
-    ModelUnavailable
-        When folder, manifest or a file is missing, a digest differs, or the configuration asks for code.
-    """
-    manifest = _read_manifest(folder)
-    for name in DIGESTED:
-        expected = manifest.sha256.get(name)
-        if expected is None or not (folder / name).is_file():
-            raise ModelUnavailable(f"{folder}: {name} is missing from the folder or its manifest")
-        if digest_file(folder / name) != expected:
-            raise ModelUnavailable(
-                f"{folder}: SHA-256 of {name} is not the one in the manifest: replace the file"
-            )
-    _refuse_code(json.loads((folder / CONFIG).read_text(encoding="utf-8")), folder)
-    return manifest
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ModelUnavailable(f"{folder}: no {MANIFEST}; point JANUS_MED_MODEL at a model folder")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(name): str(entry["sha256"]) for name, entry in content["files"].items()}
-        manifest = Manifest(str(content["id"]), str(content["preset"]), files)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelUnavailable(f"{path}: not a manifest ({type(error).__name__})") from error
-    if content.get("format") != FORMAT or manifest.preset not in PRESETS:
-        raise ModelUnavailable(f"{path}: format or preset unknown to this version")
-    return manifest
-
-
-def _refuse_code(config: Any, folder: Path) -> None:
-    if isinstance(config, dict):
-        if refused := REFUSED_KEYS & config.keys():
-            raise ModelUnavailable(f"{folder}: {CONFIG} contains {sorted(refused)[0]}, which could run code")
-        for value in config.values():
-            _refuse_code(value, folder)
-    elif isinstance(config, list):
-        for value in config:
-            _refuse_code(value, folder)
-
-
 def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrainedTokenizerFast]:
-    """Load a verified folder in float32 on the CPU, all of it frozen.
+    """Load a verified folder on the CPU, all of it frozen.
+
+    A bfloat16 base, such as Janus-Pro, stays bfloat16; any other becomes float32. The adapters that read
+    images are float32 in both cases.
 
     Parameters
     ----------
@@ -112,37 +82,113 @@ def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrain
     Raises
     ------
     ModelUnavailable
-        When the tensors do not fit the preset.
+        When the tensors do not fit the preset, or the tokenizer does not fit the model.
+
+    Warns
+    -----
+    UserWarning
+        When the adapters are unfitted.
     """
+    base = folder / manifest.base
+    config = parse_config(read_config(base), str(base))
+    tokenizer = load_tokenizer(base / TOKENIZER)
+    check_tokenizer(tokenizer, config, base)
+    janus = load_base([base / name for name in manifest.weights], config)
+    model = new_adapters(janus, manifest.preset, UNFITTED_SEED)
+    if (folder / ADAPTERS).is_file():
+        _load_adapters(folder, model)
+    if not manifest.fitted:
+        warnings.warn(
+            f"{folder}: the adapters are not fitted; every finding is deferred to the reader", stacklevel=2
+        )
+    model.requires_grad_(False)
+    return model.eval(), tokenizer
+
+
+def _load_adapters(folder: Path, model: MedicalJanus) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    janus = load_base(folder)
-    model = MedicalJanus(janus, find_preset(manifest.preset))
-    model.add_generation()
     try:
         model.load_adapter_state(load_file(folder / ADAPTERS))
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, SafetensorError) as error:
         raise ModelUnavailable(
-            f"{folder}: {ADAPTERS} does not fit preset {manifest.preset}: {error}"
+            f"{folder}: {ADAPTERS} does not fit preset {model.preset.name}: {error}"
         ) from error
-    drop_image_generation(janus)
-    model.requires_grad_(False)
-    return model.eval(), load_tokenizer(folder / TOKENIZER)
 
 
-def load_base(folder: Path) -> JanusForConditionalGeneration:
-    """Load the plain Hugging Face model of a folder: local files, safetensors, no remote code, float32."""
-    from transformers import JanusForConditionalGeneration
-    from transformers.utils import logging as transformers_logging
+def new_adapters(janus: JanusForConditionalGeneration, preset: str, seed: int) -> MedicalJanus:
+    """Put unfitted adapters around a base: its text stays plain Janus', and every finding is deferred.
 
-    transformers_logging.disable_progress_bar()  # a worker's log is no terminal
-    try:
-        janus = JanusForConditionalGeneration.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelUnavailable(f"{folder}: {WEIGHTS} cannot be loaded: {error}") from error
-    return janus.eval()
+    The frontal check lets everything pass: it has learnt nothing that a refusal could rest on.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = MedicalJanus(janus, find_preset(preset))
+        model.add_generation()
+    findings = len(model.calibration.slope)
+    model.calibration.fit(torch.empty(0, findings), torch.empty(0, findings))
+    model.calibration.frontal_threshold.fill_(-torch.inf)
+    return model
+
+
+def adopt_folder(base: Path, folder: Path, seed: int = UNFITTED_SEED) -> Manifest:
+    """Write unfitted adapters and a manifest for a plain Hugging Face folder; the base keeps every byte.
+
+    Parameters
+    ----------
+    base
+        The plain folder.
+    folder
+        Where our two files go; may be ``base`` itself.
+    seed
+        Of the adapters.
+
+    Raises
+    ------
+    ModelUnavailable
+        When the base is not usable, or ``folder`` already holds adapters or a manifest.
+    """
+    if taken := [name for name in (ADAPTERS, MANIFEST) if (folder / name).exists()]:
+        raise ModelUnavailable(f"{folder}: {taken[0]} is there already; choose another folder")
+    described = describe_plain_folder(base)
+    config = parse_config(read_config(base), str(base))
+    check_tokenizer(load_tokenizer(base / TOKENIZER), config, base)
+    janus = load_base([base / name for name in described.weights], config)
+    model = new_adapters(janus, described.preset, seed)
+    return save_adapters(folder, model, base, described, described.id, fitted=False)
+
+
+def save_adapters(
+    folder: Path, model: MedicalJanus, base: Path, described: Manifest, model_id: str, *, fitted: bool = True
+) -> Manifest:
+    """Write the adapters of a base that stays where it is, exactly as they are, and a manifest over both.
+
+    Parameters
+    ----------
+    folder
+        Made when missing.
+    model
+        Whose adapters are written.
+    base, described
+        The folder of the base, and what `verify_folder` or `describe_plain_folder` said of it.
+    model_id
+        Goes into every draft.
+    fitted
+        Whether the adapters have been trained and calibrated.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.adapter_state().items()
+    }
+    save_file(state, folder / ADAPTERS)
+    digests = described.sha256 | {ADAPTERS: digest_file(folder / ADAPTERS)}
+    place = os.path.relpath(base.resolve(), folder.resolve())
+    manifest = Manifest(model_id, described.preset, digests, place, fitted)
+    write_manifest(folder, manifest)
+    return manifest
 
 
 def save_model(
@@ -172,12 +218,7 @@ def save_model(
     _write_config(folder, model.janus)
     tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
     manifest = Manifest(model_id, model.preset.name, {name: digest_file(folder / name) for name in DIGESTED})
-    files = {
-        name: {"sha256": digest, "bytes": (folder / name).stat().st_size}
-        for name, digest in manifest.sha256.items()
-    }
-    content = {"format": FORMAT, "id": model_id, "preset": model.preset.name, "files": files}
-    (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_manifest(folder, manifest)
     return manifest
 
 
@@ -197,9 +238,3 @@ def _halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         .clone()
         for name, tensor in tensors.items()
     }
-
-
-def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

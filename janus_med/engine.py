@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from janus_med.answer import compose_answer, decide_answer, refuse, word_answer
-from janus_med.checkpoint import ADAPTERS, WEIGHTS, bundled_folder, load_model, verify_folder
+from janus_med.checkpoint import ADAPTERS, bundled_folder, load_model, verify_folder
 from janus_med.errors import ModelFault
 from janus_med.modalities import default_registry
 from janus_med.planning import plan_report
@@ -68,7 +68,7 @@ class JanusMed:
         Parameters
         ----------
         folder
-            None for the bundled ``tiny``.
+            None for the bundled ``tiny``. A plain Hugging Face Janus folder is read with unfitted adapters.
         device
             ``auto`` takes a GPU when there is one.
         budget
@@ -85,7 +85,7 @@ class JanusMed:
         info = ModelInfo(
             id=manifest.id,
             preset=manifest.preset,
-            weights_sha256=manifest.sha256[WEIGHTS],
+            weights_sha256=manifest.weights_sha256,
             adapters_sha256=manifest.sha256[ADAPTERS],
             preprocessing_sha256=preprocessing_sha256(),
             image_size=model.preset.image_size,

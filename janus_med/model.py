@@ -65,14 +65,15 @@ class MedicalJanus(nn.Module):
         return self.understand(self.encoder.encode(pixel_values))
 
     def understand(self, tokens: Tensor) -> Perception:
-        """Let the adapters read (B, N, D) tokens."""
+        """Let the adapters read (B, N, D) tokens in their own precision; bfloat16 loses nothing by it."""
+        tokens = tokens.to(self.attention.gate.dtype)
         cross = self.attention(tokens)
         return Perception(tokens, cross, self.understanding(tokens, cross))
 
     def image_embeddings(self, cross: CrossAttention) -> dict[str, BaseModelOutputWithPooling]:
         """Return what Janus takes as ``mm_encoder_outputs``: tokens after write-back, aligned."""
         align = self.generation.align if self.generation is not None else self.janus.model.aligner
-        return {"image": BaseModelOutputWithPooling(pooler_output=align(cross.tokens))}
+        return {"image": BaseModelOutputWithPooling(pooler_output=align(cross.tokens.to(self.janus.dtype)))}
 
     def adapter_state(self) -> dict[str, Tensor]:
         """Return every tensor that belongs to us, under the names of ``adapters.safetensors``."""

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import LogitsProcessor
 
+from janus_med.errors import ModelUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
@@ -69,7 +72,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     vocab_size
         Upper limit, special tokens included.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -82,15 +85,42 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         show_progress=False,
     )
     inner.train_from_iterator(texts, trainer)
-    inner.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", special_tokens=[(BOS, inner.token_to_id(BOS))]
-    )
+    _begin_with_bos(inner)
     return _wrap(tokenizer_object=inner)
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerFast:
-    """Load ``tokenizer.json``; nothing else of the folder is read and no code is run."""
-    return _wrap(tokenizer_file=str(path))
+    """Load ``tokenizer.json``, ours or DeepSeek's; nothing else of the folder is read and no code is run.
+
+    The special tokens may have any ids. One that the file lacks is not invented: its id would lie beyond
+    the embeddings. A file that leaves the beginning of a sentence to its loader's settings gets it here, so
+    that a prompt begins with exactly one.
+
+    Raises
+    ------
+    ModelUnavailable
+        When the file cannot be parsed or lacks a special token of Janus.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        inner = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more special
+        raise ModelUnavailable(f"{path}: not a tokenizer") from error
+    if lacking := [token for token in SPECIAL[:6] if inner.token_to_id(token) is None]:
+        raise ModelUnavailable(f"{path}: lacks {', '.join(lacking)}: not a tokenizer of Janus")
+    ids, bos = inner.encode("a").ids, inner.token_to_id(BOS)
+    if ids[0] != bos or bos in ids[1:] or ids[-1] == inner.token_to_id(EOS):
+        _begin_with_bos(inner)
+    return _wrap(tokenizer_object=inner)
+
+
+def _begin_with_bos(inner: Tokenizer) -> None:
+    from tokenizers import processors
+
+    inner.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", special_tokens=[(BOS, inner.token_to_id(BOS))]
+    )
 
 
 def _wrap(**source: object) -> PreTrainedTokenizerFast:
@@ -139,7 +169,8 @@ class ForbidComparison(LogitsProcessor):
     def __init__(self, tokenizer: PreTrainedTokenizerFast, prompt_length: int) -> None:
         self._tokenizer = tokenizer
         self._start = prompt_length
-        self._pieces = [tokenizer.decode([index]) for index in range(len(tokenizer))]
+        single = [[index] for index in range(len(tokenizer))]  # 100,000 in DeepSeek's: one call, not so many
+        self._pieces = tokenizer.backend_tokenizer.decode_batch(single, skip_special_tokens=False)
         self._special = set(tokenizer.all_special_ids)
         self._verdicts: dict[str, list[int]] = {}
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from janus_med.folder_commands import adopt, convert
+
 if TYPE_CHECKING:
     from janus_med.training.stages import Bench
 
@@ -20,12 +22,16 @@ ModelFolder = Annotated[
 REPORT_STEPS = 20
 
 
+model_app.command()(convert)
+model_app.command()(adopt)
+
+
 @model_app.command()
 def info(model: ModelFolder = None) -> None:
     """Verify a model folder and print its identity, digests and sizes as JSON."""
     import json
 
-    from janus_med.checkpoint import DIGESTED, bundled_folder, verify_folder
+    from janus_med.checkpoint import bundled_folder, verify_folder
     from janus_med.errors import ModelUnavailable
     from janus_med.preprocessing import preprocessing_sha256
     from janus_med.presets import find_preset
@@ -40,12 +46,15 @@ def info(model: ModelFolder = None) -> None:
         "id": manifest.id,
         "preset": manifest.preset,
         "folder": str(folder),
+        "fitted": manifest.fitted,
+        "weights_sha256": manifest.weights_sha256,
         "image_size": preset.image_size,
         "image_tokens": preset.image_tokens,
         "preprocessing_sha256": preprocessing_sha256(),
         "files": {
-            name: {"sha256": manifest.sha256[name], "bytes": (folder / name).stat().st_size}
-            for name in DIGESTED
+            name: {"sha256": digest, "bytes": path.stat().st_size}
+            for name, digest in manifest.sha256.items()
+            if (path := manifest.locate(folder, name)).is_file()
         },
     }
     typer.echo(json.dumps(content, indent=2))

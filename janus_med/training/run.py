@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+TRAINED_BASE: dict[str, tuple[str, ...]] = {
+    "warm_up": ("model.vision_model.",),
+    "perception": ("model.vision_model.",),
+    "language": ("model.language_model.", "lm_head."),
+}
+"""What a stage trains of the base; every other base tensor, in any stage, must keep its bytes."""
+
 CHECKPOINT_STEPS = 50
 CLIP = 1.0
 MAKERS: dict[str, Callable[[Bench], Stage]] = {
@@ -180,11 +187,9 @@ class TrainingRun:
         return minutes is not None and self._position.seconds > 60 * minutes
 
     def _frozen(self, name: str) -> str:
-        if name in ("warm_up", "perception"):
-            return ""
-        if name == "generation":
-            return digest_tensors(base_tensors(self._bench.model.janus))
-        return self._bench.model.encoder.digest()
+        trained = TRAINED_BASE.get(name, ())
+        base = base_tensors(self._bench.model.janus)
+        return digest_tensors({key: base[key] for key in base if not key.startswith(trained)})
 
 
 def _optimiser(modules: dict[str, nn.Module | nn.Parameter]) -> torch.optim.AdamW:

@@ -6,15 +6,27 @@ What is not: real Janus-Pro weights, which are not on the test machine.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+from torch import nn
 from transformers import JanusForConditionalGeneration
 
 from janus_med.adapters.generation import base_tensors
+from janus_med.checkpoint import adopt_folder, load_model
+from janus_med.convert import convert_folder
 from janus_med.encoders import digest_tensors
+from janus_med.errors import Fatal
 from janus_med.expert import ExpertPlan, write_prompt
 from janus_med.presets import GENERATION_ONLY, build_janus, drop_image_generation, find_preset
 from janus_med.tokenizer import chat_prompt
+from janus_med.training.data import ImageStore, read_cases
+from janus_med.training.recipe import RECIPES, STAGES
+from janus_med.training.run import MAKERS, TRAINED_BASE, Limits, TrainingRun
+from janus_med.training.stages import Bench
+from tests.model.engine import original_janus
 
 
 def _prompt(nano, tokenizer, rows: int = 2):
@@ -114,3 +126,91 @@ def test_base_preset_has_about_120_million_parameters() -> None:
 
 def test_embeddings_are_not_tied(nano) -> None:
     assert nano.janus.lm_head.weight is not nano.janus.model.language_model.embed_tokens.weight
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_converted_folder_gives_bit_identical_logits_and_tokens(
+    dtype: torch.dtype, tmp_path: Path, nano_pixels
+) -> None:
+    preset = find_preset("nano")
+    weights = original_janus.random_tensors(original_janus.original_shapes(preset, 360), 3, dtype)
+    tokenizer = original_janus.look_alike_tokenizer()
+    original_janus.write_original_folder(tmp_path / "original", preset, weights, tokenizer)
+    convert_folder(tmp_path / "original", tmp_path / "converted")
+    manifest = adopt_folder(tmp_path / "converted", tmp_path / "ours")
+    with pytest.warns(UserWarning, match="not fitted"):
+        model, own = load_model(tmp_path / "ours", manifest)
+    plain = JanusForConditionalGeneration.from_pretrained(
+        tmp_path / "converted", local_files_only=True, dtype=dtype
+    ).eval()
+    prompt = _prompt(model, own)
+    with torch.no_grad():
+        images = model.image_embeddings(model.perceive(nano_pixels).cross)
+        ours = model.janus(**prompt, mm_encoder_outputs=images).logits
+        theirs = plain(**prompt, pixel_values=nano_pixels).logits
+        options = {"max_new_tokens": 12, "do_sample": False}
+        our_text = model.janus.generate(**prompt, mm_encoder_outputs=images, **options)
+        their_text = plain.generate(**prompt, pixel_values=nano_pixels, **options)
+    assert ours.dtype == theirs.dtype == dtype
+    assert torch.equal(ours, theirs)
+    assert torch.equal(our_text, their_text)
+
+
+@pytest.fixture(scope="module")
+def store(film_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ImageStore:
+    return ImageStore(read_cases(film_folder), 64, tmp_path_factory.mktemp("cache"), None)
+
+
+def _bench(nano, nano_tokenizer, store: ImageStore, stage: str) -> Bench:
+    recipe = replace(RECIPES["nano"], pool=32)
+    stages = {
+        name: replace(one, steps=2 if name == stage else 0, batch=4) for name, one in recipe.stages.items()
+    }
+    return Bench(nano, nano_tokenizer, store, replace(recipe, stages=stages), 0)
+
+
+@pytest.mark.parametrize("stage", STAGES[:-1])
+def test_a_stage_changes_nothing_of_the_base_but_what_it_trains(
+    stage: str, nano, nano_tokenizer, store: ImageStore, tmp_path: Path
+) -> None:
+    trained = TRAINED_BASE.get(stage, ())
+    before = {name: tensor.clone() for name, tensor in base_tensors(nano.janus).items()}
+    run = TrainingRun(_bench(nano, nano_tokenizer, store, stage), tmp_path, lambda *_: None, Limits())
+    run._run_stage(stage)
+    after = base_tensors(nano.janus)
+    kept = {name for name in before if not name.startswith(trained)}
+    assert digest_tensors({name: before[name] for name in kept}) == digest_tensors(
+        {name: after[name] for name in kept}
+    )
+    assert before.keys() == after.keys()
+    assert bool(trained) == any(not torch.equal(before[name], after[name]) for name in before.keys() - kept)
+
+
+@pytest.mark.parametrize("stage", ["understanding", "scope", "generation"])
+def test_the_stages_of_a_fit_leave_the_whole_base(stage: str) -> None:
+    assert stage not in TRAINED_BASE
+
+
+class Careless:
+    """A stage that trains a part of the base which is none of its business."""
+
+    name = "understanding"
+
+    def __init__(self, bench: Bench) -> None:
+        self._head = bench.model.janus.lm_head.requires_grad_(True)
+
+    def modules(self) -> dict[str, nn.Module | nn.Parameter]:
+        return {"head": self._head}
+
+    def loss(self, step: int) -> torch.Tensor:
+        return self._head.weight.square().sum()
+
+
+def test_a_stage_that_changes_a_frozen_base_tensor_is_stopped(
+    nano, nano_tokenizer, store: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MAKERS, "understanding", Careless)
+    bench = _bench(nano, nano_tokenizer, store, "understanding")
+    run = TrainingRun(bench, tmp_path, lambda *_: None, Limits())
+    with pytest.raises(Fatal, match="frozen weight changed in stage understanding"):
+        run._run_stage("understanding")
