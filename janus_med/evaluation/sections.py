@@ -1,0 +1,122 @@
+"""What a part of the evaluation hands over: a text with tables, figures by name, and the bars it was held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from janus_med.evaluation.bootstrap import Figure
+
+Verdict = str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure and what was asked of it, fixed before it was measured.
+
+    Attributes
+    ----------
+    name
+        What is measured, on what.
+    figure
+        Value and interval.
+    least, most
+        The bounds; None where there is none.
+    baselines
+        The rivals' figures by name, as text.
+    strict
+        Whether the bound itself misses.
+    """
+
+    name: str
+    figure: Figure
+    least: float | None = None
+    most: float | None = None
+    baselines: str = "-"
+    strict: bool = False
+
+    @property
+    def asked(self) -> str:
+        """The bounds in words."""
+        sign = ("> ", "< ") if self.strict else (">= ", "<= ")
+        bounds = [
+            f"{mark}{bound:g}"
+            for mark, bound in zip(sign, (self.least, self.most), strict=True)
+            if bound is not None
+        ]
+        return " and ".join(bounds)
+
+    @property
+    def verdict(self) -> Verdict:
+        """``met``, ``missed`` or ``not measured``, and whether the interval leaves it open."""
+        if np.isnan(self.figure.value):
+            return "not measured"
+        met = self._holds(self.figure.value)
+        ends = [end for end in (self.figure.low, self.figure.high) if not np.isnan(end)]
+        certain = all(self._holds(end) == met for end in ends)
+        return ("met" if met else "missed") + ("" if certain else ", interval crosses the bar")
+
+    def _holds(self, value: float) -> bool:
+        if self.strict:
+            return (self.least is None or value > self.least) and (self.most is None or value < self.most)
+        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One chapter of the document; ``figures`` nests `Figure` objects in dictionaries and goes into the
+    JSON file.
+    """
+
+    key: str
+    title: str
+    text: str
+    figures: dict[str, Any]
+    bars: tuple[Bar, ...] = ()
+    summary: str = ""
+    """One table for the model card; empty for a section that the card leaves to the document."""
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many images each part looks at.
+
+    Attributes
+    ----------
+    inserted
+        Films with or without inserted lesions, for each brush.
+    levels
+        Calibration films on which the level of the overlays is chosen.
+    decoys
+        Films free of findings, with decoys.
+    drafts
+        Texts written.
+    pairs
+        Films with and without the same lesion.
+    deleted
+        Films whose patches are deleted step by step.
+    maps
+        Films for the weight randomisation and the decoder's attention, per brush.
+    rival
+        Training films with inserted lesions for the HOG baseline.
+    mixture
+        Films of the calibration mixture.
+    """
+
+    inserted: int = 600
+    levels: int = 216
+    decoys: int = 200
+    drafts: int = 200
+    pairs: int = 180
+    deleted: int = 54
+    maps: int = 180
+    rival: int = 800
+    mixture: int = 800
+
+
+QUICK = Effort(inserted=36, levels=18, decoys=12, drafts=6, pairs=9, deleted=9, maps=9, rival=36, mixture=48)
+"""For a test of the evaluation itself: intervals are meaningless."""
