@@ -1,4 +1,4 @@
-"""Rivals without a network: gradients or grey levels and a linear classifier, trained on the model's own films."""
+"""Rivals without a network: gradients or grey levels and a linear classifier, on the model's own films."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def fit_rival(train: tuple[np.ndarray, np.ndarray], chosen_on: tuple[np.ndarray,
         area = mean_auroc(rival.scores(chosen_on[0]), chosen_on[1])
         if best is None or area > best_area:
             best, best_area = rival, area
-    assert best is not None  # noqa: S101 - PENALTIES is not empty
+    assert best is not None  # PENALTIES is not empty
     return best
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,12 +37,15 @@ class Estimate:
     """A value and what it becomes in each of R resamples.
 
     Estimates that come from the same weights may be subtracted and divided: the resamples are paired.
+    ``pivotal`` mirrors the interval at the value, for a figure that resampling itself pushes up and that is
+    never negative, as a calibration error.
     """
 
     value: float
     drawn: np.ndarray
     positives: int
     count: int
+    pivotal: bool = False
 
     def __sub__(self, other: Estimate) -> Estimate:
         return Estimate(self.value - other.value, self.drawn - other.drawn, self.positives, self.count)
@@ -55,10 +58,12 @@ class Estimate:
 
     @property
     def figure(self) -> Figure:
-        """The value with the central 95 % of the resamples (percentile bootstrap, Efron 1979)."""
+        """The value with the central 95 % of the resamples, percentile or pivotal (Davison and Hinkley 1997)."""
         if np.isnan(self.value) or np.isnan(self.drawn).all():
             return Figure(self.value, float("nan"), float("nan"), self.positives, self.count)
         low, high = np.nanquantile(self.drawn, [0.025, 0.975])
+        if self.pivotal:
+            low, high = max(2 * self.value - high, 0.0), max(2 * self.value - low, 0.0)
         return Figure(self.value, float(low), float(high), self.positives, self.count)
 
 
@@ -119,10 +124,13 @@ def estimate_calibration(probabilities: np.ndarray, labels: np.ndarray, weights:
     """
     known = ~np.isnan(labels)
     probabilities, labels = probabilities[known], labels[known]
-    return bootstrap(
-        lambda drawn: weighted_calibration_error(probabilities, labels, drawn),
-        weights[:, known],
-        int((labels == 1).sum()),
+    return replace(
+        bootstrap(
+            lambda drawn: weighted_calibration_error(probabilities, labels, drawn),
+            weights[:, known],
+            int((labels == 1).sum()),
+        ),
+        pivotal=True,
     )
 
 
@@ -140,7 +148,7 @@ def estimate_mean(values: np.ndarray, weights: np.ndarray) -> Estimate:
 
 
 def macro(estimates: Sequence[Estimate]) -> Estimate:
-    """Average estimates of the same resamples; one that a resample cannot tell is left out of that resample."""
+    """Average estimates of the same resamples, each resample over those it can tell."""
     told = [one for one in estimates if not np.isnan(one.value)]
     if not told:
         return Estimate(float("nan"), np.full(1, np.nan), 0, 0)
@@ -152,6 +160,7 @@ def macro(estimates: Sequence[Estimate]) -> Estimate:
         drawn,
         sum(one.positives for one in told),
         max(one.count for one in told),
+        told[0].pivotal,
     )
 
 

@@ -1,4 +1,4 @@
-"""The radiologists' boxes of ChestX-ray14 (BBox_List_2017), as far as the manifest has them for validation films."""
+"""The radiologists' boxes of ChestX-ray14 on validation films, as far as the manifest has them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = {"Infiltrate": "Infiltration"}
 
 @dataclass(frozen=True, eq=False)
 class BoxedFilm:
-    """One box of one validation film: position in the store, finding, and mask (g, g) of the patches it covers."""
+    """One box: position of the film in the store, finding, and mask (g, g) of the patches it covers."""
 
     index: int
     finding: str

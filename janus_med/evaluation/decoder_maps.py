@@ -1,4 +1,4 @@
-"""The language model's raw attention on the image while it names a finding: the map an overlay could come from
+"""The language model's raw attention on the image while it names a finding: what an overlay could come from
 without finding queries.
 """
 
@@ -92,7 +92,7 @@ def _maps(
 
 
 def _until_named(plan: ExpertPlan, name: str) -> tuple[str, str]:
-    """Split a report of the plan: what comes before the sentence that names the finding, and that sentence."""
+    """Split a report of the plan: what comes before the sentence that names the finding, and the sentence."""
     report = write_report(plan, Random(0))  # noqa: S311 - wording, not secrets
     sentences = split_sentences(report)
     named = next((one for one in sentences if name in label_sentence(one)), sentences[0])

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _HEAD = """# Model evaluation
 
-Written by `janus-med model evaluate --doc`; edit nothing here by hand. **Not for clinical use**: no figure was
-measured on a clinical population.
+Written by `janus-med model evaluate --doc`; edit nothing here by hand. **Not for clinical use**: no figure
+was measured on a clinical population.
 
 | | |
 |---|---|
@@ -30,9 +30,9 @@ measured on a clinical population.
 
 ## Bars
 
-{verdicts} of {bars} bars are met. Each was fixed before the model was measured; a verdict compares the value with the bar, and
-*interval crosses the bar* says that the 95 % interval (bootstrap over persons, {resamples} resamples) allows the
-other verdict too. Baselines were measured on the same films.
+{verdicts} of {bars} bars are met. Each was fixed before the model was measured; a verdict compares the value
+with the bar, and *interval crosses the bar* says that the 95 % interval (bootstrap over persons, {resamples}
+resamples) allows the other verdict too. Baselines were measured on the same films.
 
 {table}
 """
@@ -60,22 +60,22 @@ def describe_run(manifest: Manifest, exam: Exam, now: datetime, seconds: float) 
     seconds
         How long it took.
     """
-    cases = Counter((case.part, case.labelled) for case in exam.store.cases)
-    parts = ", ".join(
-        f"{sum(count for (name, _), count in cases.items() if name == part)} {part} ({cases[part, True]} labelled)"
-        for part in ("train", "calibration", "val")
-    )
+    films = Counter(case.part for case in exam.store.cases)
+    labelled = Counter(case.part for case in exam.store.cases if case.labelled)
+    parts = ", ".join(f"{count} {part} ({labelled[part]} labelled)" for part, count in films.items())
     effort = exam.effort
     facts = (
         (
             "model",
-            f"`{manifest.id}`, preset `{manifest.preset}`, adapters SHA-256 `{exam.engine.info.adapters_sha256[:16]}`",
+            f"`{manifest.id}`, preset `{manifest.preset}`, "
+            f"adapters SHA-256 `{exam.engine.info.adapters_sha256[:16]}`",
         ),
         ("date", f"{now:%Y-%m-%d %H:%M} UTC"),
         ("commit", _commit()),
         (
             "machine",
-            f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}",
+            f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}, "
+            f"load {os.getloadavg()[0]:.1f} at the end",
         ),
         ("took", f"{seconds:.0f} s"),
         ("seed", str(exam.seed)),

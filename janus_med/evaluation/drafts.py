@@ -1,4 +1,4 @@
-"""Drafts against the truth that was inserted: the labeler reads the text, and its facts are held against the film."""
+"""Drafts against the truth that was inserted: the labeler reads the text, the film says what is true."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from janus_med.errors import ModelFault
 from janus_med.evaluation.bootstrap import Estimate, Figure, bootstrap, estimate_mean, macro
 from janus_med.evaluation.films import inserted_films
 from janus_med.evaluation.metrics import f1_score
-from janus_med.evaluation.sections import Bar, Section
+from janus_med.evaluation.sections import Bar, Section, beside
 from janus_med.evaluation.tables import figures_table, measures_table
 from janus_med.expert import SIDED, describe_location
 from janus_med.facts import label_report
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 LEAST_DIFFERENCE, LEAST_SIDE = -0.03, 0.98
 
-_TEXT = """{films} drafts of validation films with inserted lesions (trained brush), {faults} of them refused as model faults
-and left out below. A finding is stated when the text states or raises it; the understanding adapter's own answer is
-a probability of at least one half; a stated child of CheXpert's hierarchy states its parent, for text, adapter
-and truth alike. *Always all* states every finding for every film. Sides are judged where the truth lies on one side and
-the text rightly states the finding: `describe_location` puts the true mask into words as it does the maps. A
-text without a side is wrong; *more frequent side* is the rival.
+_TEXT = """{films} drafts of validation films with inserted lesions (trained brush), {faults} of them
+refused as model faults and left out below. A finding is stated when the text states or raises it; the
+understanding adapter's own answer is a probability of at least one half; a stated child of CheXpert's
+hierarchy states its parent, for text, adapter and truth alike. *Always all* states every finding for every
+film. Sides are judged where the truth lies on one side and the text rightly states the finding:
+`describe_location` puts the true mask into words as it does the maps. A text without a side is wrong; *more
+frequent side* is the rival.
 """
 
 
@@ -157,7 +158,7 @@ def compare_sides(exam: Exam, drafted: list[Drafted]) -> dict[str, Estimate]:
 
 
 def true_side(sample: Sample, name: str) -> str:
-    """Return ``left`` or ``right`` of a present, sided finding; empty when it is absent, on both or unplaced."""
+    """Return ``left`` or ``right`` of a present, sided finding; empty when absent, on both or unplaced."""
     index = FINDINGS.index(name)
     mask = sample.masks[index]
     if name not in SIDED or sample.labels[index] != 1 or np.isnan(mask).any():
@@ -191,12 +192,12 @@ def _bars(rows: dict[str, dict[str, Estimate]], sides: dict[str, Estimate]) -> t
             "Drafts: macro-F1 of the text's facts minus the adapter's own",
             (mean["text"] - mean["adapter"]).figure,
             LEAST_DIFFERENCE,
-            baselines=f"text {mean['text'].value:.3f}; adapter {mean['adapter'].value:.3f}; always all {mean['always all'].value:.3f}",
+            baselines=beside(mean),
         ),
         Bar(
             "Drafts: side right, given the finding",
             side.figure,
             LEAST_SIDE,
-            baselines=f"more frequent side {frequent.value:.3f}",
+            baselines=beside({"more frequent side": frequent}),
         ),
     )

@@ -1,4 +1,4 @@
-"""Whether probability and map hang on the lesion and on what was learnt: erasing, deletion, weight randomisation."""
+"""Whether probability and map hang on the lesion and on what was learnt: erase, delete, shuffle weights."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from janus_med.evaluation.films import erased_pairs
 from janus_med.evaluation.measure import ask
 from janus_med.evaluation.metrics import area_under_steps
 from janus_med.evaluation.places import placed_in
-from janus_med.evaluation.randomised import examine_randomised
-from janus_med.evaluation.sections import Bar, Section
-from janus_med.evaluation.tables import figures_table, markdown_table, measures_table
+from janus_med.evaluation.randomised import RANDOM_PAIRS, examine_randomised
+from janus_med.evaluation.sections import Bar, Section, beside
+from janus_med.evaluation.tables import markdown_table, measures_table
 from janus_med.reading import FINDINGS
 from janus_med.training.anatomy import blur
 
@@ -25,20 +25,21 @@ SHARES = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0])
 LEAST_ERASE_RATIO = 5.0
 MOST_OF_RANDOM = 0.7
 
-_TEXT = """**Erasing.** The generator is ours, so every lesion exists with and without on the same film ({pairs} pairs,
-validation persons, trained brush). *Drop, lesion erased*: mean fall of the finding's probability when the
-lesion is taken out. *Change elsewhere*: mean absolute change when a place of the same shape, the mirrored one
-where possible, is blurred instead.
+_TEXT = """**Erasing.** The generator is ours, so every lesion exists with and without on the same film
+({pairs} pairs, validation persons, trained brush). *Drop, lesion erased*: mean fall of the finding's
+probability when the lesion is taken out. *Change elsewhere*: mean absolute change when a place of the same
+shape, the mirrored one where possible, is blurred instead.
 """
 
-_DELETION = """**Deletion** (Petsiuk et al. 2018): patches are replaced by the blurred film in the order of the map, at random,
-or in the order of the place prior; area under the probability over the share deleted, {films} films, 0 to 100 %.
-Lower is better.
+_DELETION = """**Deletion** (Petsiuk et al. 2018): patches are replaced by the blurred film in the order of
+the map, at random, or in the order of the place prior; area under the probability over the share deleted,
+{films} films, 0 to 100 %. Lower is better.
 """
 
-_RANDOMISED = """**Weight randomisation** (Adebayo et al. 2018; Arun et al. 2021): the weights of one part after the other are shuffled, from
-the finding queries down to the patch embedding, each part staying shuffled. Spearman correlation of the new map with the trained one, {films} films; maps
-that hang on what was learnt fall below the correlation of maps of two different films.
+_RANDOMISED = """**Weight randomisation** (Adebayo et al. 2018; Arun et al. 2021): the weights of one part
+after the other are shuffled, from the finding queries down to the patch embedding, each part staying
+shuffled. Spearman correlation of the new map with the trained one, {films} films; maps that hang on what
+was learnt fall below the correlation of maps of two different films.
 """
 
 
@@ -77,13 +78,13 @@ def _bars(
             "Faithfulness: drop when the lesion is erased over change elsewhere, times",
             (drop / change).figure,
             LEAST_ERASE_RATIO,
-            baselines=f"drop {drop.value:.3f}; elsewhere {change.value:.3f}",
+            baselines=beside({"drop": drop, "elsewhere": change}),
         ),
         Bar(
             "Faithfulness: deletion AUC, share of random",
             (deleted["map"] / deleted["random"]).figure,
             most=MOST_OF_RANDOM,
-            baselines=f"map {deleted['map'].value:.3f}; random {deleted['random'].value:.3f}",
+            baselines=beside({name: deleted[name] for name in ("map", "random")}),
         ),
         Bar(
             "Faithfulness: deletion AUC below the place prior's",
@@ -94,9 +95,9 @@ def _bars(
         ),
         Bar(
             "Faithfulness: map similarity, all weights shuffled, below that of random pairs",
-            (randomised[last] - randomised["random pairs of films"]).figure,
+            (randomised[last] - randomised[RANDOM_PAIRS]).figure,
             most=0.0,
-            baselines=f"shuffled {randomised[last].value:.3f}; random pairs {randomised['random pairs of films'].value:.3f}",
+            baselines=beside({"shuffled": randomised[last], "random pairs": randomised[RANDOM_PAIRS]}),
             strict=True,
         ),
     )

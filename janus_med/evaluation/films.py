@@ -1,5 +1,5 @@
-"""The films a model is asked about: real ones, with inserted lesions, with decoys, and in pairs with and without
-one lesion. Base films are of one part of the data, so no validation person was seen in training.
+"""The films a model is asked about: real ones, with inserted lesions, with decoys, and in pairs with and
+without one lesion. Base films are of one part of the data, so no validation person was seen in training.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Inserted lesions and decoys on held-out films: is the disease told apart from its absence and from what is no
-disease?
-"""
+"""Inserted lesions and decoys on held-out films: is disease told apart from what is none?"""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from janus_med.evaluation.bootstrap import Estimate, estimate_auroc, estimate_me
 from janus_med.evaluation.films import decoy_films
 from janus_med.evaluation.measure import ask
 from janus_med.evaluation.rivals import rival_scores_inserted
-from janus_med.evaluation.sections import Bar, Section
+from janus_med.evaluation.sections import Bar, Section, beside
 from janus_med.evaluation.tables import figures_table, measures_table
 from janus_med.reading import FINDINGS
 
@@ -26,16 +24,16 @@ LEAST_SPECIFICITY = 0.95
 NO_DISEASE = frozenset({"No Finding", "Support Devices"})
 """A film that is called normal may hold a device that its label does not know."""
 
-_TEXT = """Disease drawn as attenuation into validation films labelled free of findings ({films} films a brush, of
-{persons} persons). Half of the films carry one finding, a quarter two or three, a quarter none; two in five
-carry a decoy. The unseen brush draws the same disease by another recipe and was never trained with. `HOG` is
-the gradient baseline, trained on {rival} training films with lesions of the trained brush. Positives are in
-brackets. A high figure says that the model knows the brush, not the disease.
+_TEXT = """Disease drawn as attenuation into validation films labelled free of findings ({films} films a
+brush, of {persons} persons). Half of the films carry one finding, a quarter two or three, a quarter none;
+two in five carry a decoy. The unseen brush draws the same disease by another recipe and was never trained
+with. `HOG` is the gradient baseline, trained on {rival} training films with lesions of the trained brush.
+Positives are in brackets. A high figure says that the model knows the brush, not the disease.
 """
 
-_DECOYS = """Decoys: {count} films called normal, each with a smoothed patch, a shadow outside the lungs, a printed
-marker or a skin fold. A judgement (one film, one disease) is right unless it is `present`; a film is right when
-no judgement of it is wrong.
+_DECOYS = """Decoys: {count} films called normal, each with a smoothed patch, a shadow outside the lungs, a
+printed marker or a skin fold. A judgement (one film, one disease) is right unless it is `present`; a film
+is right when no judgement of it is wrong.
 """
 
 
@@ -47,8 +45,8 @@ def examine_inserted(exam: Exam) -> Section:
         areas[brush] = _areas(said, said.probabilities)
         hog_areas[brush] = _areas(said, rivals[brush])
     columns = {}
-    for brush in areas:
-        columns[f"{brush} brush"] = {name: one.figure for name, one in areas[brush].items()}
+    for brush, found in areas.items():
+        columns[f"{brush} brush"] = {name: one.figure for name, one in found.items()}
         columns[f"{brush}, HOG"] = {name: one.figure for name, one in hog_areas[brush].items()}
     decoys = examine_decoys(exam)
     text = _TEXT.format(
@@ -66,7 +64,7 @@ def examine_inserted(exam: Exam) -> Section:
             f"Inserted lesions, {brush} brush: macro AUROC",
             macro(list(areas[brush].values())).figure,
             LEAST[brush],
-            baselines=f"HOG {macro(list(hog_areas[brush].values())).value:.3f}; chance 0.5",
+            baselines=beside({"HOG": macro(list(hog_areas[brush].values())), "chance": 0.5}),
         )
         for brush in areas
     ]
@@ -108,7 +106,7 @@ def examine_decoys(exam: Exam) -> dict[str, dict[str, Estimate]]:
         called = called_present(exam.model, ask(exam.model, films).probabilities)
         rows[name] = {
             "judgements not called present": estimate_mean(1 - called.mean(axis=1), weights),
-            "films without any disease present": estimate_mean(1 - called.any(axis=1), weights),
+            "films without any disease present": estimate_mean(np.logical_not(called.any(axis=1)), weights),
         }
     return rows
 

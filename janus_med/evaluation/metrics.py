@@ -1,4 +1,4 @@
-"""Figures in plain numpy; where a metric takes weights it is computed for every bootstrap resample at once."""
+"""Figures in plain numpy; one that takes weights is computed for every bootstrap resample at once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Where the model looks: maps of the finding queries against inserted lesions, beside the decoder's raw attention,
-a place prior and chance.
+"""Where the model looks: maps of the finding queries against inserted lesions, beside the decoder's raw
+attention, a place prior and chance.
 """
 
 from __future__ import annotations
@@ -8,34 +8,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from janus_med.evaluation.boxes import boxed_films
 from janus_med.evaluation.bootstrap import Estimate, estimate_mean, macro, proportion
+from janus_med.evaluation.boxes import boxed_films
 from janus_med.evaluation.decoder_maps import decoder_maps
 from janus_med.evaluation.films import inserted_films
 from janus_med.evaluation.measure import ask
 from janus_med.evaluation.metrics import contrast_to_noise, overlap, overlap_at
-from janus_med.evaluation.sections import Bar, Section
+from janus_med.evaluation.sections import Bar, Section, beside
 from janus_med.evaluation.tables import measures_table
 from janus_med.reading import FINDINGS
 from janus_med.training.losses import SHOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from janus_med.evaluation.measure import Exam, Said
 
 LEVELS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 LEAST_POINTING, LEAST_OVERLAP, LEAST_CONTRAST = 0.80, 0.35, 1.3
 LEAST_OVER_CHANCE, LEAST_OVER_DECODER = 4.0, 2.0
 
-_TEXT = """On the patch grid ({grid} x {grid}); a patch shows a lesion that covers a twentieth of it. *Pointing*: the
-hottest patch shows the lesion (Zhang et al. 2018). *IoU*: intersection over union with the patches above a
-level that was chosen for each finding on films of calibration persons, so the map does not know the lesion's
-size; *IoU, size known* takes as many patches as the lesion has. *CNR*: signed contrast-to-noise ratio.
-*Place prior*: the mean mask of that finding over these very films, at its best level: it knows where this
-disease usually is, a stronger rival than the middle of the image. *Decoder*: the language model's raw attention from the sentence that
-names the finding ({decoder} findings a brush), at its best level. *Chance*: the share of patches that show the
-lesion.
+_TEXT = """On the patch grid ({grid} x {grid}); a patch shows a lesion that covers a twentieth of it.
+*Pointing*: the hottest patch shows the lesion (Zhang et al. 2018). *IoU*: intersection over union with the
+patches above a level that was chosen for each finding on films of calibration persons, so the map does not
+know the lesion's size; *IoU, size known* takes as many patches as the lesion has. *CNR*: signed
+contrast-to-noise ratio. *Place prior*: the mean mask of that finding over these very films, at its best
+level: it knows where this disease usually is, a stronger rival than the middle of the image. *Decoder*: the
+language model's raw attention from the sentence that names the finding ({decoder} findings a brush), at its
+best level. *Chance*: the share of patches that show the lesion.
 """
 
 _BOXES = """Boxes drawn by radiologists (ChestX-ray14) on validation persons: {count}. {shown}"""
@@ -146,15 +144,20 @@ def _bars(rows: dict[str, dict[str, Estimate]]) -> list[Bar]:
     if not mean:
         return []
     pointing, chance, decoder = mean["pointing"], mean["chance"], mean["decoder pointing"]
-    beside = f"place prior {mean['prior pointing'].value:.3f}; decoder {decoder.value:.3f}; chance {chance.value:.3f}"
+    prior = mean["prior pointing"]
     what = "Overlays on inserted lesions: "
     return [
-        Bar(f"{what}pointing game", pointing.figure, LEAST_POINTING, baselines=beside),
+        Bar(
+            f"{what}pointing game",
+            pointing.figure,
+            LEAST_POINTING,
+            baselines=beside({"place prior": prior, "decoder": decoder, "chance": chance}),
+        ),
         Bar(
             f"{what}pointing over chance, times",
             (pointing / chance).figure,
             LEAST_OVER_CHANCE,
-            baselines=f"chance {chance.value:.3f}",
+            baselines=beside({"chance": chance}),
         ),
         Bar(
             f"{what}pointing over raw decoder attention, times",
@@ -164,22 +167,24 @@ def _bars(rows: dict[str, dict[str, Estimate]]) -> list[Bar]:
         ),
         Bar(
             f"{what}pointing above the place prior",
-            (pointing - mean["prior pointing"]).figure,
+            (pointing - prior).figure,
             0.0,
-            baselines=f"place prior {mean['prior pointing'].figure}",
+            baselines=f"place prior {prior.figure}",
             strict=True,
         ),
         Bar(
             f"{what}mIoU",
             mean["IoU"].figure,
             LEAST_OVERLAP,
-            baselines=f"place prior {mean['prior IoU'].value:.3f}; decoder {mean['decoder IoU'].value:.3f}",
+            baselines=beside({"place prior": mean["prior IoU"], "decoder": mean["decoder IoU"]}),
         ),
         Bar(
             f"{what}CNR",
             mean["CNR"].figure,
             LEAST_CONTRAST,
-            baselines=f"place prior {mean['prior CNR'].value:.3f}; decoder {mean['decoder CNR'].value:.3f}; flat map 0",
+            baselines=beside(
+                {"place prior": mean["prior CNR"], "decoder": mean["decoder CNR"], "flat map": 0}
+            ),
         ),
     ]
 

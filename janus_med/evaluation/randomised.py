@@ -26,8 +26,7 @@ RANDOM_PAIRS = "random pairs of films"
 
 
 def examine_randomised(exam: Exam) -> dict[str, Estimate]:
-    """Return the correlation of maps with the trained ones after each step of the cascade, then that of random
-    pairs.
+    """Return the correlation with the trained maps after each step of the cascade, then of random pairs.
 
     A random pair is the maps of one finding on a film that shows it and on another film; the last entry.
     """

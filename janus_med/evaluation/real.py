@@ -1,4 +1,4 @@
-"""Real labels of ChestX-ray14 on held-out persons: the area under the curve beside three rivals, subsets apart."""
+"""Real labels of ChestX-ray14 on held-out persons: area under the curve beside rivals, subsets apart."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LEAST_MACRO = 0.70
 LEAST_FINDINGS = 6
 SMALL = "64px"
 
-_TEXT = """Validation persons ({films} films, {persons} persons: {sources}); nobody of them was trained or calibrated on.
-The labels are text-mined. Macro means average the {told} findings with at least {few} positives and
-negatives; findings marked **few** are published and left out of the means. Intervals draw persons, not
-films. `HOG` is a logistic regression on histograms of oriented gradients, `grey levels` one on the histogram
-of the film; both learnt the same training films, with the penalty chosen on the calibration films.
-`subset alone` knows nothing but the subset a film came from.
+_TEXT = """Validation persons ({films} films, {persons} persons: {sources}); nobody of them was trained or
+calibrated on. The labels are text-mined. Macro means average the {told} findings with at least {few}
+positives and negatives; findings marked **few** are published and left out of the means. Intervals draw
+persons, not films. `HOG` is a logistic regression on histograms of oriented gradients, `grey levels` one on
+the histogram of the film; both learnt the same training films, with the penalty chosen on the calibration
+films. `subset alone` knows nothing but the subset a film came from.
 
 **Brightness trap.** `No Finding` and `Pneumonia` come from two subsets that differ in mean brightness (149
 against 131 grey levels), so whatever tells the subsets apart scores high on the pooled films. Contrast is

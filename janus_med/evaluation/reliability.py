@@ -12,7 +12,7 @@ import torch
 from janus_med.calibration import ERROR_RATE, EVEN
 from janus_med.evaluation.bootstrap import Estimate, bootstrap, estimate_calibration, macro
 from janus_med.evaluation.films import FilmSet
-from janus_med.evaluation.sections import Bar, Section
+from janus_med.evaluation.sections import Bar, Section, beside
 from janus_med.evaluation.tables import figures_table, markdown_table
 from janus_med.reading import FINDINGS
 from janus_med.training.samples import Sampler, generator
@@ -26,19 +26,22 @@ NOMINAL, TOLERANCE = 1 - ERROR_RATE, 0.02
 MOST_REMAINING = 0.75
 KEPT = (1.0, 0.9, 0.8, 0.7, 0.5)
 
-_TEXT = """The *mixture* is drawn from validation persons as the calibration films were from theirs: half real films, half
-with inserted lesions ({films} films; intervals draw films). A probability is meant for this mixture and for no clinic. Expected
-calibration error, 15 bins; it is biased upwards where films are few. Positives are in brackets.
+_TEXT = """The *mixture* is drawn from validation persons as the calibration films were from theirs: half
+real films, half with inserted lesions ({films} films; intervals draw films). A probability is meant for
+this mixture and for no clinic. Expected calibration error, 15 bins; it is biased upwards where films are
+few. Positives are in brackets.
 """
 
-_COVERAGE = """**Coverage.** A positive is covered unless it is called absent, a negative unless it is called present; nominal
-{nominal:.0%}. Calibration never denies what is more likely than not and never states what is less likely, so
-a threshold may stand at even odds; there the coverage may be higher than nominal, and only the thresholds that conformal
-prediction itself set ({free} of {all}) can be held to it from both sides.
+_COVERAGE = """**Coverage.** A positive is covered unless it is called absent, a negative unless it is
+called present; nominal {nominal:.0%}. Calibration never denies what is more likely than not and never
+states what is less likely, so a threshold may stand at even odds; there the coverage may be higher than
+nominal, and only the thresholds that conformal prediction itself set ({free} of {all}) can be held to it
+from both sides.
 """
 
-_SELECTIVE = """**Selective.** Share of wrong judgements (probability at least one half against the label, one film and one finding each) among
-the most certain; the rival drops judgements at random, so its error stays.
+_SELECTIVE = """**Selective.** Share of wrong judgements (probability at least one half against the label,
+one film and one finding each) among the most certain; the rival drops judgements at random, so its error
+stays.
 """
 
 
@@ -49,6 +52,7 @@ def examine_reliability(exam: Exam) -> Section:
         f"inserted, {name} brush": said for name, said in exam.brushes.items()
     }
     errors = {name: _errors(said) for name, said in sets.items()}
+    means = {name: macro(list(rows.values())) for name, rows in errors.items()}
     guess = macro(list(_errors_of_prevalence(mixture).values()))
     coverage = {name: cover(exam.model, said) for name, said in sets.items()}
     selective = {name: [wrong_among(said, kept) for kept in KEPT] for name, said in sets.items()}
@@ -80,12 +84,13 @@ def examine_reliability(exam: Exam) -> Section:
         name: {f"{kept:.0%}": one.figure for kept, one in zip(KEPT, rows, strict=True)}
         for name, rows in selective.items()
     }
+    every, certain = selective["mixture"][0], selective["mixture"][2]
     bars = (
         Bar(
             "Calibration: expected calibration error, mixture",
-            macro(list(errors["mixture"].values())).figure,
+            means["mixture"].figure,
             most=MOST_ERROR,
-            baselines=f"constant one half {guess.value:.3f}; real labels alone {macro(list(errors['real labels'].values())).value:.3f}",
+            baselines=beside({"constant one half": guess, "real labels alone": means["real labels"]}),
         ),
         Bar(
             "Conformal coverage, thresholds set by conformal prediction",
@@ -98,13 +103,13 @@ def examine_reliability(exam: Exam) -> Section:
             "Conformal coverage, all thresholds",
             coverage["mixture"]["all"].figure,
             round(NOMINAL - TOLERANCE, 2),
-            baselines=f"nominal {NOMINAL:g}; deciding at one half {1 - selective['mixture'][0].value:.3f}",
+            baselines=f"nominal {NOMINAL:g}; deciding at one half {1 - every.value:.3f}",
         ),
         Bar(
             "Error left when the least certain 20 % are dropped, share of all",
-            (selective["mixture"][2] / selective["mixture"][0]).figure,
+            (certain / every).figure,
             most=MOST_REMAINING,
-            baselines=f"dropping at random 1; error {selective['mixture'][0].value:.3f} to {selective['mixture'][2].value:.3f}",
+            baselines=beside({"dropping at random": 1, "error of all": every, "error left": certain}),
         ),
     )
     return Section("reliability", "Probabilities and decisions", "\n\n".join(parts), figures, bars)

@@ -1,4 +1,4 @@
-"""What the frontal check keeps from being drafted: adults' films (wrongly), children's films, other pictures."""
+"""What the frontal check leaves undrafted: adults' films (wrongly), children's films, other pictures."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from janus_med.training.data import Case
 
 STEP = 32
-MOST_FILMS = 300
 
-_TEXT = """The frontal check leaves an image undrafted; its threshold lets through all but 2 % of calibration films. Children
-are outside the intended use, but the check was not taught to tell them: what is refused of them is chance, not
-a safeguard. Other pictures are drawn ({kinds}); no real film of another body part was at hand. The counts in brackets are
-refusals. A check that lets everything through refuses 0.
+_TEXT = """The frontal check leaves an image undrafted; its threshold lets through all but 2 % of
+calibration films. Children are outside the intended use, but the check was not taught to tell them: what is
+refused of them is chance, not a safeguard. Other pictures are drawn ({kinds}); no real film of another body
+part was at hand. The counts in brackets are refusals. A check that lets everything through refuses 0.
 """
 
 
@@ -38,12 +37,12 @@ def examine_scope(exam: Exam) -> Section:
     adults: list[np.ndarray] = []
     for name, chosen in groups.items():
         indices = np.array(exam.store.indices(chosen), dtype=int)
-        picked = rng.permutation(indices)[:MOST_FILMS]
+        picked = rng.permutation(indices)[: exam.effort.scope]
         films = [exam.store.grey(int(index)) for index in picked]
         adults = adults or films
         if films:
             figures[name] = proportion(frontal_logits(exam.model, films) < threshold, rng)
-    others = [draw_other(adults[int(rng.integers(len(adults)))], rng) for _ in range(MOST_FILMS)]
+    others = [draw_other(adults[int(rng.integers(len(adults)))], rng) for _ in range(exam.effort.scope)]
     figures["drawn other pictures refused"] = proportion(frontal_logits(exam.model, others) < threshold, rng)
     table = figures_table({"share (refusals)": figures})
     counts = ", ".join(f"{one.count} {name.removesuffix(' refused')}" for name, one in figures.items())

@@ -1,16 +1,16 @@
-"""What a part of the evaluation hands over: a text with tables, figures by name, and the bars it was held to."""
+"""What a part of the evaluation hands over: text with tables, figures by name, the bars it was held to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from janus_med.evaluation.bootstrap import Figure
+    from collections.abc import Mapping
 
-Verdict = str
+    from janus_med.evaluation.bootstrap import Estimate, Figure
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Bar:
         return " and ".join(bounds)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> str:
         """``met``, ``missed`` or ``not measured``, and whether the interval leaves it open."""
         if np.isnan(self.figure.value):
             return "not measured"
@@ -65,10 +65,16 @@ class Bar:
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
 
+def beside(rivals: Mapping[str, Estimate | float]) -> str:
+    """Write the figures of the rivals for `Bar.baselines`."""
+    shown = {name: one if isinstance(one, (int, float)) else one.value for name, one in rivals.items()}
+    return "; ".join(f"{name} {value:.3f}".removesuffix(".000") for name, value in shown.items())
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
     """One chapter of the document; ``figures`` nests `Figure` objects in dictionaries and goes into the
-    JSON file.
+    JSON file, ``summary`` is the one table that the model card shows of it, empty for none.
     """
 
     key: str
@@ -77,8 +83,6 @@ class Section:
     figures: dict[str, Any]
     bars: tuple[Bar, ...] = ()
     summary: str = ""
-    """One table for the model card; empty for a section that the card leaves to the document."""
-    notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -105,18 +109,23 @@ class Effort:
         Training films with inserted lesions for the HOG baseline.
     mixture
         Films of the calibration mixture.
+    scope
+        Films of each kind that the frontal check judges.
     """
 
-    inserted: int = 600
-    levels: int = 216
+    inserted: int = 450
+    levels: int = 162
     decoys: int = 200
-    drafts: int = 200
-    pairs: int = 180
+    drafts: int = 150
+    pairs: int = 162
     deleted: int = 54
-    maps: int = 180
-    rival: int = 800
-    mixture: int = 800
+    maps: int = 100
+    rival: int = 450
+    mixture: int = 450
+    scope: int = 300
 
 
-QUICK = Effort(inserted=36, levels=18, decoys=12, drafts=6, pairs=9, deleted=9, maps=9, rival=36, mixture=48)
+QUICK = Effort(
+    inserted=36, levels=18, decoys=12, drafts=6, pairs=9, deleted=9, maps=9, rival=36, mixture=48, scope=24
+)
 """For a test of the evaluation itself: intervals are meaningless."""
