@@ -58,7 +58,7 @@ class Estimate:
 
     @property
     def figure(self) -> Figure:
-        """The value with the central 95 % of the resamples, percentile or pivotal (Davison and Hinkley 1997)."""
+        """The value with the central 95 % of the resamples (Davison and Hinkley 1997, chapter 5)."""
         if np.isnan(self.value) or np.isnan(self.drawn).all():
             return Figure(self.value, float("nan"), float("nan"), self.positives, self.count)
         low, high = np.nanquantile(self.drawn, [0.025, 0.975])

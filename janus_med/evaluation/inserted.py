@@ -42,8 +42,8 @@ def examine_inserted(exam: Exam) -> Section:
     rivals = rival_scores_inserted(exam, {brush: said.films for brush, said in exam.brushes.items()})
     areas, hog_areas = {}, {}
     for brush, said in exam.brushes.items():
-        areas[brush] = _areas(said, said.probabilities)
-        hog_areas[brush] = _areas(said, rivals[brush])
+        areas[brush] = finding_areas(said, said.probabilities)
+        hog_areas[brush] = finding_areas(said, rivals[brush])
     columns = {}
     for brush, found in areas.items():
         columns[f"{brush} brush"] = {name: one.figure for name, one in found.items()}
@@ -89,7 +89,8 @@ def examine_inserted(exam: Exam) -> Section:
     )
 
 
-def _areas(said: Said, scores: np.ndarray) -> dict[str, Estimate]:
+def finding_areas(said: Said, scores: np.ndarray) -> dict[str, Estimate]:
+    """Return the area under the curve of scores (M, K) for each finding that both labels have."""
     estimates = {
         name: estimate_auroc(scores[:, index], said.labels[:, index], said.weights)
         for index, name in enumerate(FINDINGS)
