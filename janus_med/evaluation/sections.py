@@ -126,6 +126,6 @@ class Effort:
 
 
 QUICK = Effort(
-    inserted=36, levels=18, decoys=12, drafts=6, pairs=9, deleted=9, maps=9, rival=36, mixture=48, scope=24
+    inserted=36, levels=18, decoys=8, drafts=4, pairs=9, deleted=6, maps=9, rival=27, mixture=32, scope=16
 )
 """For a test of the evaluation itself: intervals are meaningless."""
