@@ -163,13 +163,14 @@ def _check_model(settings: Settings) -> str:
 def _check_listener(settings: Settings) -> Finding | str:
     from app.workers.child import takes_connections
     from app.workers.listen import listener_config, peers_of
+    from app.workers.ports import own_address
 
     config = listener_config(settings)
     where = f"{config.ae_title}@{config.address}:{config.port}"
     if not peers_of(settings):
         return fail(f"{where}: nobody may send", "set JANUS_MED_ALLOWED_AE_TITLES")
     senders = f"{len(peers_of(settings))} senders allowed"
-    if not takes_connections(config.port):
+    if not takes_connections(config.port, own_address(config.address)):
         return f"{where}, not running, {senders}"
     if not settings.selftest_minutes:
         return f"{where}, listening (not asked by C-ECHO: the self-test is off), {senders}"

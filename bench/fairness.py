@@ -22,6 +22,7 @@ from bench.ingest import empty, send, stop_database
 from bench.ingest_instances import CT, SetMaker
 from bench.ingest_receivers import AE_TITLE, ECHOSCU, run
 
+MEASURES = ("L2",)
 SMALL = 5
 _MOST_SMALL = 200
 _PAUSE = 0.1

@@ -29,6 +29,7 @@ from pathlib import Path
 from bench.ingest_instances import CT, DX, Kind, SetMaker
 from bench.ingest_receivers import AE_TITLE, Receiver, run
 
+MEASURES = ("L2",)
 STORESCU = Path("/usr/bin/storescu")
 RECEIVERS = ("ours", "orthanc", "orthanc tuned", "storescp")
 SOCKETS = ("default", "nodelay")

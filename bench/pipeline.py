@@ -34,6 +34,7 @@ from pacs_bridge.errors import BridgeError
 from pacs_bridge.store_scu import send_instances
 from tests.ports import free_port
 
+MEASURES = ("P1", "P2")
 SENDER = "BENCH"
 MIX = (("CR", 120), ("US", 50), ("CT", 30), ("MR", 25))
 IMAGES = {"CR": 1, "US": 4, "CT": 20, "MR": 10}

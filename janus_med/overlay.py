@@ -120,7 +120,7 @@ def find_regions(attention: np.ndarray, trace: SpatialTrace, sop_instance_uid: s
     peak, total = float(fine.max()), float(fine.sum())
     if peak <= 0 or peak - float(fine[fine > 0].min(initial=peak)) < 1e-6:
         return ()
-    parts = _label_parts(fine >= BOX_LEVEL * peak)
+    parts = label_parts(fine >= BOX_LEVEL * peak)
     weights = np.bincount(parts.ravel(), weights=fine.ravel())[1:]
     order = np.argsort(-weights, kind="stable")[:MAX_PARTS]
     kept = [int(part) + 1 for part in order if weights[part] >= PART_LEVEL * weights[order[0]]]
@@ -180,7 +180,7 @@ def _inside(shape: tuple[int, ...], trace: SpatialTrace) -> np.ndarray:
     return np.asarray(down[:, None] & across[None, :])
 
 
-def _label_parts(mask: np.ndarray) -> np.ndarray:
+def label_parts(mask: np.ndarray) -> np.ndarray:
     """Number the 4-connected parts of a mask from 1, 0 outside; (h, w) int64."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections import defaultdict
@@ -15,6 +16,7 @@ from tests.generated import DOCS, publish
 
 ACCEPTANCE = DOCS / "acceptance.md"
 TRACEABILITY = DOCS / "traceability.md"
+BENCH = DOCS.parent / "bench"
 RECORDER = "covers recorder"
 
 _SECTION = re.compile(r"^## (?P<title>.+)$")
@@ -97,9 +99,24 @@ def find_unknown(behaviours: Sequence[Behaviour], tests: Mapping[str, set[str]])
     return {behaviour_id: names for behaviour_id, names in tests.items() if behaviour_id not in known}
 
 
-def render(behaviours: Sequence[Behaviour], tests: Mapping[str, set[str]]) -> str:
-    """Return the text of `docs/traceability.md`."""
-    covered = sum(behaviour.id in tests for behaviour in behaviours)
+def read_measured(folder: Path = BENCH) -> dict[str, set[str]]:
+    """Return the scripts that measure each id: those that name it in ``MEASURES``."""
+    scripts: dict[str, set[str]] = defaultdict(set)
+    for path in sorted(folder.glob("*.py")):
+        for statement in ast.parse(path.read_text()).body:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "MEASURES":
+                for behaviour_id in ast.literal_eval(statement.value):
+                    scripts[behaviour_id].add(f"bench/{path.name}")
+    return dict(scripts)
+
+
+def render(
+    behaviours: Sequence[Behaviour], tests: Mapping[str, set[str]], measured: Mapping[str, set[str]]
+) -> str:
+    """Return the text of `docs/traceability.md`; ``measured`` as from `read_measured`."""
+    tested = sum(behaviour.id in tests for behaviour in behaviours)
+    only_measured = sum(behaviour.id in measured and behaviour.id not in tests for behaviour in behaviours)
+    still_open = len(behaviours) - tested - only_measured
     lines = [
         "# Which test proves what",
         "",
@@ -107,21 +124,35 @@ def render(behaviours: Sequence[Behaviour], tests: Mapping[str, set[str]]) -> st
         "The behaviours stand in [acceptance.md](acceptance.md). A test proves all of one or a part of it:",
         "its name says which.",
         "",
-        f"**{covered} of {len(behaviours)} behaviours have a test, {len(behaviours) - covered} are open.**",
+        "Speed and load are measured by a script and never asserted in a test; the figures, and whether they",
+        "hold, stand in [benchmarks](benchmarks.md).",
+        "",
+        f"**{tested} of {len(behaviours)} behaviours have a test, {only_measured} are measured by a script "
+        f"alone, {still_open} are open.**",
     ]
     section = ""
     for behaviour in behaviours:
         if behaviour.section != section:
             section = behaviour.section
-            lines += ["", f"## {section}", "", "| id | behaviour | tests |", "|---|---|---|"]
-        lines.append(f"| {behaviour.id} | {behaviour.statement} | {_cell(tests.get(behaviour.id, set()))} |")
+            lines += [
+                "",
+                f"## {section}",
+                "",
+                "| id | behaviour | tests, measuring scripts |",
+                "|---|---|---|",
+            ]
+        names = tests.get(behaviour.id, set()) | measured.get(behaviour.id, set())
+        lines.append(f"| {behaviour.id} | {behaviour.statement} | {_cell(names)} |")
     return "\n".join(lines) + "\n"
 
 
 def read_tests(text: str) -> dict[str, set[str]]:
     """Read `docs/traceability.md` back: the tests of each id."""
     rows = (line.split(" | ") for line in text.splitlines() if _ROW.match(line))
-    return {row[0].removeprefix("| "): {f"tests/{name}" for name in _NAME.findall(row[-1])} for row in rows}
+    return {
+        row[0].removeprefix("| "): {f"tests/{name}" for name in _NAME.findall(row[-1]) if "::" in name}
+        for row in rows
+    }
 
 
 def _cell(names: set[str]) -> str:
@@ -136,7 +167,7 @@ def main(arguments: Sequence[str]) -> int:
         for behaviour_id, names in sorted(unknown.items()):
             print(f"{behaviour_id} is not in docs/acceptance.md, but is named by {', '.join(sorted(names))}")
         return 1
-    return publish(TRACEABILITY, render(behaviours, tests), check="--check" in arguments)
+    return publish(TRACEABILITY, render(behaviours, tests, read_measured()), check="--check" in arguments)
 
 
 if __name__ == "__main__":

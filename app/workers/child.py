@@ -160,10 +160,10 @@ class Child:
                 self.emit(self.plan.name, text)
 
 
-def takes_connections(port: int) -> bool:
-    """Tell whether somebody listens on the port of this machine."""
+def takes_connections(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether somebody listens on the port of an address of this machine."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
+        with socket.create_connection((host, port), timeout=1.0):
             return True
     except OSError:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.domain.errors import ConfigurationError
 from app.settings import Settings
-from app.workers.ports import require_free
+from app.workers.ports import own_address, require_free
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import Fatal
 from pacs_bridge.tls import TlsFiles
@@ -18,9 +18,7 @@ def own_listener(settings: Settings) -> Destination:
     ConfigurationError
         If its certificate cannot be used.
     """
-    # where it listens on every address, this machine is one of them
-    everywhere = settings.dicom_host in {"0.0.0.0", "::", ""}  # noqa: S104
-    host = "127.0.0.1" if everywhere else settings.dicom_host
+    host = own_address(settings.dicom_host)
     tls = listener_tls(settings)
     if tls is None or not settings.dicom_tls_only:
         return Destination(settings.ae_title, host, settings.dicom_port)

@@ -47,6 +47,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def own_address(host: str) -> str:
+    """Return how this machine calls a server of its own that listens on ``host``.
+
+    A server on every address is called by loopback of the same family: a socket on ``::`` need not take
+    IPv4 (``IPV6_V6ONLY``, RFC 3493 5.3).
+    """
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
 def own_networks(host: str) -> tuple[str, ...]:
     """Return from where this machine calls its own server: loopback, and the one address it listens on."""
     loopback = ("127.0.0.0/8", "::1/128")

@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.workers.child import Child, ChildPlan, Emit
 from app.workers.lifeline import Lifeline
 from app.workers.own_listener import require_listener_ports
-from app.workers.ports import require_free
+from app.workers.ports import own_address, require_free
 
 CONFIGURATION_EXIT = 2
 _STOP_SECONDS = 8.0
@@ -33,7 +33,8 @@ _DATABASE_CHECK_SECONDS = 5.0
 def plan_children(settings: Settings) -> tuple[ChildPlan, ...]:
     """Return the processes of the system."""
     command = (sys.executable, "-m", "app.cli")
-    host = "127.0.0.1" if settings.ui_host in {"0.0.0.0", ""} else settings.ui_host  # noqa: S104 - compared
+    host = own_address(settings.ui_host)
+    host = f"[{host}]" if ":" in host else host  # RFC 3986 3.2.2
     hl7 = (ChildPlan("hl7", (*command, "hl7")),) if settings.hl7_port else ()
     return (
         ChildPlan("listener", (*command, "listen")),

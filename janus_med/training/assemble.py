@@ -11,6 +11,7 @@ from janus_med.model import MedicalJanus
 from janus_med.presets import build_janus, find_preset
 from janus_med.tokenizer import load_tokenizer, token_ids, train_tokenizer
 from janus_med.training.data import ImageStore, read_cases
+from janus_med.training.lung_segmenter import open_segmenter
 from janus_med.training.stages import Bench
 from janus_med.training.texts import grammar_texts
 
@@ -59,7 +60,7 @@ def open_images(
     cases = read_cases(data)
     if not any(case.part == "train" and case.normal for case in cases):
         raise Fatal(f"{data}: no training film labelled No Finding, which lesions could be inserted into")
-    return ImageStore(cases, size, cache, progress)
+    return ImageStore(cases, size, cache, progress, open_segmenter(data, cache))
 
 
 def new_bench(

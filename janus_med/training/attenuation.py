@@ -77,3 +77,28 @@ def disc(size: int, row: float, column: float, radius_r: float, radius_c: float)
     """Return (size, size) squared elliptic distance from a centre: below 1 inside."""
     rows, columns = np.ogrid[:size, :size]
     return np.asarray(((rows - row) / radius_r) ** 2 + ((columns - column) / radius_c) ** 2, dtype=np.float32)
+
+
+def raise_tissue(grey: np.ndarray, field: np.ndarray, share: float) -> np.ndarray:
+    """Draw what lies at the base of a lung upwards by ``share`` of its height, fading out to its middle.
+
+    Parameters
+    ----------
+    grey
+        (S, S) float32 in [0, 1].
+    field
+        (S, S) bool, the lung.
+    share
+        In [0, 1).
+    """
+    size = grey.shape[0]
+    rows = np.nonzero(field.any(axis=1))[0]
+    top, height = float(rows[0]), float(rows[-1] - rows[0] + 1)
+    columns = np.asarray(field.any(axis=0), dtype=np.float32)
+    sides = blur(np.tile(columns, (3, 1)), size // 20)[1]
+    depth = np.clip((np.arange(size) - top - 0.4 * height) / (0.6 * height), 0, 1)
+    source = np.arange(size)[:, None] + share * height * depth[:, None] * sides[None, :]
+    low = np.clip(np.floor(source).astype(int), 0, size - 2)
+    part = np.clip(source - low, 0, 1)
+    index = np.arange(size)[None, :]
+    return np.asarray(grey[low, index] * (1 - part) + grey[low + 1, index] * part, dtype=np.float32)

@@ -52,13 +52,17 @@ def info(model: ModelFolder = None) -> None:
 
 
 @model_app.command()
-def train(  # noqa: PLR0917 - typer makes options of them
+def train(  # noqa: PLR0913, PLR0917 - typer makes options of them
     preset: Annotated[str, typer.Option(help="nano, tiny or base.")] = "tiny",
     data: Data = Path("../shared/data"),
     out: Annotated[Path, typer.Option(help="Checkpoints, cache and the finished model folder.")] = Path(
         ".runs/train"
     ),
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stands.")] = False,
+    perception_of: Annotated[
+        Path | None,
+        typer.Option(help="Take what reads the image from the run in this folder, and train the rest."),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop with a checkpoint after so many minutes.")
     ] = None,
@@ -91,6 +95,8 @@ def train(  # noqa: PLR0917 - typer makes options of them
         run = TrainingRun(bench, out, _show_step, Limits(minutes))
         if resume and (position := run.resume()) is not None:
             typer.echo(f"resumed at stage {position.stage}, step {position.step}")
+        elif perception_of is not None:
+            run.start_from(perception_of)
         position = run.go()
     except TimeIsUp:
         typer.echo(

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from janus_med.training.lung_segmenter import LungSegmenter
+
 Part = Literal["train", "calibration", "val"]
 
+OPEN_USES = frozenset({"ok", "ok (64x64 only)"})
+"""The second names films of the same open licence that are at hand in 64 x 64 pixels alone."""
+
 CALIBRATION_SHARE = 0.15
-LABELLED_SOURCES = frozenset({"nih_cxr14", "generated"})
+LABELLED_SOURCES = frozenset({"nih_cxr14", "nih_cxr14_64px", "generated"})
 """Sources whose labels may be compared within themselves; a label that equals its source teaches the source.
 """
 OUT_OF_POPULATION = frozenset({"kermany_paediatric"})
@@ -69,6 +74,11 @@ class Case:
         return bool((~np.isnan(self.labels)).any())
 
     @property
+    def coarse(self) -> bool:
+        """Whether it is at hand in 64 x 64 pixels alone."""
+        return self.source.endswith("_64px")
+
+    @property
     def normal(self) -> bool:
         """Whether it is labelled free of findings."""
         return bool(self.labels[0] == 1)
@@ -83,7 +93,7 @@ def read_cases(data: Path) -> list[Case]:
         If there is no ``manifest.csv``.
     """
     with (data / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["use"] == "ok" and row["view"] == "frontal"]
+        rows = [row for row in csv.DictReader(file) if row["use"] in OPEN_USES and row["view"] == "frontal"]
     return [_case(data, row) for row in rows if row["split"] in ("train", "val")]
 
 
@@ -137,13 +147,21 @@ class ImageStore:
         Folder for the preprocessed pixels; made when missing.
     progress
         Called with (done, total).
+    segmenter
+        Finds the lungs; without one, a rule does.
     """
 
     def __init__(
-        self, cases: list[Case], size: int, cache: Path, progress: Callable[[int, int], None] | None = None
+        self,
+        cases: list[Case],
+        size: int,
+        cache: Path,
+        progress: Callable[[int, int], None] | None = None,
+        segmenter: LungSegmenter | None = None,
     ) -> None:
         self.cases = cases
         self.size = size
+        self._find_lungs = segmenter.find if segmenter is not None else find_lungs
         self._pixels = _load_pixels(cases, size, cache, progress)  # (M, S, S) uint8
         self._lungs: dict[int, LungFields] = {}
 
@@ -154,7 +172,7 @@ class ImageStore:
     def lungs(self, index: int) -> LungFields:
         """Lung fields of one image."""
         if index not in self._lungs:
-            self._lungs[index] = find_lungs(self.grey(index))
+            self._lungs[index] = self._find_lungs(self.grey(index))
         return self._lungs[index]
 
     def indices(self, keep: Callable[[Case], bool]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Brushes for heart, mediastinum and devices; each by two recipes, one kept for evaluation."""
+"""Brushes for heart and mediastinum; recipes for training and one, ``unseen``, kept for evaluation."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from janus_med.training.anatomy import blur
-from janus_med.training.attenuation import Brush, Inserted, add_tissue, disc
+from janus_med.training.attenuation import Brush, Inserted, add_tissue, disc, texture
 
 if TYPE_CHECKING:
     from janus_med.training.anatomy import LungFields
 
 
 def _widen(
-    grey: np.ndarray, centre: float, reach: float, rows: tuple[float, float], factor: float
+    grey: np.ndarray,
+    centre: float,
+    reach: tuple[float, float],
+    rows: tuple[float, float],
+    factor: float,
 ) -> np.ndarray:
-    """Stretch a horizontal band around a column by ``factor`` at its middle row, fading out to the sides."""
+    """Stretch a horizontal band around a column by ``factor`` at its middle row, fading out over ``reach``
+    to the left and to the right of the image.
+    """
     size = grey.shape[0]
     row, column = np.mgrid[:size, :size].astype(np.float32)
     middle, half = (rows[0] + rows[1]) / 2, (rows[1] - rows[0]) / 2
+    width = np.where(column < centre, reach[0], reach[1])
     strength = (
         np.clip(1 - ((row - middle) / half) ** 2, 0, 1)
-        * np.clip(1 - np.abs(column - centre) / reach, 0, 1) ** 0.5
+        * np.clip(1 - np.abs(column - centre) / width, 0, 1) ** 0.5
     )
     source = centre + (column - centre) / (1 + (factor - 1) * strength)
     low = np.clip(np.floor(source).astype(int), 0, size - 2)
@@ -34,53 +41,50 @@ def _widen(
 def insert_cardiomegaly(
     grey: np.ndarray, lungs: LungFields, rng: np.random.Generator, brush: Brush
 ) -> Inserted:
-    """Widen the heart by warping, or (unseen brush) by adding the shadow of a larger one."""
+    """Widen the heart by warping, mostly to the left; the unseen brush adds the shadow of a larger one."""
     size = grey.shape[0]
     bottom = max(lungs.box(right=False)[1], lungs.box(right=True)[1])
-    spine = 0.5 * (lungs.box(right=False)[3] + lungs.box(right=True)[2]) + 0.02 * size
-    rows = (0.38 * size, bottom + 0.12 * size)
-    heart = disc(size, bottom - 0.14 * size, spine + 0.04 * size, 0.19 * size, size * rng.uniform(0.2, 0.27))
+    top = min(lungs.box(right=False)[0], lungs.box(right=True)[0])
+    height = bottom - top
+    inner, outer = lungs.box(right=False)[2], lungs.box(right=True)[3]
+    spine = 0.5 * (lungs.box(right=False)[3] + lungs.box(right=True)[2]) + 0.01 * size
+    width = outer - inner
+    heart = disc(
+        size, bottom - 0.2 * height, spine + 0.05 * width, 0.3 * height, width * rng.uniform(0.27, 0.34)
+    )
+    labels = ("Cardiomegaly", "Enlarged Cardiomediastinum")
     if brush == "trained":
-        widened = _widen(grey, spine + 0.02 * size, 0.36 * size, rows, rng.uniform(1.35, 1.9))
-        return Inserted(widened, heart < 1, ("Cardiomegaly", "Enlarged Cardiomediastinum"))
+        reach = (width * rng.uniform(0.35, 0.5), width * rng.uniform(0.46, 0.56))
+        rows = (top + 0.4 * height, bottom + 0.15 * height)
+        return Inserted(_widen(grey, spine, reach, rows, rng.uniform(1.25, 1.85)), heart < 1, labels)
     shadow = rng.uniform(0.5, 1.0) * np.clip(1 - heart, 0, 1) ** 0.5
     added = add_tissue(grey, blur(shadow.astype(np.float32), size // 90))
-    return Inserted(added.grey, heart < 1, ("Cardiomegaly", "Enlarged Cardiomediastinum"))
+    return Inserted(added.grey, heart < 1, labels)
 
 
 def insert_wide_mediastinum(
     grey: np.ndarray, lungs: LungFields, rng: np.random.Generator, brush: Brush
 ) -> Inserted:
-    """Widen the upper mediastinum by warping, or (unseen brush) by adding a rounded soft-tissue shadow."""
+    """Widen the upper mediastinum by warping or by a long shadow; the unseen brush adds a rounded one."""
     size = grey.shape[0]
+    bottom = max(lungs.box(right=False)[1], lungs.box(right=True)[1])
+    top = min(lungs.box(right=False)[0], lungs.box(right=True)[0])
+    height, width = bottom - top, lungs.box(right=True)[3] - lungs.box(right=False)[2]
     spine = 0.5 * (lungs.box(right=False)[3] + lungs.box(right=True)[2])
-    band = disc(size, 0.32 * size, spine, 0.15 * size, 0.13 * size)
-    if brush == "trained":
-        widened = _widen(grey, spine, 0.25 * size, (0.12 * size, 0.52 * size), rng.uniform(1.5, 2.2))
-        return Inserted(widened, band < 1, ("Enlarged Cardiomediastinum",))
-    added = add_tissue(grey, rng.uniform(0.5, 1.0) * np.clip(1 - band, 0, 1) ** 0.5)
-    return Inserted(added.grey, band < 1, ("Enlarged Cardiomediastinum",))
-
-
-def insert_device(grey: np.ndarray, lungs: LungFields, rng: np.random.Generator, brush: Brush) -> Inserted:
-    """A catheter or tube as a dense curved line, now and then a pacemaker box; the unseen brush is a row of
-    clips.
-    """
-    size = grey.shape[0]
-    start = np.array([rng.uniform(0.0, 0.15), rng.uniform(0.25, 0.75)]) * size
-    bend = np.array([rng.uniform(0.15, 0.4), rng.uniform(0.35, 0.65)]) * size
-    end = np.array([rng.uniform(0.35, 0.7), rng.uniform(0.4, 0.65)]) * size
-    steps = np.linspace(0, 1, 3 * size)[:, None]
-    path = (1 - steps) ** 2 * start + 2 * steps * (1 - steps) * bend + steps**2 * end
+    middle = top + 0.28 * height
+    band = disc(size, middle, spine, 0.27 * height, 0.2 * width)
+    labels = ("Enlarged Cardiomediastinum",)
     if brush == "unseen":
-        path = path[:: size // 6]
-    drawn = np.zeros((size, size), dtype=np.float32)
-    rows, columns = np.clip(path.round().astype(int), 0, size - 1).T
-    drawn[rows, columns] = 1.0
-    width = int(rng.integers(0, 2)) if brush == "trained" else 2
-    line = np.clip(blur(drawn, width) * (2 * width + 1) ** 1.3, 0, 1)
-    thickness = rng.uniform(0.6, 1.4) * line
-    if brush == "trained" and rng.random() < 0.35:
-        row, column = 0.22 * size, (0.25 if rng.integers(2) else 0.75) * size
-        thickness = thickness + 2.0 * (disc(size, row, column, 0.055 * size, 0.05 * size) ** 2 < 1)
-    return add_tissue(grey, thickness, "Support Devices")
+        added = add_tissue(grey, rng.uniform(0.5, 1.0) * np.clip(1 - band, 0, 1) ** 0.5)
+        return Inserted(added.grey, band < 1, labels)
+    if rng.random() < 0.6:
+        rows = (top - 0.1 * height, top + 0.62 * height)
+        reach = (width * rng.uniform(0.3, 0.42), width * rng.uniform(0.3, 0.42))
+        return Inserted(_widen(grey, spine, reach, rows, rng.uniform(1.4, 2.1)), band < 1, labels)
+    column = np.arange(size)[None, :]
+    edges = [width * rng.uniform(0.08, 0.2) for _ in range(2)]
+    inside = np.clip((column - spine + edges[0]) / (0.03 * size), 0, 1)
+    inside = inside * np.clip((spine + edges[1] - column) / (0.03 * size), 0, 1)
+    rows_share = np.clip(1 - ((np.arange(size)[:, None] - middle) / (0.3 * height)) ** 2, 0, 1)
+    thickness = rng.uniform(0.35, 0.9) * inside * rows_share * (0.8 + 0.2 * texture(rng, size))
+    return Inserted(add_tissue(grey, blur(thickness.astype(np.float32), size // 60)).grey, band < 1, labels)

@@ -8,15 +8,15 @@ import numpy as np
 
 from janus_med.training.anatomy import LungFields, blur
 from janus_med.training.attenuation import Brush, Inserted, attenuate, disc, point_in
-from janus_med.training.heart_brushes import insert_cardiomegaly, insert_device, insert_wide_mediastinum
+from janus_med.training.device_brushes import insert_device, insert_fracture
+from janus_med.training.heart_brushes import insert_cardiomegaly, insert_wide_mediastinum
 from janus_med.training.lung_brushes import (
     insert_atelectasis,
     insert_consolidation,
     insert_edema,
-    insert_effusion,
     insert_nodules,
-    insert_pneumothorax,
 )
+from janus_med.training.pleura_brushes import insert_effusion, insert_pneumothorax, insert_thickening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,8 @@ BRUSHES: dict[str, Callable[[np.ndarray, LungFields, np.random.Generator, Brush]
     "Cardiomegaly": insert_cardiomegaly,
     "Enlarged Cardiomediastinum": insert_wide_mediastinum,
     "Support Devices": insert_device,
+    "Fracture": insert_fracture,
+    "Pleural Other": insert_thickening,
 }
 
 

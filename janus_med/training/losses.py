@@ -33,7 +33,7 @@ def perception_loss(perception: Perception, labels: Tensor, masks: Tensor) -> Te
     return (
         classification_loss(perception.understanding.logits, labels)
         + evidence_loss(perception.cross.evidence, flat)
-        + 0.2 * pointing_loss(perception.cross.attention, flat)
+        + 0.4 * pointing_loss(perception.cross.attention, flat)
         + 0.2 * embedding_loss(perception.understanding.embedding, labels)
     )
 

@@ -22,11 +22,15 @@ class StageRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One `StageRecipe` a stage, and how many samples the frozen stages draw and encode once."""
+    """One `StageRecipe` a stage, and how many samples the frozen stages draw and encode once.
+
+    ``workers`` processes draw the batches of the perception stage ahead.
+    """
 
     stages: dict[str, StageRecipe]
     pool: int
     calibration_samples: int
+    workers: int = 0
 
     def with_steps(self, steps: int) -> Recipe:
         """Return the recipe with this many steps in every stage that has any."""
@@ -45,16 +49,17 @@ class Recipe:
 
 _TINY = Recipe(
     stages={
-        "warm_up": StageRecipe(30, 64, 1e-3),
-        "perception": StageRecipe(300, 24, 1e-3),
-        "understanding": StageRecipe(120, 48, 6e-4),
+        "warm_up": StageRecipe(150, 64, 1e-3),
+        "perception": StageRecipe(2400, 32, 1e-3),
+        "understanding": StageRecipe(200, 48, 4e-4),
         "language": StageRecipe(700, 16, 2e-3),
         "scope": StageRecipe(300, 64, 1.5e-3),
         "generation": StageRecipe(320, 8, 1.5e-3),
         "calibration": StageRecipe(0, 32, 0.0),
     },
-    pool=768,
-    calibration_samples=480,
+    pool=1536,
+    calibration_samples=960,
+    workers=1,
 )
 _NANO = Recipe(
     stages={

@@ -16,6 +16,7 @@ from janus_med.adapters.generation import base_tensors
 from janus_med.encoders import digest_tensors
 from janus_med.errors import Fatal
 from janus_med.training.calibrate import calibrate, round_weights
+from janus_med.training.inherit import inherit_perception
 from janus_med.training.progress import Position, load_model, load_stage, read_position, save_progress
 from janus_med.training.recipe import STAGES
 from janus_med.training.scope_stage import ScopeStage
@@ -101,6 +102,11 @@ class TrainingRun:
         self._restored = load_model(self._checkpoint, self._bench.model)
         self._position = position
         return position
+
+    def start_from(self, run: Path) -> Position:
+        """Take encoder, attention and understanding from another run; go on behind its perception stage."""
+        self._position = inherit_perception(self._bench, run)
+        return self._position
 
     def go(self) -> Position:
         """Run all stages to the end, calibration included.

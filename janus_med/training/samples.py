@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from janus_med.training.attenuation import Brush
     from janus_med.training.data import Case, ImageStore, Part
 
-DEVICES = FINDINGS.index("Support Devices")
+UNSAID = tuple(FINDINGS.index(name) for name in ("Support Devices", "Fracture"))
+"""Findings that the source does not label: a film without an inserted one counts as free of it."""
+
+USUAL_LESIONS = (0, 1, 1, 1, 2, 3)
+MANY_LESIONS = (0, 1, 2, 2, 3, 3, 4)
+"""An encoder learns twice as much from a film with twice the lesions; calibration wants the usual number."""
+
+COARSE_SIDE = 64
+COARSE_SHARE = 0.3
+"""Share of films that are shown as coarsely as those that are at hand in 64 x 64 pixels alone, so that
+sharpness tells nothing of the labels.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +77,22 @@ class Sampler:
         Patches along one side.
     inserted_share
         How many samples carry inserted lesions.
+    lesions
+        How many kinds of lesions such a film gets, drawn with equal chance.
     """
 
-    def __init__(self, store: ImageStore, part: Part, grid: int, inserted_share: float = 0.6) -> None:
+    def __init__(
+        self,
+        store: ImageStore,
+        part: Part,
+        grid: int,
+        inserted_share: float = 0.6,
+        lesions: tuple[int, ...] = USUAL_LESIONS,
+    ) -> None:
         self._store = store
         self._grid = grid
         self._share = inserted_share
+        self._lesions = lesions
         labelled = store.indices(lambda case: case.part == part and case.labelled)
         self._normal = [index for index in labelled if store.cases[index].normal]
         self._by_finding = self._group(labelled)
@@ -92,12 +113,12 @@ class Sampler:
     def draw_inserted(
         self, rng: np.random.Generator, brush: Brush = "trained", *, finding: str | None = None
     ) -> Sample:
-        """Draw a film called normal, with none to three lesions in it."""
+        """Draw a film called normal, with lesions in it: one of ``finding``, or as many as is usual."""
         index = int(rng.choice(self._normal))
         chosen = (
             [finding]
             if finding
-            else list(rng.choice(list(BRUSHES), size=int(rng.choice((0, 1, 1, 1, 2, 3))), replace=False))
+            else list(rng.choice(list(BRUSHES), size=int(rng.choice(self._lesions)), replace=False))
         )
         return self._finish((index, chosen), rng, brush)
 
@@ -121,12 +142,14 @@ class Sampler:
         )
         if rng.random() < 0.4:
             grey = insert_decoy(grey, self._store.lungs(index), rng)
+        if case.normal:
+            _deny_unsaid(labels, masks)
         for name in chosen:
             lesion = insert_lesion(name, grey, self._store.lungs(index), rng, brush)
             grey = lesion.grey
             _note(labels, masks, lesion.labels, lesion.mask)
-        if case.normal and not chosen:
-            labels[DEVICES] = 0.0
+        if case.coarse or rng.random() < COARSE_SHARE:
+            grey = coarsen(grey, COARSE_SIDE if case.coarse else int(rng.integers(COARSE_SIDE, 160)))
         grey, masks = augment(grey, masks, rng)
         return Sample(grey, labels, to_grid(masks, self._grid))
 
@@ -136,6 +159,19 @@ def _unknown_masks(case: Case, size: int) -> np.ndarray:
     masks[~(case.labels == 0)] = np.nan
     masks[0] = np.nan
     return masks
+
+
+def _deny_unsaid(labels: np.ndarray, masks: np.ndarray) -> None:
+    for finding in UNSAID:
+        labels[finding] = 0.0
+        masks[finding] = 0.0
+
+
+def coarsen(grey: np.ndarray, side: int) -> np.ndarray:
+    """Show an (S, S) film as if only ``side`` x ``side`` pixels of it were known."""
+    film = torch.from_numpy(np.ascontiguousarray(grey, dtype=np.float32))[None, None]
+    few = torch.nn.functional.interpolate(film, (side, side), mode="area")
+    return np.asarray(torch.nn.functional.interpolate(few, grey.shape, mode="bilinear")[0, 0].numpy())
 
 
 def _note(labels: np.ndarray, masks: np.ndarray, names: tuple[str, ...], mask: np.ndarray) -> None:

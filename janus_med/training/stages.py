@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from janus_med.adapters.generation import lora_parameters
 from janus_med.encoders import encode_with_gradient
 from janus_med.training.losses import perception_loss
-from janus_med.training.samples import Batch, Sampler, generator, stack, to_pixels
+from janus_med.training.prefetch import BatchQueue
+from janus_med.training.samples import MANY_LESIONS, Batch, Sampler, generator, stack, to_pixels
 from janus_med.training.texts import grammar_turns, make_batch, sample_turn
 from janus_med.training.warm_up import PatchPredictor, start_embeddings
 
@@ -99,7 +100,11 @@ class PerceptionStage:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._sampler = Sampler(bench.store, "train", bench.model.preset.grid)
+        self._sampler = Sampler(
+            bench.store, "train", bench.model.preset.grid, inserted_share=0.65, lesions=MANY_LESIONS
+        )
+        steps = bench.recipe.stages[self.name].steps
+        self._queue = BatchQueue(self._draw, steps, bench.recipe.workers)
         bench.model.janus.model.vision_model.requires_grad_(True)
 
     def modules(self) -> dict[str, nn.Module | nn.Parameter]:
@@ -110,10 +115,14 @@ class PerceptionStage:
 
     def loss(self, step: int) -> Tensor:
         """Classification, evidence, pointing and embedding losses of one batch."""
+        batch = self._queue.take(step)
+        with torch.autocast(batch.pixels.device.type, torch.bfloat16):
+            tokens = encode_with_gradient(self._bench.model.janus.model.vision_model, batch.pixels)
+        return perception_loss(self._bench.model.understand(tokens.float()), batch.labels, batch.masks)
+
+    def _draw(self, step: int) -> Batch:
         rng = self._bench.rng(self.name, step)
-        batch = stack([self._sampler.draw(rng) for _ in range(self._bench.recipe.stages[self.name].batch)])
-        tokens = encode_with_gradient(self._bench.model.janus.model.vision_model, batch.pixels)
-        return perception_loss(self._bench.model.understand(tokens), batch.labels, batch.masks)
+        return stack([self._sampler.draw(rng) for _ in range(self._bench.recipe.stages[self.name].batch)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -173,7 +173,17 @@ def test_traceability_is_up_to_date(recorder: traceability.CoversRecorder) -> No
 
     assert {row: names for row, names in missing.items() if names} == {}, "run `make docs`"
     # with a part of the tests at hand only that part can be compared
-    assert not recorder.has_whole_suite or committed == traceability.render(behaviours, recorder.tests)
+    assert not recorder.has_whole_suite or committed == traceability.render(
+        behaviours, recorder.tests, traceability.read_measured()
+    )
+
+
+def test_scripts_measure_known_rows_only(tmp_path: Path) -> None:
+    known = {row.id for row in traceability.read_behaviours(traceability.ACCEPTANCE.read_text())}
+    (tmp_path / "speed.py").write_text('MEASURES = ("P1", "P2")\n')
+
+    assert {"L2", "P1"} <= set(traceability.read_measured()) <= known
+    assert traceability.read_measured(tmp_path) == {"P1": {"bench/speed.py"}, "P2": {"bench/speed.py"}}
 
 
 def test_unknown_row_is_found() -> None:
@@ -186,13 +196,17 @@ def test_row_without_a_test_is_listed_as_open() -> None:
     behaviours = [
         traceability.Behaviour("L1", "Listener", "It is durable."),
         traceability.Behaviour("L2", "Listener", "It is fast."),
+        traceability.Behaviour("L3", "Listener", "It is kind."),
     ]
 
-    text = traceability.render(behaviours, {"L1": {"tests/bridge/test_spool.py::test_kill"}})
+    text = traceability.render(
+        behaviours, {"L1": {"tests/bridge/test_spool.py::test_kill"}}, {"L2": {"bench/speed.py"}}
+    )
 
     assert "| L1 | It is durable. | `bridge/test_spool.py::test_kill` |" in text
-    assert "| L2 | It is fast. | **open** |" in text
-    assert "**1 of 2 behaviours have a test, 1 are open.**" in text
+    assert "| L2 | It is fast. | `bench/speed.py` |" in text
+    assert "| L3 | It is kind. | **open** |" in text
+    assert "**1 of 3 behaviours have a test, 1 are measured by a script alone, 1 are open.**" in text
 
 
 def test_commands_in_the_documents_are_commands_of_the_code() -> None:

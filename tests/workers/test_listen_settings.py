@@ -28,6 +28,7 @@ from app.workers.fetch_priors import prior_source
 from app.workers.intake_loop import as_received
 from app.workers.listen import listener_config, receiving_processes, report_contexts, self_test_peers
 from app.workers.own_listener import own_listener
+from app.workers.supervise import plan_children
 from pacs_bridge.archived_study import PriorQuery
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import AssociationRejected, Retriable
@@ -41,6 +42,15 @@ from tests.workers.conftest import wait_until
 from tests.workers.processes import Process, system_settings
 
 FILES = ("certificate", "key", "authorities")
+SENTENCE = "I accept unencrypted DICOM on my network"
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 def issue(folder: Path) -> tuple[dict[str, Path], ssl.SSLContext]:
@@ -140,6 +150,7 @@ def test_a_certificate_that_cannot_be_read_is_named_before_anybody_is_called(tmp
     [
         ("127.0.0.1", "127.0.0.1", {"127.0.0.1"}),
         ("0.0.0.0", "127.0.0.1", {"127.0.0.1"}),
+        ("::", "::1", {"127.0.0.1"}),
         ("192.0.2.7", "192.0.2.7", {"127.0.0.1", "192.0.2.7"}),
     ],
 )
@@ -202,6 +213,20 @@ def test_a_second_called_title_is_ours_and_the_study_keeps_it(data_dir: Path, ct
 
         wait_until(lambda: titles() == ["TRAUMA"])
         assert listener.stop() == 0
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no loopback of IPv6 (::1)")
+def test_a_listener_on_every_address_of_ipv6_answers_our_own_call(data_dir: Path) -> None:
+    settings = system_settings(
+        data_dir, dicom_host="::", ui_host="::", selftest_minutes=15, allow_plain_off_loopback=SENTENCE
+    )
+    upgrade(settings)
+    with Process(settings, "listen") as listener:
+        listener.wait_until_ready()
+        echo(own_listener(settings), calling_ae=SELF_TEST_TITLE)
+        assert listener.stop() == 0
+    (ui,) = (plan for plan in plan_children(settings) if plan.name == "ui")
+    assert ui.url == f"http://[::1]:{settings.ui_port}/live"
 
 
 @pytest.mark.slow
