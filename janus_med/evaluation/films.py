@@ -13,7 +13,7 @@ from janus_med.preprocessing import equalise_contrast
 from janus_med.reading import FINDINGS
 from janus_med.training.anatomy import blur
 from janus_med.training.lesions import BRUSHES, insert_decoy, insert_lesion
-from janus_med.training.samples import Sample, Sampler, generator, to_grid
+from janus_med.training.samples import COARSE_SIDE, Sample, Sampler, coarsen, generator, to_grid
 
 if TYPE_CHECKING:
     from janus_med.training.attenuation import Brush
@@ -111,7 +111,7 @@ def decoy_films(
     """Return validation films called normal with a decoy and as they are (S, S) each, and their persons."""
     rng = generator(seed, "eval-decoy", count)
     picked = [int(index) for index in rng.choice(normal_indices(store, "val"), count)]
-    changed = [equalise_contrast(insert_decoy(store.grey(i), store.lungs(i), rng)) for i in picked]
+    changed = [_as_taken(store, i, insert_decoy(store.grey(i), store.lungs(i), rng)) for i in picked]
     return changed, [store.grey(i) for i in picked], [store.cases[i].person for i in picked]
 
 
@@ -130,13 +130,20 @@ def erased_pairs(store: ImageStore, grid: int, brush: Brush, count: int, seed: i
             Pair(
                 finding,
                 store.cases[index].person,
-                equalise_contrast(lesion.grey),
-                equalise_contrast(plain),
-                equalise_contrast(np.where(other, blurred, lesion.grey)),
+                _as_taken(store, index, lesion.grey),
+                _as_taken(store, index, plain),
+                _as_taken(store, index, np.where(other, blurred, lesion.grey)),
                 to_grid(lesion.mask[None].astype(np.float32), grid)[0],
             )
         )
     return pairs
+
+
+def _as_taken(store: ImageStore, index: int, grey: np.ndarray) -> np.ndarray:
+    """Give a changed film the coarseness of its source and the contrast of any input: a sharp lesion on a
+    coarse film would give itself away.
+    """
+    return equalise_contrast(coarsen(grey, COARSE_SIDE) if store.cases[index].coarse else grey)
 
 
 def move_elsewhere(mask: np.ndarray) -> np.ndarray:

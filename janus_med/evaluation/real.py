@@ -147,11 +147,14 @@ def _signed(figure: Figure) -> str:
 def _apart_table(apart: dict[str, dict[str, dict[str, Estimate]]]) -> str:
     names = [name for name in FINDINGS if any(name in sets["model"] for sets in apart.values())]
     rows = [[name, *(_apart_cell(sets, name) for sets in apart.values())] for name in names]
-    rows.append(
-        ["**macro**"]
-        + [f"{_macro(sets['model']).figure} \\| {_macro(sets['HOG']).value:.2f}" for sets in apart.values()]
-    )
+    rows.append(["**macro**"] + [_apart_macro(sets) for sets in apart.values()])
     return markdown_table(["", *apart], rows)
+
+
+def _apart_macro(sets: dict[str, dict[str, Estimate]]) -> str:
+    if not _enough(sets["model"]):
+        return "-"
+    return f"{_macro(sets['model']).figure} \\| {_macro(sets['HOG']).value:.2f}"
 
 
 def _apart_cell(sets: dict[str, dict[str, Estimate]], name: str) -> str:
