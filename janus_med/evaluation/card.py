@@ -24,7 +24,7 @@ ATTRIBUTION = {
         "unrestricted use with attribution",
     ),
     "nih_cxr14_64px": (
-        "NIH ChestX-ray14, films at hand in 64 x 64 pixels alone (Wang et al., CVPR 2017; NIH Clinical Center)",
+        "NIH ChestX-ray14 in 64 x 64 pixels (Wang et al., CVPR 2017; NIH Clinical Center)",
         "unrestricted use with attribution",
     ),
     "covid_hannover": (
