@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from janus_med.checkpoint import DIGESTED, Manifest
 from janus_med.training.data import LABELLED_SOURCES, OUT_OF_POPULATION
+from janus_med.training.lesions import BRUSHES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 ATTRIBUTION = {
     "nih_cxr14": (
         "NIH ChestX-ray14 (Wang et al., ChestX-ray8, CVPR 2017; NIH Clinical Center)",
+        "unrestricted use with attribution",
+    ),
+    "nih_cxr14_64px": (
+        "NIH ChestX-ray14 in 64 x 64 pixels (Wang et al., CVPR 2017; NIH Clinical Center)",
         "unrestricted use with attribution",
     ),
     "covid_hannover": (
@@ -55,11 +60,10 @@ served calibration and nothing else.
 {sources}
 
 Labels of ChestX-ray14 are text-mined and noisy; `Infiltration` counts as Lung Opacity, `Mass` and `Nodule` as
-Lung Lesion, `Pleural_Thickening` as Pleural Other. Disease was also *inserted*: effusion, consolidation,
-nodules and masses, pneumothorax, edema, atelectasis, an enlarged heart or mediastinum and devices were added,
-as attenuation, to films labelled free of findings. Real devices in those films are not labelled, so absence
-of devices is a noisy label. Nothing teaches Fracture: it keeps a fixed low probability and is always
-deferred, as is any finding with fewer than 20 calibration films of either kind. Reports are from a grammar
+Lung Lesion, `Pleural_Thickening` as Pleural Other. Disease was also *inserted* ({brushes}), as attenuation,
+into films labelled free of findings. Real devices and fractures in those films are not labelled, so their
+absence is a noisy label. A finding with fewer than 20 calibration films of either kind keeps a fixed
+probability and is always deferred. Reports are from a grammar
 written for this project; no hospital's report was used.
 
 ## Training
@@ -79,12 +83,11 @@ inserted films: the probability is that of this mixture, not of any clinic.
 {figures}
 ## How to read this
 
-* Inserted lesions are drawn by rules. A high figure there says that the model knows the brush; the columns of
-real labels say what
-  it knows of disease. The `unseen` brush draws the same disease by another recipe.
-* Subsets are listed apart because one subset of ChestX-ray14 differs in brightness: a score inside it alone
-means little. * No figure here was measured on a clinical population. Text is measured against its own plan,
-not against radiologists.
+* Inserted lesions are drawn by rules. A high figure there says that the model knows the brush; real labels
+  say what it knows of disease. The `unseen` brush draws the same disease by another recipe.
+* One subset of ChestX-ray14 differs in brightness; `subset alone` says what telling the subsets apart is
+  worth.
+* No figure here was measured on a clinical population, and no text was judged by a radiologist.
 
 ## Limits
 
@@ -116,6 +119,7 @@ def write_card_file(
     text = _TEXT.format(
         id=manifest.id,
         preset=manifest.preset,
+        brushes=", ".join(BRUSHES),
         millions=sum(parameter.numel() for parameter in model.parameters()) / 1e6,
         files="\n".join(
             f"| {name} | `{manifest.sha256[name]}` | {(folder / name).stat().st_size:,} |"

@@ -1,146 +1,158 @@
-"""Evaluation of a model folder: every figure as JSON and as the tables of the model card."""
+"""Evaluation of a model folder: every section, the figures as JSON, the document and the model card."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import time
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from janus_med.checkpoint import bundled_folder, verify_folder
+from janus_med.checkpoint import TOKENIZER, bundled_folder, verify_folder
 from janus_med.engine import JanusMed
+from janus_med.evaluation.bootstrap import RESAMPLES, Figure
 from janus_med.evaluation.card import write_card_file
-from janus_med.evaluation.measure import (
-    ask,
-    calibration_errors,
-    decisions,
-    draft_fidelity,
-    finding_aurocs,
-    inserted_samples,
-    localisation,
-    real_samples,
-    scope,
-)
-from janus_med.evaluation.metrics import Figure
-from janus_med.evaluation.tables import figures_table, localisation_table
+from janus_med.evaluation.document import card_figures, describe_run, write_document
+from janus_med.evaluation.drafts import examine_drafts
+from janus_med.evaluation.faithful import examine_faithfulness
+from janus_med.evaluation.inserted import examine_inserted
+from janus_med.evaluation.measure import Exam
+from janus_med.evaluation.places import examine_places
+from janus_med.evaluation.real import examine_real
+from janus_med.evaluation.reliability import examine_reliability
+from janus_med.evaluation.scope import examine_scope
+from janus_med.evaluation.sections import QUICK, Effort, Section
+from janus_med.tokenizer import load_tokenizer
 from janus_med.training.assemble import open_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
-    from janus_med.training.data import ImageStore
+SECTIONS: tuple[Callable[[Exam], Section], ...] = (
+    examine_real,
+    examine_inserted,
+    examine_places,
+    examine_faithfulness,
+    examine_drafts,
+    examine_reliability,
+    examine_scope,
+)
+"""The chapters in order; a further one takes an `Exam`, returns a `Section` and is added here."""
 
-MOST_DRAFTS = 60
+QUICK_RESAMPLES = 100
 
 
-def evaluate_folder(
-    folder: Path | None,
-    data: Path,
-    out: Path,
-    *,
-    samples: int,
-    write_card: bool,
-    seed: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> str:
-    """Measure a model folder on the validation persons of a data folder.
+@dataclass(frozen=True)
+class Request:
+    """What to evaluate and where to write.
 
-    Parameters
+    Attributes
     ----------
     folder
         None for the bundled model.
     data
         Folder with ``manifest.csv``.
     out
-        Cache of preprocessed films; ``evaluation.json`` is written there.
+        Cache of preprocessed films and features; ``evaluation.json`` is written there.
     samples
-        Films per brush family.
-    write_card
-        Whether to write the tables into the folder's ``MODEL_CARD.md``.
+        Films per brush; None for the usual number.
     seed
         Of lesions and bootstrap.
+    card
+        Whether to write the short tables into the folder's ``MODEL_CARD.md``.
+    document
+        Where to write the document; None for nowhere.
+    quick
+        A few films of each kind: a test of the evaluation, not of a model.
+    """
+
+    folder: Path | None
+    data: Path
+    out: Path
+    samples: int | None = None
+    seed: int = 0
+    card: bool = False
+    document: Path | None = None
+    quick: bool = False
+
+
+def evaluate_folder(
+    request: Request, now: datetime, progress: Callable[[int, int], None] | None = None
+) -> str:
+    """Measure a model folder on the validation persons of a data folder.
+
+    Parameters
+    ----------
+    request
+        What and where.
+    now
+        Aware, UTC: the date of the document.
     progress
         Told while images are loaded.
 
     Returns
     -------
     str
-        The tables, in Markdown.
+        The document, in Markdown.
     """
-    chosen = folder or bundled_folder()
-    manifest = verify_folder(chosen)
-    engine = JanusMed.load(chosen, "cpu")
-    store = open_images(data, engine.info.image_size, out, progress)
-    figures = measure_all(engine, store, samples, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    content = {"model": manifest.id, "seed": seed, "figures": _plain(figures)}
-    (out / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    text = render(figures)
-    if write_card:
-        write_card_file(chosen, manifest, engine.model, store, text)
+    started = time.perf_counter()
+    folder = request.folder or bundled_folder()
+    manifest = verify_folder(folder)
+    exam = open_exam(request, folder, progress)
+    sections = run_sections(exam)
+    run = describe_run(manifest, exam, now, time.perf_counter() - started)
+    text = write_document(run, sections)
+    _write_json(request.out, manifest.id, exam, sections)
+    if request.document is not None:
+        request.document.write_text(text, encoding="utf-8")
+    if request.card:
+        write_card_file(folder, manifest, exam.model, exam.store, card_figures(sections))
     return text
 
 
-def measure_all(engine: JanusMed, store: ImageStore, samples: int, seed: int) -> dict[str, Any]:
-    """Return every figure, grouped."""
-    rng = np.random.default_rng(seed)
-    model, grid = engine.model, engine.model.preset.grid
-    films, subsets = real_samples(store, grid)
+def open_exam(request: Request, folder: Path, progress: Callable[[int, int], None] | None = None) -> Exam:
+    """Load model and films."""
+    engine = JanusMed.load(folder, "cpu")
+    store = open_images(request.data, engine.info.image_size, request.out, progress)
+    effort = QUICK if request.quick else Effort()
+    if request.samples is not None:
+        effort = replace(effort, inserted=request.samples)
+    return Exam(
+        engine,
+        load_tokenizer(folder / TOKENIZER),
+        store,
+        request.data,
+        request.out,
+        effort,
+        request.seed,
+        QUICK_RESAMPLES if request.quick else RESAMPLES,
+    )
+
+
+def run_sections(exam: Exam) -> list[Section]:
+    """Run every chapter."""
+    return [section(exam) for section in SECTIONS]
+
+
+def _write_json(out: Path, model: str, exam: Exam, sections: list[Section]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {}
-    said = ask(model, films)
-    figures["real"] = {"all": finding_aurocs(said, rng)}
-    for subset in sorted(set(subsets)):
-        chosen = [film for film, name in zip(films, subsets, strict=True) if name == subset]
-        if len(chosen) >= 20 and (rows := finding_aurocs(ask(model, chosen), rng)):
-            figures["real"][subset] = rows
-    figures["real_calibration"] = calibration_errors(said, rng)
-    figures["real_decisions"] = decisions(model, said, rng)
-    for brush in ("trained", "unseen"):
-        inserted = ask(model, inserted_samples(store, grid, brush, samples, seed))
-        figures[f"inserted_{brush}"] = finding_aurocs(inserted, rng)
-        figures[f"localisation_{brush}"] = localisation(inserted, rng)
-        figures[f"inserted_calibration_{brush}"] = calibration_errors(inserted, rng)
-        figures[f"inserted_decisions_{brush}"] = decisions(model, inserted, rng)
-    figures["scope"] = scope(model, store, seed)
-    count = min(MOST_DRAFTS, samples // 4)
-    drafts = films[:count] + inserted_samples(store, grid, "trained", count, seed + 1)
-    figures["drafts"] = draft_fidelity(engine, drafts, rng)
-    return figures
-
-
-def render(figures: dict[str, Any]) -> str:
-    """Return the tables of `measure_all` in Markdown."""
-    real = {("real labels, " + name): rows for name, rows in figures["real"].items()}
-    inserted = {f"inserted, {brush} brush": figures[f"inserted_{brush}"] for brush in ("trained", "unseen")}
-    errors = {"real labels": figures["real_calibration"]} | {
-        f"inserted, {brush} brush": figures[f"inserted_calibration_{brush}"]
-        for brush in ("trained", "unseen")
-    }
-    decided = {"real labels": figures["real_decisions"]} | {
-        f"inserted, {brush} brush": figures[f"inserted_decisions_{brush}"] for brush in ("trained", "unseen")
-    }
-    parts = [
-        "### Findings: area under the ROC curve",
-        "A constant or a random score has 0.50. Intervals are 95 %, bootstrapped over films; "
-        "(n) counts positives.",
-        figures_table(real | inserted, mean=True),
-        "### Expected calibration error (15 bins)",
-        figures_table(errors, mean=True),
-        "### Decisions",
-        "A finding is present, absent or deferred to the reader.",
-        figures_table(decided),
-        "### Where: attention maps on inserted lesions",
-        "The place prior is the mean mask of that finding over the same films.",
-        *(
-            f"{brush.capitalize()} brush:\n\n" + localisation_table(figures[f"localisation_{brush}"])
-            for brush in ("trained", "unseen")
-        ),
-        "### Scope and drafts",
-        figures_table({"share": figures["scope"] | figures["drafts"]}),
+    for section in sections:
+        figures |= {section.key: section.figures} if section.key == "real" else section.figures
+    bars = [
+        {"name": bar.name, "bar": bar.asked, "verdict": bar.verdict} | {"figure": _plain(bar.figure)}
+        for section in sections
+        for bar in section.bars
     ]
-    return "\n\n".join(parts) + "\n"
+    content = {
+        "model": model,
+        "seed": exam.seed,
+        "effort": asdict(exam.effort),
+        "bars": bars,
+        "figures": _plain(figures),
+    }
+    (out / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

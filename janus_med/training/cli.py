@@ -118,28 +118,35 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of them
 
 
 @model_app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0917 - typer makes options of them
     model: ModelFolder = None,
     data: Data = Path("../shared/data"),
     out: Annotated[Path, typer.Option(help="Cache of preprocessed images, and evaluation.json.")] = Path(
         ".runs/evaluate"
     ),
-    samples: Annotated[int, typer.Option(help="Films with inserted lesions per brush.")] = 400,
+    samples: Annotated[int | None, typer.Option(help="Films with inserted lesions per brush.")] = None,
     card: Annotated[
-        bool, typer.Option("--card", help="Write the figures into the MODEL_CARD.md of the model.")
+        bool, typer.Option("--card", help="Write the short figures into the MODEL_CARD.md of the model.")
+    ] = False,
+    doc: Annotated[
+        Path | None, typer.Option(help="Write the document there, as docs/model_evaluation.md.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few films of each kind: tests the evaluation, not the model.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Decides the inserted lesions and the bootstrap.")] = 0,
 ) -> None:
     """Measure a model on the validation persons of a data folder; print and keep every figure with its
-    baselines.
+    interval, its baselines and its bar.
     """
-    from janus_med.errors import Fatal
-    from janus_med.evaluation.report import evaluate_folder
+    from datetime import UTC, datetime
 
+    from janus_med.errors import Fatal
+    from janus_med.evaluation.report import Request, evaluate_folder
+
+    request = Request(model, data, out, samples, seed, card, doc, quick)
     try:
-        text = evaluate_folder(
-            model, data, out, samples=samples, write_card=card, seed=seed, progress=_show_loading
-        )
+        text = evaluate_folder(request, datetime.now(UTC), _show_loading)
     except Fatal as error:
         raise _failure(str(error)) from error
     typer.echo(text)
