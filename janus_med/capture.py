@@ -46,7 +46,7 @@ def image_rows(queries: Tensor, keys: Tensor, seen: Tensor, columns: Tensor, sca
     Tensor
         (T, N) float32, mean over layers and heads.
     """
-    layers, heads, count, width = queries.shape
+    layers, _, count, width = queries.shape
     total = keys.shape[2]
     grouped = queries.reshape(layers, keys.shape[1], -1, count, width)  # (L, Hk, H / Hk, T, d)
     scores = (grouped @ keys.unsqueeze(2).transpose(-1, -2)).float() * scaling  # (L, Hk, H / Hk, T, S)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from janus_med.adapters.generation import base_tensors
+from janus_med.compress_int8 import holds_int8, load_int8_base
 from janus_med.errors import ModelUnavailable
 from janus_med.model import MedicalJanus
 from janus_med.presets import PRESETS, drop_image_generation, find_preset
@@ -34,6 +35,9 @@ WEIGHTS, ADAPTERS, CONFIG, TOKENIZER, MANIFEST = (
 )
 DIGESTED = (WEIGHTS, ADAPTERS, CONFIG, TOKENIZER)
 FORMAT = 1
+INT8_FORMAT = 2
+"""Of a folder whose weights are int8: a reader that knows format 1 alone must not take them for floats."""
+
 REFUSED_KEYS = frozenset({"auto_map", "_attn_implementation_internal"})
 """Configuration keys that make a loader import code or call something by name."""
 
@@ -83,7 +87,7 @@ def _read_manifest(folder: Path) -> Manifest:
         manifest = Manifest(str(content["id"]), str(content["preset"]), files)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnavailable(f"{path}: not a manifest ({type(error).__name__})") from error
-    if content.get("format") != FORMAT or manifest.preset not in PRESETS:
+    if content.get("format") not in (FORMAT, INT8_FORMAT) or manifest.preset not in PRESETS:
         raise ModelUnavailable(f"{path}: format or preset unknown to this version")
     return manifest
 
@@ -136,6 +140,8 @@ def load_base(folder: Path) -> JanusForConditionalGeneration:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # a worker's log is no terminal
+    if holds_int8(folder / WEIGHTS):
+        return load_int8_base(folder, WEIGHTS).eval()
     try:
         janus = JanusForConditionalGeneration.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32

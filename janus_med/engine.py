@@ -98,6 +98,11 @@ class JanusMed:
         """The composed model, frozen: for evaluation."""
         return self._model
 
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer of the same folder."""
+        return self._tokenizer
+
     @torch.no_grad()
     def read(self, pixel_values: Tensor, *, seed: int = 0) -> Reading:
         """Read one preprocessed frontal radiograph.
@@ -223,8 +228,11 @@ class JanusMed:
     def _read_rows(self, perception: Perception, seed: int, start: float) -> tuple[Reading | ModelFault, ...]:
         rows = [self._try_findings(perception, row) for row in range(len(perception.tokens))]
         encoded = time.perf_counter()
-        spoken = [row for row, findings in enumerate(rows) if not isinstance(findings, ModelFault)]
-        plans = {row: plan_report(rows[row]) for row in spoken if self._is_written(rows[row])}
+        plans = {
+            row: plan_report(findings)
+            for row, findings in enumerate(rows)
+            if not isinstance(findings, ModelFault) and self._is_written(findings)
+        }
         written = self._write(perception, plans)
         generated = time.perf_counter() - encoded
         embeddings = perception.understanding.embedding.cpu().numpy().astype(np.float32)

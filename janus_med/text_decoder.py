@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from janus_med.capture import image_rows
+from janus_med.text_answers import Answer, Answers
 from janus_med.text_cache import TextCache, make_cache
 from janus_med.text_forward import Place, run_layers
 from janus_med.text_weights import merge_text_weights
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from janus_med.model import MedicalJanus
+    from janus_med.text_answers import Prompt
 
 SLOT_STEP = 128
 """Slots of a compiled step are rounded up to this, so that few lengths are compiled."""
@@ -31,53 +32,6 @@ SLOT_STEP = 128
 
 ONE_THREAD_BELOW = 2**24
 """Weights in the decoder layers; below, one step of one thread takes about a millisecond."""
-
-
-class Ban(Protocol):
-    """Says which tokens may not come next."""
-
-    def forbidden_after(self, answer: Sequence[int]) -> list[int]:
-        """Return the token ids that may not follow an answer."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Prompt:
-    """One row to be continued.
-
-    Attributes
-    ----------
-    ids
-        Token ids, the image placeholders among them.
-    image
-        (N, D) aligned image tokens that take the place of the N placeholders; None without an image.
-    ban
-        Constrains the answer; None allows all.
-    """
-
-    ids: Sequence[int]
-    image: Tensor | None = None
-    ban: Ban | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What followed a prompt.
-
-    Attributes
-    ----------
-    tokens
-        The end token included when the answer ended.
-    probabilities
-        Of each token, before any ban.
-    attention
-        (T, N) float32, how much each token's query looked at each image token, mean over layers and heads;
-        None unless asked for, or without an image.
-    """
-
-    tokens: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    attention: Tensor | None = None
 
 
 class TextDecoder:
@@ -118,6 +72,12 @@ class TextDecoder:
         """Whether the step still runs compiled; False after a fallback."""
         return self._compiled
 
+    @property
+    def step_bytes(self) -> int:
+        """Bytes of weights that one step must read: the layers and the vocabulary's."""
+        head: int = self._head.weight.numel() * self._head.weight.element_size()
+        return self._weights.numel() * self._weights.norm.element_size() + head
+
     @torch.inference_mode()
     def decode(
         self, prompts: Sequence[Prompt], end: int, limit: int, *, capture: bool = False
@@ -151,7 +111,7 @@ class TextDecoder:
         cache = self._find_cache(len(prompts), length + limit)
         ids, mask = self._pad_left([prompt.ids for prompt in prompts], length)
         logits = self._prefill(cache, ids, mask, prompts)
-        written = _Written(prompts, end)
+        written = Answers(prompts, end)
         positions = mask.sum(1, keepdim=True)  # (B, 1)
         with self._threads():
             for step in range(limit):
@@ -249,9 +209,7 @@ class TextDecoder:
             self._step, self._compiled = self._advance, False
             return self._advance(cache, tokens, place)
 
-    def _attention(
-        self, cache: TextCache, ids: Tensor, length: int, written: _Written
-    ) -> list[Tensor | None]:
+    def _attention(self, cache: TextCache, ids: Tensor, length: int, written: Answers) -> list[Tensor | None]:
         return [
             image_rows(
                 cache.queries[:, row, :, length - 1 : length - 1 + len(tokens)],
@@ -264,43 +222,6 @@ class TextDecoder:
             else None
             for row, (prompt, tokens) in enumerate(zip(written.prompts, written.tokens, strict=True))
         ]
-
-
-class _Written:
-    """The answers so far."""
-
-    def __init__(self, prompts: Sequence[Prompt], end: int) -> None:
-        self.prompts = prompts
-        self.tokens: list[list[int]] = [[] for _ in prompts]
-        self.probabilities: list[list[float]] = [[] for _ in prompts]
-        self._end = end
-        self._ended = [False] * len(prompts)
-
-    @property
-    def all_ended(self) -> bool:
-        return all(self._ended)
-
-    def choose(self, logits: Tensor) -> Tensor:
-        """Take the best allowed token of each row of (B, V) logits; an ended row repeats its end."""
-        shares = logits.softmax(-1)
-        scores = self._banned(logits)
-        best = scores.argmax(-1)  # (B,)
-        chosen = best.tolist()
-        sure = shares.gather(1, best[:, None])[:, 0].tolist()
-        for row, token in enumerate(chosen):
-            if not self._ended[row]:
-                self.tokens[row].append(token)
-                self.probabilities[row].append(sure[row])
-                self._ended[row] = token == self._end
-        return best
-
-    def _banned(self, logits: Tensor) -> Tensor:
-        for row, prompt in enumerate(self.prompts):
-            if prompt.ban is not None and not self._ended[row]:
-                forbidden = prompt.ban.forbidden_after(self.tokens[row])
-                if forbidden:
-                    logits[row, forbidden] = -torch.inf  # the shares were taken before
-        return logits
 
 
 def _causal(mask: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ three; the tensors of the base and of the adapter stay what they are, in memory 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -122,12 +122,12 @@ def _merge_layer(layer: nn.Module, dtype: torch.dtype) -> LayerWeights:
     )
 
 
-def _merged(linear: nn.Module, dtype: torch.dtype) -> Affine:
+def _merged(linear: Any, dtype: torch.dtype) -> Affine:
     """Return weight and bias of a linear layer; a LoRA layer of peft gives base plus product."""
     base = linear.get_base_layer() if hasattr(linear, "get_base_layer") else linear
     weight = base.weight
     for name in getattr(linear, "active_adapters", ()):
-        weight = weight + linear.get_delta_weight(name).to(weight.dtype)  # type: ignore[operator]
+        weight = weight + linear.get_delta_weight(name).to(weight.dtype)
     bias = base.bias
     return weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype)
 
@@ -137,10 +137,10 @@ def _stacked(parts: list[Affine]) -> Affine:
     return torch.cat(weights), torch.cat(biases) if biases else None
 
 
-def _rotary_table(model: nn.Module, positions: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _rotary_table(model: Any, positions: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     device = model.get_parameter("norm.weight").device
     probe = torch.zeros(1, dtype=dtype, device=device)
-    cos, sin = model.rotary_emb(probe, torch.arange(positions, device=device)[None])  # type: ignore[operator]
+    cos, sin = model.rotary_emb(probe, torch.arange(positions, device=device)[None])
     sin = sin[0].clone()
     sin[:, : sin.shape[1] // 2] *= -1
     return cos[0], sin

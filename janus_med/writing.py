@@ -12,7 +12,8 @@ import torch
 from janus_med.errors import ModelFault
 from janus_med.expert import write_prompt
 from janus_med.facts import label_sentence
-from janus_med.text_decoder import Prompt, TextDecoder
+from janus_med.text_answers import Prompt
+from janus_med.text_decoder import TextDecoder
 from janus_med.tokenizer import ForbidComparison, chat_prompt
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from janus_med.facts import Fact
     from janus_med.model import MedicalJanus
     from janus_med.reading import FindingReading, Polarity, Section, SentenceReading
-    from janus_med.text_decoder import Answer
+    from janus_med.text_answers import Answer
 
 MAX_NEW_TOKENS = 256
 REPEATS = 3
@@ -89,7 +90,7 @@ class Writer:
         list of Written or ModelFault
             In the order of the plans; a fault (no end, a probability of NaN) is that row's alone.
         """
-        prompts = [self._prompt(plan, image) for plan, image in zip(plans, images, strict=True)]
+        prompts = [self.prompt(plan, image) for plan, image in zip(plans, images, strict=True)]
         answers = self._decoder.decode(prompts, self._tokenizer.eos_token_id, MAX_NEW_TOKENS, capture=capture)
         return [self._read(answer) for answer in answers]
 
@@ -99,7 +100,8 @@ class Writer:
         except ModelFault as fault:
             return fault
 
-    def _prompt(self, plan: ExpertPlan, image: Tensor) -> Prompt:
+    def prompt(self, plan: ExpertPlan, image: Tensor) -> Prompt:
+        """Return what the decoder is asked for a plan and its (N, D) aligned image tokens."""
         ids = self._tokenizer(chat_prompt(write_prompt(plan), self._image_tokens)).input_ids
         return Prompt(ids, image, None if plan.prior else self._no_comparison)
 
