@@ -21,7 +21,7 @@ from janus_med.training.corpus import random_plan
 from janus_med.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -40,7 +40,7 @@ class Spent:
     cpu: float
 
 
-def interleave(sides: dict[str, Callable[[int], object]], rounds: int) -> dict[str, list[Spent]]:
+def interleave(sides: Mapping[str, Callable[[int], object]], rounds: int) -> dict[str, list[Spent]]:
     """Time every side once a round, after one warm-up round; the order turns from round to round.
 
     Parameters
