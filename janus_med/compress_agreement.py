@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -63,8 +62,6 @@ class Agreement:
         default_factory=lambda: {"whole": FactCount(), "compressed": FactCount()}
     )
     cross: FactCount = field(default_factory=FactCount)
-    decisions: list[bool] = field(default_factory=list)
-    opposite: int = 0
     texts: list[bool] = field(default_factory=list)
 
 
@@ -109,11 +106,10 @@ def measure_agreement(
         "finding_logits": {
             "mean_difference": round(float(gap.mean()), 4),
             "largest_difference": round(float(gap.max()), 4),
-            "deviation_of_whole": round(float(logits[0].std(dim=0).mean()), 4),
+            "deviation_of_whole": round(float(logits[0].std(dim=0, correction=0).mean()), 4),
         },
-        "decisions_equal": round(statistics.mean(result.decisions), 4),
-        "decisions_opposite": result.opposite,
-        "texts_equal": round(statistics.mean(result.texts), 4),
+        "decisions": _compare_decisions(whole, compressed, logits),
+        "texts": {"compared": len(result.texts), "equal": sum(result.texts)},
     }
 
 
@@ -156,10 +152,25 @@ def _compare(result: Agreement, whole: JanusMed, compressed: JanusMed, film: Ten
         return
     result.cross.add(_meant(plan_report(first.findings)), None if second is None else _said(second))
     if second is not None:
-        pairs = [(a.decision, b.decision) for a, b in zip(first.findings, second.findings, strict=True)]
-        result.decisions += [a == b for a, b in pairs]
-        result.opposite += sum({a, b} == {"present", "absent"} for a, b in pairs)
         result.texts.append(_text(first) == _text(second))
+
+
+def _compare_decisions(whole: JanusMed, compressed: JanusMed, logits: list[Tensor]) -> dict[str, int]:
+    """Count decisions of both models on (M, K) logits each."""
+    first, second = (
+        [
+            decision
+            for row in engine.model.calibration.probabilities(rows)
+            for decision in engine.model.calibration.decide(row)
+        ]
+        for engine, rows in zip((whole, compressed), logits, strict=True)
+    )
+    pairs = list(zip(first, second, strict=True))
+    return {
+        "compared": len(pairs),
+        "equal": sum(a == b for a, b in pairs),
+        "opposite": sum({a, b} == {"present", "absent"} for a, b in pairs),
+    }
 
 
 def _write_plans(count: FactCount, engine: JanusMed, pixels: Sequence[Tensor], plans: int) -> None:

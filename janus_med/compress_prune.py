@@ -80,7 +80,7 @@ def _fitting_heads(width: int, heads: int, share: float) -> int:
 
 
 def _fit(budget: float, weights_each: int) -> int:
-    count = int(budget / weights_each) // CHANNEL_STEP * CHANNEL_STEP
+    count = int(budget / weights_each + 1e-6) // CHANNEL_STEP * CHANNEL_STEP  # a share is no exact binary
     if count < CHANNEL_STEP:
         raise ValueError("the share to prune leaves no channel; choose a smaller one")
     return count

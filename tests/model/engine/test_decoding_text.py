@@ -28,8 +28,6 @@ from janus_med.writing import MAX_NEW_TOKENS, Writer
 from tests.conftest import need
 from tests.model.engine.test_bundled_model import _pixels
 
-PLANS = 50
-
 
 @pytest.fixture(scope="module")
 def engine() -> JanusMed:
@@ -59,9 +57,10 @@ def _images(model, seed: int, count: int) -> torch.Tensor:
     return model.image_embeddings(model.perceive(pixels).cross)["image"].pooler_output
 
 
-def test_fifty_plans_get_the_tokens_of_plain_generate(engine: JanusMed) -> None:
+@pytest.mark.parametrize("plans", [range(6), pytest.param(range(6, 60), marks=pytest.mark.slow)])
+def test_random_plans_get_the_tokens_of_plain_generate(engine: JanusMed, plans: range) -> None:
     writer, images = engine._writer, _images(engine.model, 0, 5)
-    for number in range(PLANS):
+    for number in plans:
         plan, image = random_plan(Random(number)), images[number % 5]
         plain, _ = generate_plainly(engine.model, writer._tokenizer, plan, image, 64)
         assert _answer(writer, plan, image, 64).tokens == plain, f"plan {number}"
