@@ -32,13 +32,17 @@ from janus_med.compress_recover import Lesson, recover
 from janus_med.errors import Fatal
 from janus_med.model import MedicalJanus
 from janus_med.training.data import ImageStore, read_cases
-from janus_med.training.samples import Sampler, to_pixels
+from janus_med.training.samples import Sampler, generator, to_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
     from transformers import JanusConfig, PreTrainedTokenizerFast
+
+MANIFEST_OF_FILMS = "manifest.csv"
+SAMPLES = 64
+"""Images drawn from the films to measure importance on."""
 
 STEP = 16
 """Films of one batch when importance is measured."""
@@ -130,9 +134,6 @@ def _check(source: Path, out: Path, options: Compression, data: Path | None) -> 
         raise Fatal(f"{source} is int8 already: compress the folder it came from")
 
 
-MANIFEST_OF_FILMS = "manifest.csv"
-
-
 def _copy(source: Path, whole: MedicalJanus) -> MedicalJanus:
     """Return the model of the folder with all its base tensors, those that draw images included."""
     return _compose(load_base(source).state_dict(), whole.janus.config, whole.adapter_state(), whole)
@@ -158,8 +159,8 @@ def _pruned(
     sampler: Sampler,
     options: Compression,
 ) -> MedicalJanus:
-    rng = _generator(options.seed)
-    samples = [sampler.draw(rng).grey for _ in range(min(options.films, 4 * STEP))]
+    rng = generator(options.seed, "prune", 0)
+    samples = [sampler.draw(rng).grey for _ in range(min(options.films, SAMPLES))]
     batches = [
         torch.stack([to_pixels(grey) for grey in samples[start : start + STEP]])
         for start in range(0, len(samples), STEP)
@@ -172,12 +173,6 @@ def _pruned(
         raise Fatal(str(error)) from error
     base = prune_base(load_base(source).state_dict(), plan)
     return _compose(base, prune_config(config, plan), prune_adapters(whole.adapter_state(), plan), whole)
-
-
-def _generator(seed: int) -> Any:
-    from janus_med.training.samples import generator
-
-    return generator(seed, "prune", 0)
 
 
 def _open_films(data: Path | None, whole: MedicalJanus, options: Compression) -> ImageStore:

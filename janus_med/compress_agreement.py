@@ -11,8 +11,10 @@ import torch
 
 from janus_med.errors import ModelFault
 from janus_med.facts import label_report
+from janus_med.plain_generate import generate_plainly
 from janus_med.planning import plan_report
 from janus_med.speed import interleave, medians_ms, paired_ratio
+from janus_med.text_decoder import TextDecoder
 from janus_med.training.corpus import random_plan
 from janus_med.writing import Writer
 
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     from janus_med.engine import JanusMed
     from janus_med.expert import ExpertPlan
     from janus_med.reading import Reading
+
+TOKENS = 48
+"""Of a timed answer: about a report of three findings."""
+
+NO_END = -1
+"""A token id that no answer contains."""
 
 Facts = dict[str, str]
 """Polarity by finding."""
@@ -116,29 +124,46 @@ def measure_agreement(
 def measure_latency(
     whole: JanusMed, compressed: JanusMed, pixels: Sequence[Tensor], rounds: int = 20
 ) -> dict[str, Any]:
-    """Time `JanusMed.read` of both models on the same films, in turn; a fault ends a reading early."""
-    engines = {"whole": whole, "compressed": compressed}
+    """Time the same work of both models, film by film in turn: encoder, a fixed plan's prompt, TOKENS tokens.
 
-    def side(name: str, film: Tensor) -> None:
-        try:
-            engines[name].read(film)
-        except ModelFault:
-            return
-
-    sides = {name: lambda round_, name=name: side(name, pixels[round_ % len(pixels)]) for name in engines}
+    `JanusMed.read` itself would compare texts of different lengths, since each model writes its own plan.
+    Beside them stands the whole model with Hugging Face's ``generate``.
+    """
+    works = {"whole": _Work(whole, pixels), "compressed": _Work(compressed, pixels)}
+    sides = {name: work.run for name, work in works.items()} | {"whole, generate": works["whole"].run_plainly}
     times = interleave(sides, rounds)
-    encoders = {
-        name: lambda round_, engine=engine: engine.is_frontal_chest(pixels[round_ % len(pixels)])
-        for name, engine in engines.items()
-    }
-    seen = interleave(encoders, rounds)
+    seen = interleave({name: work.encode for name, work in works.items()}, rounds)
     return {
         "rounds": rounds,
+        "tokens": TOKENS,
         "median_ms": medians_ms(times),
         "compressed / whole": paired_ratio(times, "compressed", "whole"),
+        "compressed / whole with generate": paired_ratio(times, "compressed", "whole, generate"),
         "encoder, compressed / whole": paired_ratio(seen, "compressed", "whole"),
         "load_average": os.getloadavg()[0],
     }
+
+
+class _Work:
+    """One reading's work with a fixed plan and a fixed number of tokens."""
+
+    def __init__(self, engine: JanusMed, pixels: Sequence[Tensor]) -> None:
+        self._engine, self._pixels = engine, pixels
+        self._plan = random_plan(Random(0))  # noqa: S311 - wording, not secrets
+        self._decoder = TextDecoder(engine.model)
+        self._writer = Writer(engine.model, engine.tokenizer, self._decoder)
+
+    def encode(self, round_: int) -> Tensor:
+        return _image(self._engine, self._pixels[round_ % len(self._pixels)])
+
+    def run(self, round_: int) -> None:
+        prompt = self._writer.prompt(self._plan, self.encode(round_)[0])
+        self._decoder.decode([prompt], NO_END, TOKENS)
+
+    def run_plainly(self, round_: int) -> None:
+        model, tokenizer = self._engine.model, self._engine.tokenizer
+        image = self.encode(round_)[0]
+        generate_plainly(model, tokenizer, self._plan, image, TOKENS, min_new_tokens=TOKENS)
 
 
 def _compare(result: Agreement, whole: JanusMed, compressed: JanusMed, film: Tensor) -> None:
