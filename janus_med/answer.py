@@ -11,8 +11,8 @@ from janus_med.answer_check import check_answer
 from janus_med.answering import AnswerPlan, gather_evidence, plan_answer, write_question_prompt
 from janus_med.errors import ModelFault
 from janus_med.overlay import find_regions
+from janus_med.proposals import propose_texts
 from janus_med.question_scope import Refusal
-from janus_med.writing import propose_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

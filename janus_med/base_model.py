@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from janus_med.compress_int8 import restore_floats
 from janus_med.errors import ModelUnavailable
 from janus_med.presets import GENERATION_ONLY, build_config, drop_image_generation
 
@@ -46,7 +47,7 @@ def load_base(
         When a file cannot be read, or names or shapes of tensors differ from the configuration.
     """
     janus = build_empty(config)
-    stored = read_tensors(files)
+    stored = restore_floats(read_tensors(files), str(config.name_or_path or "the weights"))
     if config.tie_word_embeddings and "lm_head.weight" not in stored:
         stored["lm_head.weight"] = stored["model.language_model.embed_tokens.weight"]
     config.tie_word_embeddings = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from janus_med.questions import parse_question
 from janus_med.reading import FINDINGS, FindingReading, ModelInfo, Reading
 from janus_med.retrieval import EmbeddingSpace
 from janus_med.router import Budget, choose_route
-from janus_med.writing import read_sentences, write_text
+from janus_med.sentence_maps import map_sentences
+from janus_med.writing import Writer, read_sentences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from janus_med.answer import Answer
+    from janus_med.expert import ExpertPlan
     from janus_med.model import MedicalJanus, Perception
-    from janus_med.reading import SentenceReading
     from janus_med.retrieval import Neighbour, StudyIndex
+    from janus_med.sentence_maps import SentenceMap
+    from janus_med.writing import Written
 
 
 class JanusMed:
@@ -102,6 +106,11 @@ class JanusMed:
         """The composed model, frozen: for evaluation."""
         return self._model
 
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer of the same folder."""
+        return self._tokenizer
+
     @torch.no_grad()
     def read(self, pixel_values: Tensor, *, seed: int = 0) -> Reading:
         """Read one preprocessed frontal radiograph.
@@ -119,17 +128,64 @@ class JanusMed:
         ModelFault
             When the model answers with NaN, no text, an endless or a repeating text.
         """
+        reading = self._read_rows(self._perceive(pixel_values), seed, time.perf_counter())[0]
+        if isinstance(reading, ModelFault):
+            raise reading
+        return reading
+
+    @torch.no_grad()
+    def read_batch(self, pixel_values: Tensor, *, seed: int = 0) -> tuple[Reading | ModelFault, ...]:
+        """Read several preprocessed frontal radiographs at once.
+
+        Parameters
+        ----------
+        pixel_values
+            (B, 3, S, S) float32 in [-1, 1], one image of one study each.
+        seed
+            As for `read`.
+
+        Returns
+        -------
+        tuple of Reading or ModelFault
+            In the order of the images, each with the text it would get alone; a fault is that image's alone.
+            The times are those of the whole batch.
+        """
+        self._check_shape(pixel_values, len(pixel_values))
         start = time.perf_counter()
-        with torch.random.fork_rng(enabled=True):
-            torch.manual_seed(seed)
-            perception = self._perceive(pixel_values)
-            findings = self._read_findings(perception)
-            encoded = time.perf_counter()
-            route = choose_route("generate", self._budget, cleared=_is_cleared(findings))
-            sentences = self._write(perception, findings) if route.text else ()
-        embedding = perception.understanding.embedding[0].cpu().numpy().astype(np.float32)
-        written = time.perf_counter()
-        return Reading(findings, sentences, embedding, seed, encoded - start, written - encoded, route.reason)
+        return self._read_rows(self._model.perceive(pixel_values.to(self._model.janus.device)), seed, start)
+
+    @torch.no_grad()
+    def explain(self, pixel_values: Tensor) -> tuple[SentenceMap, ...]:
+        """Show for each generated sentence how the language model looked at the image.
+
+        Parameters
+        ----------
+        pixel_values
+            (1, 3, S, S) float32 in [-1, 1].
+
+        Returns
+        -------
+        tuple of SentenceMap
+            In reading order, the sentences of `read`. These maps are a second view: the attention of a
+            language model localises worse than that of the finding queries, which overlays are made of.
+
+        Raises
+        ------
+        ModelFault
+            As for `read`.
+        """
+        perception = self._perceive(pixel_values)
+        findings = self._read_findings(perception, 0)
+        images = self._model.image_embeddings(perception.cross)["image"].pooler_output
+        written = self._writer.write([plan_report(findings)], images, capture=True)[0]
+        if isinstance(written, ModelFault):
+            raise written
+        sentences = read_sentences(written, findings)
+        return map_sentences(written, sentences, self._model.preset.grid)
+
+    @functools.cached_property
+    def _writer(self) -> Writer:
+        return Writer(self._model, self._tokenizer)
 
     @torch.no_grad()
     def is_frontal_chest(self, pixel_values: Tensor) -> tuple[bool, float]:
@@ -148,15 +204,10 @@ class JanusMed:
         """
         return self._is_frontal(self._perceive(pixel_values))
 
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerFast:
-        """The tokenizer of the same folder: for evaluation."""
-        return self._tokenizer
-
     @torch.no_grad()
     def read_findings(self, pixel_values: Tensor) -> tuple[FindingReading, ...]:
         """Read the findings of one image, (1, 3, S, S) as for `read`, and write nothing."""
-        return self._read_findings(self._perceive(pixel_values))
+        return self._read_findings(self._perceive(pixel_values), 0)
 
     @torch.no_grad()
     def answer(self, pixel_values: Tensor, question: str) -> Answer:
@@ -180,7 +231,7 @@ class JanusMed:
         perception = self._perceive(pixel_values)
         if not self._is_frontal(perception)[0]:
             return refuse(question, Refusal("not_frontal"), self._info)
-        findings = self._read_findings(perception)
+        findings = self._read_findings(perception, 0)
         plan = decide_answer(parsed, findings)
         images = self._model.image_embeddings(perception.cross)
         text = word_answer(self._model, self._tokenizer, plan, question, images)
@@ -216,17 +267,20 @@ class JanusMed:
         return bool(score >= threshold), float(torch.sigmoid(score))
 
     def _perceive(self, pixel_values: Tensor) -> Perception:
-        size = self._info.image_size
-        if tuple(pixel_values.shape) != (1, 3, size, size):
-            raise ValueError(
-                f"pixels of shape (1, 3, {size}, {size}) expected, {tuple(pixel_values.shape)} given"
-            )
+        self._check_shape(pixel_values, 1)
         return self._modality.perceive(self._model, pixel_values.to(self._model.janus.device))
 
-    def _read_findings(self, perception: Perception) -> tuple[FindingReading, ...]:
+    def _check_shape(self, pixel_values: Tensor, rows: int) -> None:
+        size = self._info.image_size
+        if tuple(pixel_values.shape) != (rows, 3, size, size):
+            raise ValueError(
+                f"pixels of shape ({rows}, 3, {size}, {size}) expected, {tuple(pixel_values.shape)} given"
+            )
+
+    def _read_findings(self, perception: Perception, row: int) -> tuple[FindingReading, ...]:
         calibration = self._model.calibration
-        probabilities = calibration.probabilities(perception.understanding.logits)[0]  # (K,)
-        maps = perception.cross.attention[0]  # (K, N)
+        probabilities = calibration.probabilities(perception.understanding.logits)[row]  # (K,)
+        maps = perception.cross.attention[row]  # (K, N)
         if not bool(torch.isfinite(probabilities).all() and torch.isfinite(maps).all()):
             raise ModelFault("the understanding adapter returned NaN")
         decisions = calibration.decide(probabilities)
@@ -239,14 +293,63 @@ class JanusMed:
             for index, name in enumerate(FINDINGS)
         )
 
-    def _write(
-        self, perception: Perception, findings: tuple[FindingReading, ...]
-    ) -> tuple[SentenceReading, ...]:
-        plan = plan_report(findings)
-        written = write_text(
-            self._model, self._tokenizer, plan, self._model.image_embeddings(perception.cross)
+    def _read_rows(self, perception: Perception, seed: int, start: float) -> tuple[Reading | ModelFault, ...]:
+        rows = [self._try_findings(perception, row) for row in range(len(perception.tokens))]
+        encoded = time.perf_counter()
+        routes = {
+            row: choose_route("generate", self._budget, cleared=_is_cleared(findings))
+            for row, findings in enumerate(rows)
+            if not isinstance(findings, ModelFault)
+        }
+        plans = {
+            row: plan_report(findings)
+            for row, findings in enumerate(rows)
+            if not isinstance(findings, ModelFault) and routes[row].text
+        }
+        written = self._write(perception, plans)
+        generated = time.perf_counter() - encoded
+        embeddings = perception.understanding.embedding.cpu().numpy().astype(np.float32)
+        return tuple(
+            findings
+            if isinstance(findings, ModelFault)
+            else _assemble(
+                findings,
+                written.get(row, routes[row].reason),
+                embeddings[row],
+                seed,
+                (encoded - start, generated),
+            )
+            for row, findings in enumerate(rows)
         )
-        return read_sentences(written, findings)
+
+    def _try_findings(self, perception: Perception, row: int) -> tuple[FindingReading, ...] | ModelFault:
+        try:
+            return self._read_findings(perception, row)
+        except ModelFault as fault:
+            return fault
+
+    def _write(self, perception: Perception, plans: dict[int, ExpertPlan]) -> dict[int, Written | ModelFault]:
+        images = self._model.image_embeddings(perception.cross)["image"].pooler_output
+        return dict(zip(plans, self._writer.write(list(plans.values()), images[list(plans)]), strict=True))
+
+
+def _assemble(
+    findings: tuple[FindingReading, ...],
+    written: Written | ModelFault | str,
+    embedding: np.ndarray,
+    seed: int,
+    seconds: tuple[float, float],
+) -> Reading | ModelFault:
+    """Bring the parts of one image together; ``written`` is the reason when the route leaves out the text."""
+    if isinstance(written, ModelFault):
+        return written
+    if isinstance(written, str):
+        return Reading(findings, (), embedding, seed, *seconds, written)
+    try:
+        sentences = read_sentences(written, findings)
+    except ModelFault as fault:
+        return fault
+    return Reading(findings, sentences, embedding, seed, *seconds)
 
 
 def _is_cleared(findings: tuple[FindingReading, ...]) -> bool:

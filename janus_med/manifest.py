@@ -30,6 +30,9 @@ DIGESTED = (WEIGHTS, ADAPTERS, CONFIG, TOKENIZER)
 """The files of a folder whose base is one file in the same folder."""
 
 FORMAT = 1
+INT8_FORMAT = 2
+"""Of a folder whose weights are int8: a reader that knows format 1 alone must not take them for floats."""
+
 UNFITTED_SEED = 0
 """Of the adapters that a plain folder is read with."""
 
@@ -129,7 +132,7 @@ def _read_manifest(folder: Path) -> Manifest:
         manifest = Manifest(str(content["id"]), str(content["preset"]), files, base, fitted)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnavailable(f"{path}: not a manifest ({type(error).__name__})") from error
-    if content.get("format") != FORMAT or manifest.preset not in PRESETS:
+    if content.get("format") not in (FORMAT, INT8_FORMAT) or manifest.preset not in PRESETS:
         raise ModelUnavailable(f"{path}: format or preset unknown to this version")
     if not all(is_plain_name(name) for name in files):
         raise ModelUnavailable(f"{path}: names a file outside the folder")

@@ -11,7 +11,7 @@ from transformers import LogitsProcessor
 from janus_med.errors import ModelUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tokenizers import Tokenizer
@@ -52,6 +52,9 @@ STEMS = (
 """Beginnings of words that compare with an earlier film; without one at hand they may not be written."""
 
 WHOLE_WORDS = frozenset({"new", "newly"})
+
+WINDOW = 40
+"""Characters at the end of a text in which a forbidden word may have begun."""
 
 COMPARISON = re.compile(
     "(?<![a-z])(?:"
@@ -178,9 +181,15 @@ class ForbidComparison(LogitsProcessor):
         """Return the scores with forbidden continuations at minus infinity, (B, V)."""
         allowed = scores.clone()
         for row, ids in enumerate(input_ids):
-            written = self._tokenizer.decode(ids[self._start :], skip_special_tokens=True)
-            allowed[row, self._forbidden(_beginning(written))] = -torch.inf
+            allowed[row, self.forbidden_after(ids[self._start :].tolist())] = -torch.inf
         return allowed
+
+    def forbidden_after(self, answer: Sequence[int]) -> list[int]:
+        """Return the token ids that may not follow an answer."""
+        words = [token for token in answer if token not in self._special]
+        # every token that is part of a word has at least one of the characters looked at
+        written: str = self._tokenizer.decode(words[-WINDOW:])
+        return self._forbidden(_beginning(written))
 
     def _forbidden(self, beginning: str) -> list[int]:
         if beginning not in self._verdicts:
@@ -197,7 +206,7 @@ def _beginning(written: str) -> str:
 
     There are few such beginnings, so few verdicts, whatever is written and however large the vocabulary.
     """
-    lowered = " ".join(written[-40:].lower().split()) + (" " if written[-1:].isspace() else "")
+    lowered = " ".join(written[-WINDOW:].lower().split()) + (" " if written[-1:].isspace() else "")
     word = re.search(r"[a-z]*$", lowered)
     pair = re.search(r"(?<![a-z])no [a-z]*$", lowered)
     for found in (pair, word):

@@ -8,54 +8,118 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from janus_med.errors import ModelFault
 from janus_med.expert import write_prompt
 from janus_med.facts import label_sentence
+from janus_med.text_answers import Prompt
+from janus_med.text_decoder import TextDecoder
 from janus_med.tokenizer import ForbidComparison, chat_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
+    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
+    from transformers.modeling_outputs import BaseModelOutputWithPooling
 
     from janus_med.expert import ExpertPlan
     from janus_med.facts import Fact
     from janus_med.model import MedicalJanus
     from janus_med.reading import FindingReading, Polarity, Section, SentenceReading
+    from janus_med.text_answers import Answer
 
 MAX_NEW_TOKENS = 256
-MAX_ANSWER_TOKENS = 96
-BEAMS = 4
 REPEATS = 3
 _SECTION = re.compile(r"(FINDINGS|IMPRESSION):\s*")
 
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """Generated text, and for each character the probability of the token it came from."""
+    """Generated text, and for each character the probability of the token it came from.
+
+    Attributes
+    ----------
+    tokens
+        For each character the index of its token; empty when not known.
+    attention
+        (T, N) float32 of each token over the image tokens; None unless captured.
+    """
 
     text: str
     probabilities: tuple[float, ...]
+    tokens: tuple[int, ...] = ()
+    attention: Tensor | None = None
 
 
-@torch.no_grad()
+class Writer:
+    """Turns plans into texts with one model; the merged weights and the ban's verdicts are kept.
+
+    Parameters
+    ----------
+    model, tokenizer
+        Of one folder, frozen.
+    decoder
+        Of the same model; made with its defaults when None.
+    """
+
+    def __init__(
+        self, model: MedicalJanus, tokenizer: PreTrainedTokenizerFast, decoder: TextDecoder | None = None
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._image_tokens = model.preset.image_tokens
+        self._decoder = decoder or TextDecoder(model)
+        self._no_comparison = ForbidComparison(tokenizer, 0)
+
+    def write(
+        self, plans: Sequence[ExpertPlan], images: Tensor, *, capture: bool = False
+    ) -> list[Written | ModelFault]:
+        """Write the reports of several plans at once, greedily; each as it would be alone.
+
+        Parameters
+        ----------
+        plans
+            What each prompt says; comparison words are impossible unless a plan has a prior.
+        images
+            (B, N, D) aligned image tokens, a row a plan.
+        capture
+            Whether to return how the text looked at the image.
+
+        Returns
+        -------
+        list of Written or ModelFault
+            In the order of the plans; a fault (no end, a probability of NaN) is that row's alone.
+        """
+        prompts = [self.prompt(plan, image) for plan, image in zip(plans, images, strict=True)]
+        answers = self._decoder.decode(prompts, self._tokenizer.eos_token_id, MAX_NEW_TOKENS, capture=capture)
+        return [self._read(answer) for answer in answers]
+
+    def _read(self, answer: Answer) -> Written | ModelFault:
+        try:
+            return _read_answer(self._tokenizer, answer)
+        except ModelFault as fault:
+            return fault
+
+    def prompt(self, plan: ExpertPlan, image: Tensor) -> Prompt:
+        """Return what the decoder is asked for a plan and its (N, D) aligned image tokens."""
+        ids = self._tokenizer(chat_prompt(write_prompt(plan), self._image_tokens)).input_ids
+        return Prompt(ids, image, None if plan.prior else self._no_comparison)
+
+
 def write_text(
     model: MedicalJanus,
     tokenizer: PreTrainedTokenizerFast,
     plan: ExpertPlan,
     images: dict[str, BaseModelOutputWithPooling],
 ) -> Written:
-    """Generate the report of a plan, greedily.
+    """Generate the report of a plan, greedily; to write many with one model, keep a `Writer`.
 
     Parameters
     ----------
     model, tokenizer
         Of one folder.
     plan
-        What the prompt says; comparison words are impossible unless it has a prior.
+        What the prompt says.
     images
         ``mm_encoder_outputs`` of one image.
 
@@ -64,98 +128,23 @@ def write_text(
     ModelFault
         When the text does not end, or a probability is not a number.
     """
-    prompt = tokenizer(chat_prompt(write_prompt(plan), model.preset.image_tokens), return_tensors="pt").to(
-        model.janus.device
-    )
-    length = prompt["input_ids"].shape[1]
-    processors = LogitsProcessorList([] if plan.prior else [ForbidComparison(tokenizer, length)])
-    # Janus' own generate drops `logits_processor` in text mode (transformers 5.23): ask the mixin below it
-    output = GenerationMixin.generate(
-        model.janus,
-        **prompt,
-        mm_encoder_outputs=images,
-        logits_processor=processors,
-        generation_config=_generation_config(tokenizer),
-    )
-    answer = output.sequences[0, length:]
-    if int(answer[-1]) != tokenizer.eos_token_id:
+    written = Writer(model, tokenizer).write([plan], images["image"].pooler_output)[0]
+    if isinstance(written, ModelFault):
+        raise written
+    return written
+
+
+def _read_answer(tokenizer: PreTrainedTokenizerFast, answer: Answer) -> Written:
+    if any(math.isnan(probability) for probability in answer.probabilities):
+        raise ModelFault("the language model returned NaN")
+    if answer.tokens[-1] != tokenizer.eos_token_id:
         raise ModelFault(f"the text did not end within {MAX_NEW_TOKENS} tokens")
-    return _align_probabilities(tokenizer, answer[:-1], output.logits)
-
-
-@torch.no_grad()
-def propose_texts(
-    model: MedicalJanus,
-    tokenizer: PreTrainedTokenizerFast,
-    asked: str,
-    images: dict[str, BaseModelOutputWithPooling],
-) -> Iterator[str]:
-    """Propose answers to one turn: the greedy one, then, when it is refused, those of a beam search.
-
-    Parameters
-    ----------
-    model, tokenizer
-        Of one folder.
-    asked
-        The text of the user's turn; comparison words are impossible in what is written.
-    images
-        ``mm_encoder_outputs`` of one image.
-
-    Yields
-    ------
-    str
-        Finished texts, the most probable first.
-    """
-    prompt = tokenizer(chat_prompt(asked, model.preset.image_tokens), return_tensors="pt").to(
-        model.janus.device
-    )
-    length = prompt["input_ids"].shape[1]
-    for beams in (1, BEAMS):
-        # generate repeats the prompt for each beam, but not what stands for the image
-        repeated = {name: _repeat(output, beams) for name, output in images.items()}
-        settings = _generation_config(tokenizer)
-        settings.update(
-            num_beams=beams, num_return_sequences=beams, max_new_tokens=MAX_ANSWER_TOKENS, output_logits=False
-        )
-        output = GenerationMixin.generate(
-            model.janus,
-            **prompt,
-            mm_encoder_outputs=repeated,
-            logits_processor=LogitsProcessorList([ForbidComparison(tokenizer, length)]),
-            generation_config=settings,
-        )
-        for row in output.sequences[:, length:]:
-            if tokenizer.eos_token_id in row.tolist():
-                yield tokenizer.decode(row, skip_special_tokens=True).strip()
-
-
-def _repeat(output: BaseModelOutputWithPooling, times: int) -> BaseModelOutputWithPooling:
-    return BaseModelOutputWithPooling(pooler_output=output.pooler_output.repeat_interleave(times, dim=0))
-
-
-def _generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
-    return GenerationConfig(
-        max_new_tokens=MAX_NEW_TOKENS,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_logits=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-
-
-def _align_probabilities(
-    tokenizer: PreTrainedTokenizerFast, answer: torch.Tensor, logits: tuple[torch.Tensor, ...]
-) -> Written:
-    spread: list[float] = []
-    for index, token in enumerate(answer.tolist()):
-        probability = float(logits[index][0].float().softmax(-1)[token])
-        if math.isnan(probability):
-            raise ModelFault("the language model returned NaN")
-        written = len(tokenizer.decode(answer[: index + 1]))
-        spread += [probability] * (written - len(spread))
-    return Written(tokenizer.decode(answer), tuple(spread))
+    tokens, spread, owners = answer.tokens[:-1], list[float](), list[int]()
+    for index, probability in enumerate(answer.probabilities[:-1]):
+        grown = len(tokenizer.decode(tokens[: index + 1])) - len(spread)
+        spread += [probability] * grown
+        owners += [index] * grown
+    return Written(tokenizer.decode(tokens), tuple(spread), tuple(owners), answer.attention)
 
 
 def read_sentences(written: Written, findings: tuple[FindingReading, ...]) -> tuple[SentenceReading, ...]:
@@ -173,21 +162,42 @@ def read_sentences(written: Written, findings: tuple[FindingReading, ...]) -> tu
     ModelFault
         When a section is missing or empty, or sentences repeat without end.
     """
-    parts = _SECTION.split(written.text)  # ["", "FINDINGS", text, "IMPRESSION", text]
-    if parts[1::2] != ["FINDINGS", "IMPRESSION"] or not all(part.strip() for part in parts[2::2]):
-        raise ModelFault("the text lacks a section")
-    found: list[SentenceReading] = []
     probabilities = {finding.name: finding.probability for finding in findings}
-    for name, text in zip(parts[1::2], parts[2::2], strict=True):
-        section: Section = "findings" if name == "FINDINGS" else "impression"
-        offset = written.text.index(text)
-        for match in re.finditer(r"[^.!?]+[.!?]+", text):
-            token_share = _mean_probability(
-                written.probabilities, offset + match.start(), offset + match.end()
-            )
-            found.append(_sentence(section, match.group().strip(), token_share, probabilities))
+    found = [
+        _sentence(
+            span.section,
+            written.text[span.start : span.end].strip(),
+            _mean_probability(written.probabilities, span.start, span.end),
+            probabilities,
+        )
+        for span in find_sentences(written.text)
+    ]
     _refuse_repeats(found)
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a sentence stands in a generated text, in characters."""
+
+    section: Section
+    start: int
+    end: int
+
+
+def find_sentences(text: str) -> list[Span]:
+    """Find the sentences of both sections; ModelFault when a section is missing or empty."""
+    heads = list(_SECTION.finditer(text))
+    ends = [*(head.start() for head in heads[1:]), len(text)]
+    bodies = [text[head.end() : end] for head, end in zip(heads, ends, strict=False)]
+    if [head.group(1) for head in heads] != ["FINDINGS", "IMPRESSION"] or not all(map(str.strip, bodies)):
+        raise ModelFault("the text lacks a section")
+    sections: tuple[Section, Section] = ("findings", "impression")
+    return [
+        Span(section, head.end() + match.start(), head.end() + match.end())
+        for section, head, body in zip(sections, heads, bodies, strict=True)
+        for match in re.finditer(r"[^.!?]+[.!?]+", body)
+    ]
 
 
 def _mean_probability(probabilities: tuple[float, ...], start: int, end: int) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from janus_med.expert import ExpertFact, ExpertPlan
+from janus_med.expert import ExpertFact, ExpertPlan, write_prompt
 from janus_med.facts import label_sentence, split_sentences
 from janus_med.training.corpus import write_report
 from janus_med.training.samples import to_pixels
@@ -70,7 +70,7 @@ def _maps(
     for name in findings:
         plan = ExpertPlan((ExpertFact(name),))
         before, sentence = _until_named(plan, name)
-        turns.append((plan, f"{before}{sentence}"))
+        turns.append((write_prompt(plan), f"{before}{sentence}"))
         lengths.append(len(tokenizer(f" {sentence}", add_special_tokens=False).input_ids))
     batch = make_batch(tokenizer, turns, model.preset.image_tokens)
     output = model.janus(

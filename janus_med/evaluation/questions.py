@@ -21,13 +21,13 @@ from janus_med.answer import decide_answer
 from janus_med.answer_check import check_answer
 from janus_med.answering import write_question_prompt
 from janus_med.errors import Fatal, ModelFault
-from janus_med.evaluation.metrics import proportion
+from janus_med.evaluation.bootstrap import proportion
 from janus_med.evaluation.tables import figures_table
 from janus_med.preprocessing import preprocess_grey
+from janus_med.proposals import propose_texts
 from janus_med.question_scope import Refusal
 from janus_med.questions import parse_question
 from janus_med.training.questions import question_turn, random_evidence
-from janus_med.writing import propose_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from janus_med.answering import AnswerPlan, Reply
     from janus_med.engine import JanusMed
-    from janus_med.evaluation.metrics import Figure
+    from janus_med.evaluation.bootstrap import Figure
     from janus_med.model import MedicalJanus
     from janus_med.questions import Question
     from janus_med.reading import FindingReading

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from janus_med.evaluation.bootstrap import proportion
 from janus_med.evaluation.measure import STEP
-from janus_med.evaluation.metrics import proportion
 from janus_med.evaluation.tables import figures_table
 from janus_med.training.samples import to_pixels
 
 if TYPE_CHECKING:
     from janus_med.engine import JanusMed
-    from janus_med.evaluation.metrics import Figure
+    from janus_med.evaluation.bootstrap import Figure
     from janus_med.training.data import ImageStore
 
 NEAREST = 5

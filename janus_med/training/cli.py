@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from janus_med.compress_cli import bench, compress
 from janus_med.folder_commands import adopt, convert
 
 if TYPE_CHECKING:
     from janus_med.training.stages import Bench
 
 model_app = typer.Typer(no_args_is_help=True, help="Look at, train and evaluate the model.")
+model_app.command()(compress)
+model_app.command()(bench)
 
 Data = Annotated[Path, typer.Option(help="Folder with manifest.csv and the images it names.")]
 ModelFolder = Annotated[
