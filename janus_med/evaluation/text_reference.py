@@ -102,7 +102,7 @@ def read_reference(wheel: Path) -> tuple[LabelledReport, ...]:
                 name: archive.read(f"{_SAMPLES}synthetic_reports/{name}.txt").decode() for name in matches
             }
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UnreadableInput(f"{wheel.name} does not hold the labelled reports of radlabels 0.2.0") from error
+        raise UnreadableInput(wheel.name, "it does not hold the labelled reports of radlabels 0.2.0") from error
     return tuple(
         LabelledReport(name, texts[name], map_matches(found["matches"])) for name, found in matches.items()
     )
