@@ -94,6 +94,11 @@ class JanusMed:
         """The composed model, frozen: for evaluation."""
         return self._model
 
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer of the same folder: for evaluation."""
+        return self._tokenizer
+
     @torch.no_grad()
     def read(self, pixel_values: Tensor, *, seed: int = 0) -> Reading:
         """Read one preprocessed frontal radiograph.

@@ -92,19 +92,26 @@ def measure_agreement(reports: Sequence[LabelledReport], labeler: Labeler) -> Ag
     labeler
         Takes a report's text, returns a status for each finding that it finds.
     """
-    counts = np.zeros((len(reports), len(JUDGED), len(STATUSES), 3), dtype=np.int64)
-    for row, report in enumerate(reports):
-        found = labeler(report.text)
+    meant = [{name: to_status(polarity) for name, polarity in report.polarities.items()} for report in reports]
+    return compare_facts([labeler(report.text) for report in reports], meant)
+
+
+def compare_facts(found: Sequence[dict[str, Status]], meant: Sequence[dict[str, Status]]) -> Agreement:
+    """Count right, wrong and missed facts.
+
+    Parameters
+    ----------
+    found, meant
+        One a report, in the same order; findings outside `JUDGED` do not count.
+    """
+    counts = np.zeros((len(found), len(JUDGED), len(STATUSES), 3), dtype=np.int64)
+    for row, (said, true) in enumerate(zip(found, meant, strict=True)):
         for column, name in enumerate(JUDGED):
-            said = found.get(name)
-            meant = to_status(report.polarities[name]) if name in report.polarities else None
-            if said == meant and said is not None:
-                counts[row, column, STATUSES.index(said), 0] += 1
-                continue
-            if said is not None:
-                counts[row, column, STATUSES.index(said), 1] += 1
-            if meant is not None:
-                counts[row, column, STATUSES.index(meant), 2] += 1
+            one, other = said.get(name), true.get(name)
+            if one is not None:
+                counts[row, column, STATUSES.index(one), 0 if one == other else 1] += 1
+            if other is not None and one != other:
+                counts[row, column, STATUSES.index(other), 2] += 1
     return Agreement(counts)
 
 
