@@ -89,7 +89,10 @@ def label_report(text: str) -> dict[str, Fact]:
     """
     stated = read_statements(text)
     mentions = [
-        mention for sentence in split_sentences(stated) for mention in find_mentions(sentence) if not mention.asked
+        mention
+        for sentence in split_sentences(stated)
+        for mention in find_mentions(sentence)
+        if not mention.asked
     ]
     facts = _collect(mentions)
     abnormal = any(fact.polarity != "negative" for name, fact in facts.items() if name != "Support Devices")

@@ -25,7 +25,8 @@ FINDING_TERMS: dict[str, tuple[str, ...]] = {
         r"cardio-?megaly",
         rf"{_HEART}(?: [\w-]+){{0,5}}? {_BIG}",
         rf"{_BIG} (?:[\w-]+ ){{0,2}}?(?:heart|cardiac)",
-        r"cardiac (?:and mediastinal )?enlargement|(?:large|globular|prominent|big) (?:heart|cardiac silhouette)",
+        r"cardiac (?:and mediastinal )?enlargement",
+        r"(?:large|globular|prominent|big) (?:heart|cardiac silhouette)",
         r"increased? (?:in )?(?:heart|cardiac) (?:size|silhouette)",
         rf"{_HEART} (?:is|are|remains?) (?:[\w-]+ )?(?:large|big|globular)\b(?! enough)",
     ),
@@ -82,7 +83,8 @@ FINDING_TERMS: dict[str, tuple[str, ...]] = {
     "Pleural Other": (
         r"pleural(?:-parenchymal)? (?:thickening|plaques?|scar\w*|calcification\w*|abnormalit\w+|disease|"
         r"mass\w*|lesions?|nodul\w*|tumou?rs?)",
-        r"(?:thickened|calcified) pleura\b|pleural (?:effusions?|fluid)(?: and/or| and| or|/) (?:\w+ )?thickening",
+        r"(?:thickened|calcified) pleura\b",
+        r"pleural (?:effusions?|fluid)(?: and/or| and| or|/) (?:\w+ )?thickening",
         r"fibrothorax|apical (?:cap\b|capping|thickening)|calcified (?:\w+ )?plaques?",
     ),
     "Fracture": (r"fractur\w*\b(?! (?:of )?(?:[\w-]+ ){0,6}?(?:wires?|leads?|catheters?|screws?|rods?)\b)",),
@@ -97,7 +99,8 @@ FINDING_TERMS: dict[str, tuple[str, ...]] = {
         r"catheters?\b|pleurx|pleur-x|swan-?\s?gan[tz]z?|hickman|port-?\s?a-?\s?cath\w*|mediports?|"
         r"(?:chest|infusion|implanted|subclavian|jugular) ports?\b",
         rf"picc?s?\b(?! of)|cvcs?\b|cvls?\b|{_LINE} (?:\w+ )?lines?\b|lines and tubes|tubes and lines",
-        r"pacemakers?|pacers?\b|pacing|defibrillators?|(?:a?icd|crt-?[dp]?)s?\b|(?<!ekg )(?<!ecg )leads?\b(?! to\b)",
+        r"pacemakers?|pacers?\b|pacing|defibrillators?|(?:a?icd|crt-?[dp]?)s?\b",
+        r"(?<!ekg )(?<!ecg )leads?\b(?! to\b)",
         r"(?:support|monitoring|cardiac|implanted|electronic|assist) (?:and \w+ )?devices?|lvad\b|"
         r"balloon pump|iabp\b|stimulators?\b|loop recorder",
         r"(?:sternotomy|sternal|median) (?:\w+ )?wires?|sternotomy wires",

@@ -17,8 +17,8 @@ REACH_AFTER = 160
 """Characters in which cues are sought: a text without full stops costs no more than its length."""
 
 _CLAUSE_END = re.compile(
-    r"\b(?:but|however|although|though|with the exception of|except(?: for)?|apart from|other than|aside from|"
-    r"which|while|whereas|otherwise|despite)\b|[;:]|//|, (?:this|these|there|it)\b",
+    r"\b(?:but|however|although|though|with the exception of|except(?: for)?|apart from|other than|"
+    r"aside from|which|while|whereas|otherwise|despite)\b|[;:]|//|, (?:this|these|there|it)\b",
     re.IGNORECASE,
 )
 
@@ -45,7 +45,8 @@ _NEW_STATEMENT = re.compile(
     r"\b(?:following|after|status post|because of|given)\b|"
     r"\b(?:remains?|persists?|continues?|has (?:\w+ )?(?:increased|decreased|improved|worsened))\b|"
     r"(?<!consistent )(?<!compatible )(?<!associated )(?<!concerning )\bwith\b|"
-    r",? and (?:a|an|the|there|(?:small|moderate|large|mild|severe|stable|unchanged|new)(?= (?:left|right|bi)))\b|"
+    r",? and (?:a|an|the|there|"
+    r"(?:small|moderate|large|mild|severe|stable|unchanged|new)(?= (?:left|right|bi)))\b|"
     r", (?:and )?(?:a|an|the|(?:small|moderate|large|mild|severe|stable|unchanged|persistent|minimal|trace)"
     r"(?: to \w+)? (?:left|right|bi\w+)|left|right)\b(?![^,.;]* or )|\.\s",
     re.IGNORECASE,
@@ -58,23 +59,28 @@ _DENIED_AFTER = re.compile(
     r"(?:\w+ly )?(?:seen|identified|evident|present|visuali[sz]ed|visible|apparent|appreciated|demonstrated|"
     r"noted|detected|found|observed|definite\w*|suspected|recogni[sz]ed)|"
     r"(?:is|are|was|were) (?:now )?(?:absent|excluded|ruled out|removed|resolved|unlikely|gone)|"
-    r"(?:has|have|had) (?:now |since |(?!near|part|larg|most)\w+ly )?(?:been (?:\w+ly )?(?:removed|withdrawn|resolved|pulled)|"
+    r"(?:has|have|had) (?:now |since |(?!near|part|larg|most)\w+ly )?"
+    r"(?:been (?:\w+ly )?(?:removed|withdrawn|resolved|pulled)|"
     r"(?:completely |entirely )?(?:resolved|cleared|disappeared)))",
     re.IGNORECASE,
 )
 
 _RAISED_BEFORE = re.compile(
-    r"\b(?:possib\w+|probab\w+|may|might|could|cannot|can ?not|can't|suspicio\w+|suspect\w*|question(?:able|ed)?|"
-    r"equivocal|likely|presum\w+|versus|vs\.?|suggest\w*|indeterminate|concern\w*|differential|consider\w*|"
+    r"\b(?:possib\w+|probab\w+|may(?! \d)|might|could|cannot|can ?not|can't|suspicio\w+|suspect\w*|"
+    r"question(?:able|ed)?|equivocal|likely|presum\w+|versus|vs\.?|suggest\w*|indeterminate|concern\w*|differential|"
+    r"consider(?:ed|ing|ation)?|"
     r"not (?:\w+ )?exclud\w*|difficult to exclude|worrisome|perhaps|if any|apparent(?:ly)?|either|whether|"
     r"or(?= (?:pneumonia|atelectasis|infiltrat|infection)))\b",
     re.IGNORECASE,
 )
 _RAISED_AFTER = re.compile(
-    r"^(?:(?!\b(?:but|with|may|might|could|likely|probabl\w+|suggest\w*|concern\w*|worrisome|which)\b)[^;.]){0,60}?"
-    r"\b(?:(?:can ?not|not|can't|difficult to|hard to|impossible to)(?: be)?(?: \w+ly)? (?:exclud\w*|rule\w*)|"
-    r"(?:is|are|was|were|be|also|remains?|seems?) (?:\w+ly )?(?:possible|probable|suspected|questioned|likely(?=\s*(?:[,.]|$))|"
-    r"considered|suggested|favou?red|a (?:possibility|concern|consideration)|in the differential|"
+    r"^(?:(?!\b(?:but|with|may|might|could|likely|probabl\w+|suggest\w*|concern\w*|worrisome|which)\b)"
+    r"[^;.]){0,60}?"
+    r"\b(?:(?:can ?not|not|can't|difficult to|hard to|impossible to)(?: be)?(?: \w+ly)? "
+    r"(?:exclud\w*|rule\w*)|"
+    r"(?:is|are|was|were|be|also|remains?|seems?) (?:\w+ly )?"
+    r"(?:possible|probable|suspected|questioned|likely(?=\s*(?:[,.]|$))|considered|"
+    r"suggested|favou?red|a (?:possibility|concern|consideration)|in the differential|"
     r"not (?:\w+ )?excluded|equivocal|questionable|indeterminate)|(?:could|might|may) be present|"
     r"(?:is|are) (?:possibly|probably|likely|questionably) (?:present|seen|visible|enlarged|widened)|"
     r"within the differential|not (?:\w+ )?excluded)|"
@@ -93,7 +99,7 @@ _NOT_ASKED = re.compile(r"\b(?:can ?not|not|can't|unable to|difficult to|is|are)
 
 
 def split_clauses(sentence: str) -> list[str]:
-    """Split a sentence where a denial or a doubt ends: contrasts, exceptions, relative clauses, semicolons."""
+    """Split a sentence where a denial or a doubt ends: contrasts, exceptions, relative clauses."""
     return [clause for clause in _CLAUSE_END.split(sentence) if clause.strip()]
 
 
@@ -103,8 +109,8 @@ def judge(before: str, mention: str, after: str) -> FactPolarity:
     Parameters
     ----------
     before, mention, after
-        The clause in three parts; of the first the last `REACH_BEFORE` characters count, of the last the first
-        `REACH_AFTER`.
+        The clause in three parts; of the first the last `REACH_BEFORE` characters count, of the last the
+        first `REACH_AFTER`.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 SHORT_LINE = 55
 """A line shorter than this was ended by its author; a longer one may have been wrapped."""
@@ -16,7 +17,8 @@ _ASKING_SECTION = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SECTION = re.compile(
-    r"^[ \t]*(?:[A-Z][A-Z0-9 ,/&()-]{2,60}|(?:[Ff]indings?|[Ii]mpressions?|[Cc]onclusions?)(?: and [Ii]mpression)?)[ \t]*:|"
+    r"^[ \t]*(?:[A-Z][A-Z0-9 ,/&()-]{2,60}|"
+    r"(?:[Ff]indings?|[Ii]mpressions?|[Cc]onclusions?)(?: and [Ii]mpression)?)[ \t]*:|"
     r"(?<=[.?]) +(?:FINDINGS|Findings|IMPRESSION|Impression|CONCLUSION|Conclusion)[A-Z /&]*:|^[ \t]*$",
     re.MULTILINE,
 )
@@ -25,7 +27,7 @@ _LIST_MARK = re.compile(r"[ \t]*(?:\d+[.)]|[-*•])[ \t]")
 
 
 def read_statements(text: str) -> str:
-    """Leave out the sections that ask or describe the examination: indication, history, technique, comparison.
+    """Leave out the sections that ask or describe: indication, history, technique, comparison.
 
     Parameters
     ----------
@@ -59,10 +61,10 @@ def split_sentences(text: str) -> list[str]:
 
 def _unwrap(text: str) -> str:
     lines = text.split("\n")
-    joined = lines[0]
-    for line, following in zip(lines, lines[1:], strict=False):
-        joined += (" " if _is_wrap(line, following) else "\n") + following
-    return joined
+    joined = [lines[0]]
+    for line, following in pairwise(lines):
+        joined += [" " if _is_wrap(line, following) else "\n", following]
+    return "".join(joined)
 
 
 def _is_wrap(line: str, following: str) -> bool:

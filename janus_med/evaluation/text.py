@@ -1,12 +1,12 @@
 """Likeness of two texts in words: BLEU-4, ROUGE-L and CIDEr, one reference a report.
 
-They follow the definitions that published report generators are scored with (coco-caption), so figures can be set
-beside theirs: BLEU-4 over the corpus without smoothing (Papineni et al. 2002), ROUGE-L as F with beta 1.2 (Lin
-2004), CIDEr as coco-caption computes it, which is the paper's CIDEr-D: clipped counts, a Gaussian penalty on
-length with sigma 6, times 10 (Vedantam et al. 2015).
+They follow the definitions that published report generators are scored with (coco-caption), so figures can be
+set beside theirs: BLEU-4 over the corpus without smoothing (Papineni et al. 2002), ROUGE-L as F with beta 1.2
+(Lin 2004), CIDEr as coco-caption computes it, which is the paper's CIDEr-D: clipped counts, a Gaussian
+penalty on length with sigma 6, times 10 (Vedantam et al. 2015).
 
-A high score is no proof of a right report, nor a low one of a wrong one: on the Indiana reports one constant text
-scores what trained generators score. Never show them without the rows of `text_report`.
+A high score is no proof of a right report, nor a low one of a wrong one: on the Indiana reports one
+constant text scores what trained generators score. Never show them without the rows of `text_report`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class TextScores:
     Attributes
     ----------
     bleu_counts
-        (M, 10) int64: matched n-grams for n = 1 to 4, n-grams for n = 1 to 4, length, length of the reference.
+        (M, 10) int64: matched n-grams for n = 1 to 4, all n-grams for n = 1 to 4, length, length of the
+        reference.
     rouge
         (M,) float64 in [0, 1].
     cider
@@ -165,5 +166,5 @@ def _cider_of_one(
         its[len(gram) - 1] += (number * weight[gram]) ** 2
     norms = np.sqrt(own * its)
     cosines = np.divide(products, norms, out=np.zeros(ORDER), where=norms > 0)
-    # coco-caption measures length in bigrams; both texts have one less than tokens, so the difference is the same
+    # coco-caption measures length in bigrams: one less than tokens in both texts, so the difference is equal
     return float(10 * cosines.mean() * np.exp(-(longer**2) / (2 * SIGMA**2)))

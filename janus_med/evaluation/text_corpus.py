@@ -1,7 +1,7 @@
 """Human reports to compare drafts with, read in place: the Indiana collection, and rivals that see no image.
 
-The collection (Demner-Fushman et al. 2016) is CC BY-NC-ND 4.0: it is read to evaluate, never trained on for what
-is shipped, and nothing of it is kept.
+The collection (Demner-Fushman et al. 2016) is CC BY-NC-ND 4.0: it is read to evaluate, never trained on for
+what is shipped, and nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ARCHIVE = "torchxrayvision/data/NLMCXR_reports.tgz"
-_NO_COMPARISON = ("", "none", "none available", "no comparison", "no comparisons", "unavailable", "not available")
+_NO_COMPARISON = (
+    "",
+    "none",
+    "none available",
+    "no comparison",
+    "no comparisons",
+    "unavailable",
+    "not available",
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,8 @@ def read_reports(data: Path) -> tuple[HumanReport, ...]:
     ----------
     data
         Either a table with the columns findings, impression, comparison and mesh_major, or the wheel of
-        torchxrayvision 1.5.7, which carries the original files (``pip download --no-deps torchxrayvision==1.5.7``).
+        torchxrayvision 1.5.7, which carries the original files
+        (``pip download --no-deps torchxrayvision==1.5.7``).
 
     Raises
     ------

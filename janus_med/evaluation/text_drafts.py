@@ -1,7 +1,8 @@
 """Drafts from given facts: what the text path writes when the understanding side is always right.
 
-There is no image beside these reports, so the language model gets the image tokens of an evenly grey square; it
-can only write what the plan says.
+There is no image beside these reports, so every image token is a vector of zeros: the model sees nothing,
+and can only write what the plan says. A fixed film would not do: the text path was trained on plans that
+fit their image, and writes findings of that film into every report.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from janus_med.errors import ModelFault
 from janus_med.expert import SIDED, ExpertFact, ExpertPlan, order_findings
@@ -30,7 +32,8 @@ def plan_from_facts(facts: Mapping[str, Fact]) -> ExpertPlan:
     Parameters
     ----------
     facts
-        As `janus_med.facts.label_report`: stated facts are certain, raised ones are not, denied ones may be denied.
+        As `janus_med.facts.label_report`: stated facts are certain, raised ones are not, denied ones may be
+        denied.
 
     Returns
     -------
@@ -75,8 +78,9 @@ class TextPath:
         self._engine = engine
         size = engine.info.image_size
         with torch.no_grad():
-            grey = torch.zeros(1, 3, size, size, device=engine.model.janus.device)
-            self._images = engine.model.image_embeddings(engine.model.perceive(grey).cross)
+            pixels = torch.zeros(1, 3, size, size, device=engine.model.janus.device)
+            tokens = engine.model.image_embeddings(engine.model.perceive(pixels).cross)["image"].pooler_output
+        self._images = {"image": BaseModelOutputWithPooling(pooler_output=torch.zeros_like(tokens))}
 
     def write(self, plan: ExpertPlan) -> tuple[str, str]:
         """Write a plan.

@@ -1,8 +1,8 @@
 """How well the rule labeler agrees with published labels, beside two systems that understand nothing.
 
-A fact is a triple (report, finding, status) with status ``asserted`` or ``denied``; precision, recall and F1 are
-over such triples, so a denial read as a statement is wrong twice. The first half was used to write the rules; of
-the second only these figures were ever looked at.
+A fact is a triple (report, finding, status) with status ``asserted`` or ``denied``; precision, recall and F1
+are over such triples, so a denial read as a statement is wrong twice. The first half was used to write the
+rules; of the second only these figures were ever looked at.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def measure_agreement(reports: Sequence[LabelledReport], labeler: Labeler) -> Ag
     labeler
         Takes a report's text, returns a status for each finding that it finds.
     """
-    meant = [{name: to_status(polarity) for name, polarity in report.polarities.items()} for report in reports]
+    meant = [
+        {name: to_status(polarity) for name, polarity in report.polarities.items()} for report in reports
+    ]
     return compare_facts([labeler(report.text) for report in reports], meant)
 
 
@@ -127,9 +129,7 @@ def by_rules(text: str) -> dict[str, Status]:
 
 def by_words(text: str) -> dict[str, Status]:
     """Baseline: a finding whose words stand anywhere is asserted; no denial, no section, no question."""
-    return {
-        mention.finding: "asserted" for part in split_sentences(text) for mention in find_mentions(part)
-    }
+    return {mention.finding: "asserted" for part in split_sentences(text) for mention in find_mentions(part)}
 
 
 def constant_labeler(reports: Sequence[LabelledReport]) -> Labeler:
@@ -196,8 +196,8 @@ def facts_section(wheel: Path, seed: int) -> str:
         [
             *lines,
             "",
-            f"With doubts and statements apart, micro-F1 of the rules: {strict}; the reference calls most open "
-            "doubts present (see `janus_med/evaluation/text_reference.py`).",
+            f"With doubts and statements apart, micro-F1 of the rules: {strict}; the reference calls most "
+            "open doubts present (see `janus_med/evaluation/text_reference.py`).",
             "",
             "| finding | " + " | ".join(f"facts | precision | recall | F1, {half}" for half in HALVES) + " |",
             "|---|" + "---|" * (4 * len(HALVES)),
@@ -217,10 +217,9 @@ def _finding_row(name: str, rules: dict[Half, Agreement], seed: int) -> str:
     cells = []
     for agreement in (found.of_finding(name) for found in rules.values()):
         right, wrong, missed = agreement.counts.sum(axis=(0, 1, 2))
+        precision, recall = right / max(right + wrong, 1), right / max(right + missed, 1)
         f1 = _with_interval(agreement, Agreement.micro, seed)
-        cells.append(
-            f"{right + missed} | {right / max(right + wrong, 1):.3f} | {right / max(right + missed, 1):.3f} | {f1}"
-        )
+        cells.append(f"{right + missed} | {precision:.3f} | {recall:.3f} | {f1}")
     return f"| {name} | " + " | ".join(cells) + " |"
 
 

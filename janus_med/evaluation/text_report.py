@@ -1,8 +1,9 @@
 """Drafts from oracle facts beside human reports, and beside rivals without image or model:
 `python -m janus_med.evaluation.text_report --data reports.csv`.
 
-Rows of human reports say how likely two radiologists' texts are to agree in words. The drafts' facts are given by
-the labeler that judges them, so their fact-F1 says what the text path loses, not what a film would give.
+Rows of human reports say how likely two radiologists' texts are to agree in words. The drafts' facts are
+given by the labeler that judges them, so their fact-F1 says what the text path loses, not what a film would
+give.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from janus_med.engine import JanusMed
+    from janus_med.evaluation.text_reference import Status
+    from janus_med.expert import ExpertPlan
 
 RESAMPLES = 500
 
@@ -71,10 +74,12 @@ def text_section(data: Path, engine: JanusMed, *, samples: int, seed: int) -> st
     """
     rng = np.random.default_rng(seed)
     judged, pool = split_reports(read_reports(data), samples, rng)
-    drafts = draft_from_facts(engine, judged)
+    plans = [plan_from_facts(label_report(report.text)) for report in judged]
+    drafts = draft_plans(engine, plans)
     systems = rival_reports(judged, pool, rng) | {"our draft, given oracle facts": drafts}
     rows = [make_row(name, found, judged) for name, found in systems.items()]
-    return "\n\n".join([likeness_table(rows, seed), _describe(judged, pool, drafts), prior_table(drafts, judged, pool)])
+    described = _describe(judged, pool, drafts) + " " + _describe_fidelity(plans, drafts)
+    return "\n\n".join([likeness_table(rows, seed), described, prior_table(drafts, judged, pool)])
 
 
 def split_reports(
@@ -103,10 +108,10 @@ def rival_reports(
     }
 
 
-def draft_from_facts(engine: JanusMed, judged: Sequence[HumanReport]) -> list[HumanReport]:
-    """Let the text path write the facts of each human report."""
+def draft_plans(engine: JanusMed, plans: Sequence[ExpertPlan]) -> list[HumanReport]:
+    """Let the text path write each plan; a draft that is refused as faulty is empty."""
     path = TextPath(engine)
-    written = [path.write(plan_from_facts(label_report(report.text))) for report in judged]
+    written = [path.write(plan) for plan in plans]
     return [HumanReport(findings, impression, frozenset(), False) for findings, impression in written]
 
 
@@ -157,12 +162,28 @@ def prior_table(
 def _describe(
     judged: Sequence[HumanReport], pool: Sequence[HumanReport], drafts: Sequence[HumanReport]
 ) -> str:
-    faults = sum(not one.findings for one in drafts)
+    refused = sum(not one.findings for one in drafts)
     return (
-        f"{len(judged)} reports judged, {len(pool)} in the rivals' pool, {faults} drafts refused as faulty (they count "
-        "with no text). BLEU-4, ROUGE-L and CIDEr compare the findings, facts the whole report. The drafts' facts come "
-        "from the report itself and no image exists: the row says what words and facts the text path keeps, not what "
-        "a film would give."
+        f"{len(judged)} reports judged, {len(pool)} in the rivals' pool, {refused} drafts refused as faulty "
+        "(they count with no text). BLEU-4, ROUGE-L and CIDEr compare the findings, facts the whole report. "
+        "The drafts' facts come from the report itself and no image exists: the row says what words and "
+        "facts the text path keeps, not what a film would give."
+    )
+
+
+def _describe_fidelity(plans: Sequence[ExpertPlan], drafts: Sequence[HumanReport]) -> str:
+    exact, left, added, facts = 0, 0, 0, 0
+    for plan, draft in zip(plans, drafts, strict=True):
+        meant: dict[str, Status] = {fact.finding: "asserted" for fact in plan.facts}
+        meant |= dict.fromkeys(plan.absent, "denied")
+        said = {name: status for name, status in by_rules(draft.text).items() if name != "No Finding"}
+        exact += said == meant
+        left += len(meant.items() - said.items())
+        added += len(said.items() - meant.items())
+        facts += len(meant)
+    return (
+        f"{exact} of {len(plans)} drafts say exactly their plan; of {facts} planned facts {left} are missing "
+        f"or turned round, and {added} are added."
     )
 
 
@@ -171,13 +192,19 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[str], None] = p
     from janus_med.engine import JanusMed
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="table of reports, or torchxrayvision's wheel")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="table of reports, or torchxrayvision's wheel"
+    )
     parser.add_argument("--model", type=Path, default=None)
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     began = time.perf_counter()
-    show(text_section(options.data, JanusMed.load(options.model, "cpu"), samples=options.samples, seed=options.seed))
+    show(
+        text_section(
+            options.data, JanusMed.load(options.model, "cpu"), samples=options.samples, seed=options.seed
+        )
+    )
     show(f"\n{time.perf_counter() - began:.0f} s")
 
 
