@@ -155,8 +155,8 @@ class Rivals:
 def _unit(text: str) -> Counter[tuple[str, ...]]:
     grams = count_grams(tokenize(text))
     length = float(np.sqrt(sum(number**2 for number in grams.values()))) or 1.0
-    # a Counter adds floats as well as whole numbers; its annotation knows only the latter
-    return Counter({gram: number / length for gram, number in grams.items()})  # type: ignore[arg-type]
+    # a Counter adds floats as well as whole numbers
+    return Counter({gram: number / length for gram, number in grams.items()})
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:

@@ -96,9 +96,9 @@ def test_mention_keeps_its_evidence() -> None:
 
 def test_report_without_a_single_full_stop_is_labelled_in_time() -> None:
     began = time.process_time()
-    facts = label_report("no effusion and there is opacity of the left lung " * 2000)
+    facts = label_report("no effusion and there is opacity of the left lung " * 500)
     assert facts["Lung Opacity"].polarity == "positive"
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(
