@@ -74,7 +74,7 @@ FINDING_TERMS: dict[str, tuple[str, ...]] = {
     ),
     "Pleural Effusion": (
         r"(?<!pericardial )(?<!joint )effusions?\b",
-        r"pleural (?:\w+ )?(?:fluid|collections?)|(?:pleural|fissural) fluid|fluid in the (?:\w+ )?fissure",
+        r"pleural (?:(?!air)\w+ )?(?:fluid|collections?)|(?:pleural|fissural) fluid|fluid in the (?:\w+ )?fissure",
         r"hydrothora\w*|h(?:a)?emothora\w*|(?<!sub)empyema",
         r"blunt\w* (?:of )?(?:the )?(?:[\w-]+ ){0,3}costophrenic|"
         r"costophrenic (?:[\w-]+ ){1,3}(?:is|are) (?:[\w-]+ )?blunt\w*|costophrenic (?:angle )?blunting",

@@ -40,7 +40,7 @@ _NO_DENIAL = re.compile(
 
 _NEW_STATEMENT = re.compile(
     r"\bthere (?:is|are|has|have|was|were)\b|"
-    r"\b(?:is|are|was|were) (?:seen|present|noted|unchanged|stable|again|now|in place|normal|enlarged|clear|"
+    r"\b(?:is|are|was|were) (?:seen|present|noted|unchanged|stable|again|now|in place|normal|enlarged|clear(?! of)|"
     r"unremarkable|demonstrated|visuali[sz]ed|identified|mild\w*|moderate\w*|small|large)\b|"
     r"\b(?:following|after|status post|because of|given)\b|"
     r"\b(?:remains?|persists?|continues?|has (?:\w+ )?(?:increased|decreased|improved|worsened))\b|"
@@ -54,11 +54,13 @@ _NEW_STATEMENT = re.compile(
 """Where a denial that stands before ends: "no effusion, small left pneumothorax"."""
 
 _DENIED_AFTER = re.compile(
-    r"^(?:(?!\b(?:tip|port|and|with|side)\b)[^,;.]){0,45}?"
+    r"^(?:(?!\b(?:tip|port|with|side|and (?:its|the|an?|there)|is|are|was|were|persists?|remains?)\b)"
+    r"[^,;.]){0,45}?"
     r"\b(?:(?:is|are|was|were|has|have|can|could|be) (?:now |\w+ly )?(?:not|no longer) (?:be |been )?"
     r"(?:\w+ly )?(?:seen|identified|evident|present|visuali[sz]ed|visible|apparent|appreciated|demonstrated|"
     r"noted|detected|found|observed|definite\w*|suspected|recogni[sz]ed)|"
     r"(?:is|are|was|were) (?:now )?(?:absent|excluded|ruled out|removed|resolved|unlikely|gone)|"
+    r"(?:is|are|appears?) (?:within normal limits|within limits of normal)|"
     r"(?:has|have|had) (?:now |since |(?!near|part|larg|most)\w+ly )?"
     r"(?:been (?:\w+ly )?(?:removed|withdrawn|resolved|pulled)|"
     r"(?:completely |entirely )?(?:resolved|cleared|disappeared)))",
@@ -82,6 +84,7 @@ _RAISED_AFTER = re.compile(
     r"(?:possible|probable|suspected|questioned|likely(?=\s*(?:[,.]|$))|considered|"
     r"suggested|favou?red|a (?:possibility|concern|consideration)|in the differential|"
     r"not (?:\w+ )?excluded|equivocal|questionable|indeterminate)|(?:could|might|may) be present|"
+    r"(?:may|might) not be (?:seen|shown|demonstrated|visible|apparent)|(?:suspected|questioned)\s*(?:[,.]|$)|"
     r"(?:is|are) (?:possibly|probably|likely|questionably) (?:present|seen|visible|enlarged|widened)|"
     r"within the differential|not (?:\w+ )?excluded)|"
     r"^ ?\(?\?|^(?: \w+)? (?:versus|vs\.?)(?= )|^ or (?:less likely )?(?:pneumonia|atelectasis|infection)",
