@@ -50,9 +50,11 @@ FINDING_TERMS: dict[str, tuple[str, ...]] = {
         r"(?<!peripheral )(?<!extremity )(?<!leg )(?<!tissue )(?<!subcutaneous )(?<!wall )(?<!pedal )"
         r"(?<!ankle )(?<!___ )(?<!cerebral )o?edema(?:tous)?\b",
         r"congesti(?:on|ve)\b|(?:fluid|volume) overload",
-        r"cephali[sz]ation|vascular (?:engorgement|redistribution|plethora)|zone redistribution",
-        r"(?:prominent|engorged|increased|indistinct|enlarged) (?:central )?(?:pulmonary )?(?:interstitial )?"
-        r"(?:vasculature|vascularity)",
+        r"cephali[sz]ation|vascular (?:engorgement|redistribution|plethora|prominence)|zone redistribution",
+        r"(?:prominent|engorged|increased|indistinct|enlarged) (?:central )?(?:pulmonary |lung )?"
+        r"(?:interstitial )?(?:vasculature|vascularity)",
+        r"(?:vasculature|vascularity) (?:is|are|appears?|remains?) (?:\w+ )?(?:prominent|engorged|increased|"
+        r"indistinct)",
         r"kerley|(?<![a-z])chf\b|heart failure",
     ),
     "Consolidation": (r"consolidat\w*",),
@@ -60,7 +62,8 @@ FINDING_TERMS: dict[str, tuple[str, ...]] = {
         r"(?:broncho)?pneumonias?\b",
         r"pneumonic",
         r"pna\b",
-        r"infectious (?:process|etiolog\w+|infiltrat\w+)|infections?\b",
+        r"infectious (?:process|etiolog\w+|infiltrat\w+)",
+        r"(?<!granulomatous )(?<!prior )(?<!old )(?<!previous )infections?\b",
     ),
     "Atelectasis": (
         r"atelecta\w*",
@@ -74,7 +77,8 @@ FINDING_TERMS: dict[str, tuple[str, ...]] = {
     ),
     "Pleural Effusion": (
         r"(?<!pericardial )(?<!joint )effusions?\b",
-        r"pleural (?:(?!air)\w+ )?(?:fluid|collections?)|(?:pleural|fissural) fluid|fluid in the (?:\w+ )?fissure",
+        r"pleural (?:(?!air)\w+ )?(?:fluid|collections?)",
+        r"fissural fluid|fluid in the (?:\w+ )?fissure",
         r"hydrothora\w*|h(?:a)?emothora\w*|(?<!sub)empyema",
         r"blunt\w* (?:of )?(?:the )?(?:[\w-]+ ){0,3}costophrenic|"
         r"costophrenic (?:[\w-]+ ){1,3}(?:is|are) (?:[\w-]+ )?blunt\w*|costophrenic (?:angle )?blunting",

@@ -40,8 +40,9 @@ _NO_DENIAL = re.compile(
 
 _NEW_STATEMENT = re.compile(
     r"\bthere (?:is|are|has|have|was|were)\b|"
-    r"\b(?:is|are|was|were) (?:seen|present|noted|unchanged|stable|again|now|in place|normal|enlarged|clear(?! of)|"
-    r"unremarkable|demonstrated|visuali[sz]ed|identified|mild\w*|moderate\w*|small|large)\b|"
+    r"\b(?:is|are|was|were) (?:seen|present|noted|unchanged|stable|again|now|in place|"
+    r"normal|enlarged|clear(?! of)|unremarkable|demonstrated|visuali[sz]ed|identified|"
+    r"mild\w*|moderate\w*|small|large)\b|"
     r"\b(?:following|after|status post|because of|given)\b|"
     r"\b(?:remains?|persists?|continues?|has (?:\w+ )?(?:increased|decreased|improved|worsened))\b|"
     r"(?<!consistent )(?<!compatible )(?<!associated )(?<!concerning )\bwith\b|"
@@ -77,14 +78,15 @@ _RAISED_BEFORE = re.compile(
 )
 _RAISED_AFTER = re.compile(
     r"^(?:(?!\b(?:but|with|may|might|could|likely|probabl\w+|suggest\w*|concern\w*|worrisome|which)\b)"
-    r"[^;.]){0,60}?"
+    r"[^;.]){0,80}?"
     r"\b(?:(?:can ?not|not|can't|difficult to|hard to|impossible to)(?: be)?(?: \w+ly)? "
     r"(?:exclud\w*|rule\w*)|"
     r"(?:is|are|was|were|be|also|remains?|seems?) (?:\w+ly )?"
     r"(?:possible|probable|suspected|questioned|likely(?=\s*(?:[,.]|$))|considered|"
     r"suggested|favou?red|a (?:possibility|concern|consideration)|in the differential|"
     r"not (?:\w+ )?excluded|equivocal|questionable|indeterminate)|(?:could|might|may) be present|"
-    r"(?:may|might) not be (?:seen|shown|demonstrated|visible|apparent)|(?:suspected|questioned)\s*(?:[,.]|$)|"
+    r"(?:may|might) not be (?:seen|shown|demonstrated|visible|apparent)|"
+    r"(?:suspected|questioned)\s*(?:[,.]|$)|"
     r"(?:is|are) (?:possibly|probably|likely|questionably) (?:present|seen|visible|enlarged|widened)|"
     r"within the differential|not (?:\w+ )?excluded)|"
     r"^ ?\(?\?|^(?: \w+)? (?:versus|vs\.?)(?= )|^ or (?:less likely )?(?:pneumonia|atelectasis|infection)",
@@ -93,7 +95,8 @@ _RAISED_AFTER = re.compile(
 
 _ASKED = re.compile(
     r"(?:\b(?:eval(?:uat\w*)?|assess\w*|detect\w*|look\w* for|monitor\w*|follow[ -]?up|r/o|rule[sd]? out|"
-    r"to (?:exclude|confirm|rule out)|question of|query|sensitivity (?:for|to)|search\w* for|history of|"
+    r"to (?:exclude|confirm|rule out)|question of|query|"
+    r"correlat\w* (?:clinically )?for|sensitivity (?:for|to)|search\w* for|history of|"
     r"h/o|if there (?:is|are) (?:\w+ )?(?:concern|suspicion) (?:for|of)|check\w*)\b|(?<!\w)\?)"
     r"(?: (?!(?:is|are|shows?|no|but|with|has|have)\b)[\w/?-]+,?){0,6}? ?$",
     re.IGNORECASE,

