@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from janus_med.expert import ExpertFact, ExpertPlan, write_prompt
-from janus_med.facts import label_sentence, split_sentences
+from janus_med.facts import label_sentence
+from janus_med.report_text import split_sentences
 from janus_med.training.corpus import write_report
 from janus_med.training.samples import to_pixels
 from janus_med.training.texts import make_batch
