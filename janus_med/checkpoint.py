@@ -17,6 +17,7 @@ import torch
 
 from janus_med.adapters.generation import base_tensors
 from janus_med.errors import ModelUnavailable
+from janus_med.modalities.registry import attach_modalities
 from janus_med.model import MedicalJanus
 from janus_med.presets import PRESETS, drop_image_generation, find_preset
 from janus_med.tokenizer import load_tokenizer
@@ -24,6 +25,8 @@ from janus_med.tokenizer import load_tokenizer
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast
+
+    from janus_med.modalities.registry import ModalityRegistry
 
 WEIGHTS, ADAPTERS, CONFIG, TOKENIZER, MANIFEST = (
     "model.safetensors",
@@ -99,7 +102,9 @@ def _refuse_code(config: Any, folder: Path) -> None:
             _refuse_code(value, folder)
 
 
-def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrainedTokenizerFast]:
+def load_model(
+    folder: Path, manifest: Manifest, registry: ModalityRegistry | None = None
+) -> tuple[MedicalJanus, PreTrainedTokenizerFast]:
     """Load a verified folder in float32 on the CPU, all of it frozen.
 
     Parameters
@@ -108,11 +113,13 @@ def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrain
         The model folder.
     manifest
         What `verify_folder` returned for it.
+    registry
+        Modality plug-ins the folder may hold tensors of; None for those of the package.
 
     Raises
     ------
     ModelUnavailable
-        When the tensors do not fit the preset.
+        When the tensors do not fit the preset, or belong to no registered plug-in.
     """
     from safetensors.torch import load_file
 
@@ -120,7 +127,9 @@ def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrain
     model = MedicalJanus(janus, find_preset(manifest.preset))
     model.add_generation()
     try:
-        model.load_adapter_state(load_file(folder / ADAPTERS))
+        state = load_file(folder / ADAPTERS)
+        attach_modalities(model, state, registry)
+        model.load_adapter_state(state)
     except (ValueError, RuntimeError) as error:
         raise ModelUnavailable(
             f"{folder}: {ADAPTERS} does not fit preset {manifest.preset}: {error}"

@@ -26,7 +26,7 @@ NO_VERDICT_START = 4.0
 
 
 class PriorComparison(nn.Module):
-    """Match the two token grids, read the difference, judge each finding.
+    """Read each film alone by the same queries, match the two token grids, read the difference, judge.
 
     Parameters
     ----------
@@ -41,8 +41,9 @@ class PriorComparison(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.match = nn.MultiheadAttention(width, heads, batch_first=True)
         self.compare = nn.Sequential(nn.Linear(4 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.extent = FindingAttention(width, len(FINDINGS), heads)
         self.reader = FindingAttention(width, len(FINDINGS), heads)
-        self.hidden = nn.Linear(width + 5, 2 * width)
+        self.hidden = nn.Linear(4 * width + 5, 2 * width)
         self.judge = nn.Parameter(torch.zeros(len(FINDINGS), 1 + len(CHANGES), 2 * width))
         start = torch.zeros(len(FINDINGS), 1 + len(CHANGES))
         start[:, 0] = NO_VERDICT_START
@@ -67,7 +68,9 @@ class PriorComparison(nn.Module):
         counterpart, _ = self.match(current, earlier, earlier, need_weights=False)  # (B, N, D)
         differing = torch.cat([current, earlier, current - earlier, current - counterpart], dim=-1)
         read = self.reader(self.compare(differing)).outputs  # (B, K, D)
-        seen = nn.functional.gelu(self.hidden(torch.cat([read, scores], dim=-1)))  # (B, K, 2 D)
+        extents = [self.extent(film).outputs for film in (now, before)]
+        parts = [read, *extents, extents[0] - extents[1], scores]
+        seen = nn.functional.gelu(self.hidden(torch.cat(parts, dim=-1)))  # (B, K, 2 D)
         return torch.einsum("bkd,kcd->bkc", seen, self.judge) + self.bias
 
 

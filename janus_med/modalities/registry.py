@@ -124,8 +124,9 @@ def find_learned(registry: ModalityRegistry, name: str) -> LearnedModality:
     """
     modality = registry.entries.get(name)
     if not isinstance(modality, LearnedModality):
-        known = [key for key, entry in registry.entries.items() if isinstance(entry, LearnedModality)]
-        raise ValueError(f"no modality {name!r} with parameters; registered: {', '.join(sorted(known))}")
+        known = sorted(key for key, entry in registry.entries.items() if isinstance(entry, LearnedModality))
+        problem = f"no modality {name!r} with parameters; registered: {', '.join(known)}"
+        raise ValueError(problem)  # noqa: TRY004 - a wrong name, not a wrong type
     return modality
 
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from janus_med.modalities.reading_images import ImageChoice, ImageReader, ImageReading, encode_study, pick_images
+from janus_med.modalities.reading_images import (
+    ImageChoice,
+    ImageReader,
+    ImageReading,
+    encode_study,
+    pick_images,
+)
 from janus_med.modalities.registry import find_adapter
 from janus_med.reading import FINDINGS
 
@@ -76,7 +82,7 @@ class Volume:
         own, shares, reading = adapter(tokens)
         key = self._choose_key(own, shares)  # (B,)
         chosen = model.understand(tokens[torch.arange(len(key)), key])
-        every = model.understand(tokens.flatten(0, 1)).understanding.logits.unflatten(0, tokens.shape[:2])
+        every = self._read_slices(model, tokens)  # (B, M, K)
         weight = torch.tanh(adapter.get_parameter("gate"))
         logits = (1 - weight) * every.mean(dim=1) + weight * own
         cross = replace(
@@ -87,6 +93,12 @@ class Volume:
         )
         understanding = replace(chosen.understanding, logits=logits)
         return replace(chosen, cross=cross, understanding=understanding, shares=shares)
+
+    @staticmethod
+    @torch.no_grad()
+    def _read_slices(model: MedicalJanus, tokens: Tensor) -> Tensor:
+        logits = model.understand(tokens.flatten(0, 1)).understanding.logits
+        return logits.unflatten(0, tokens.shape[:2])
 
     @staticmethod
     def _choose_key(logits: Tensor, shares: Tensor) -> Tensor:

@@ -44,7 +44,8 @@ def _lung(
     share = (away - medial) / (wall - medial)
     bottom = base + 0.03 * np.sin(np.pi * np.clip(share, 0, 1.2)) * -1 + 0.07 * np.clip(share, 0, 1.2) ** 3
     edge = np.minimum(
-        np.minimum(away - medial, wall - away), np.minimum(rows - apex - 0.1 * (share - 0.5) ** 2, bottom - rows)
+        np.minimum(away - medial, wall - away),
+        np.minimum(rows - apex - 0.1 * (share - 0.5) ** 2, bottom - rows),
     )
     body = np.clip(1 - np.abs(2 * share - 1) ** 3, 0, 1) ** 0.6 * np.clip(4 * height + 0.2, 0, 1)
     return body * _inside(edge), edge > 0
@@ -113,7 +114,9 @@ def _branches(
     """Return (S, S) vessel markings: interfering waves that run outwards from the hila and thin out."""
     away, down = np.abs(columns - 0.5) - 0.08, rows - 0.45
     angle, radius = np.arctan2(down, away), np.hypot(down, away)
-    waves = np.cos(9 * angle + 5 * radius + rng.uniform(0, 6)) + np.cos(14 * angle - 9 * radius + rng.uniform(0, 6))
+    waves = np.cos(9 * angle + 5 * radius + rng.uniform(0, 6)) + np.cos(
+        14 * angle - 9 * radius + rng.uniform(0, 6)
+    )
     return 0.3 * np.clip(waves - 1.0, 0, None) * np.exp(-radius / 0.16) * inside
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from janus_med.preprocessing import equalise_contrast
-from janus_med.reading import FINDINGS, MOTIONS
+from janus_med.reading import FINDINGS
 from janus_med.training.phantom_beam import aim, draw_exposure, draw_pose, expose, project
 from janus_med.training.phantom_patient import NODULES, Disease, draw_patient, fall_ill
 from janus_med.training.phantom_studies import PhantomStudy, collect
@@ -55,9 +55,7 @@ def draw_volume(
     rows = np.linspace(TOP_ROW, BOTTOM_ROW, slices, dtype=np.float32)
     drawn, well = int(rng.integers(1, slices - 1)), bool(rng.random() < 0.5)
     chosen = drawn if at is None else at
-    disease = Disease(
-        NODULES, float(rng.uniform(0.2, 0.7)), (float(rng.random()), 0.0, float(rng.random()))
-    )
+    disease = Disease(NODULES, float(rng.uniform(0.2, 0.7)), (float(rng.random()), 0.0, float(rng.random())))
     noise = rng.normal(0, rng.uniform(0.01, 0.04), (slices, size, size))
     nodule = _centre_on(fall_ill(patient, disease).foci[-1][1], float(rows[chosen]))
     ill = not (well if healthy is None else healthy)
@@ -168,7 +166,7 @@ def draw_sequence(
     offsets = rng.normal(0, 0.04, 2)
     images = []
     for right, left, tip in moves:
-        moved = _set_domes(patient, offsets + (right, left))
+        moved = _set_domes(patient, offsets + np.array([right, left]))
         end = start + tip * np.array([1.0, turned])
         thickness = project(moved, rays) + _lay_catheter(end, rays.rows, rays.across)
         images.append(equalise_contrast(expose(thickness, exposure, rng)))
@@ -209,5 +207,3 @@ def _lay_catheter(end: np.ndarray, rows: np.ndarray, across: np.ndarray) -> np.n
     along = np.clip(along, 0, 1)
     distance = (rows - start[0] - along * way[0]) ** 2 + (across - start[1] - along * way[1]) ** 2
     return np.asarray(1.6 / (1 + distance / 0.014**2) ** 2, dtype=np.float32)
-
-

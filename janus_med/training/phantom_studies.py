@@ -95,7 +95,9 @@ def show_disease(patient: Patient, disease: Disease, rays: Rays) -> np.ndarray:
     return np.asarray(sum(foci) > VISIBLE)
 
 
-def draw_views(seed: int, size: int, disease: Disease | None = None, *, healthy: bool = False) -> PhantomStudy:
+def draw_views(
+    seed: int, size: int, disease: Disease | None = None, *, healthy: bool = False
+) -> PhantomStudy:
     """Draw a frontal and a lateral film of one patient.
 
     Parameters
@@ -123,8 +125,12 @@ def draw_views(seed: int, size: int, disease: Disease | None = None, *, healthy:
     frontal, frontal_rays = take_film(patient, "frontal", size, rng)
     lateral, lateral_rays = take_film(patient, "lateral", size, rng)
     shown = tuple(
-        np.stack([show_disease(patient, one, rays) & (one.site == "lung" or rays is lateral_rays)
-                  for rays in (frontal_rays, lateral_rays)])
+        np.stack(
+            [
+                show_disease(patient, one, rays) & (one.site == "lung" or rays is lateral_rays)
+                for rays in (frontal_rays, lateral_rays)
+            ]
+        )
         for one in chosen
     )
     return collect(np.stack([frontal, lateral]), chosen, shown)
@@ -188,14 +194,14 @@ def draw_pair(
 
 
 def _draw_severities(rng: np.random.Generator, course: Course) -> tuple[float, float]:
-    low, high = float(rng.uniform(0.1, 0.4)), float(rng.uniform(0.75, 1.0))
-    some = float(rng.uniform(0.2, 1.0))
+    """Return severity before and now; what is there now never tells how it got there."""
+    some, little, much = (float(rng.uniform(*ends)) for ends in ((0.4, 0.65), (0.08, 0.18), (0.9, 1.0)))
     table = {
-        "new": (0.0, max(some, 0.4)),
+        "new": (0.0, some),
         "stable": (some, some),
-        "worse": (low, high),
-        "better": (high, low),
-        "gone": (max(some, 0.4), 0.0),
+        "worse": (little, some),
+        "better": (much, some),
+        "gone": (some, 0.0),
         "never": (0.0, 0.0),
     }
     return table[course]
