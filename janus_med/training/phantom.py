@@ -20,12 +20,14 @@ from janus_med.training.phantom_patient import draw_patient
 
 if TYPE_CHECKING:
     from janus_med.training.anatomy import LungFields
-    from janus_med.training.attenuation import Brush
+    from janus_med.training.attenuation import Brush, Inserted
 
 Scanner = Literal["first", "second"]
 
 CLEAR_LUNG = 0.9
 """The quantile of transmitted light in the lungs that a brush takes for full transmission."""
+
+TRIES = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,11 @@ def draw_film(
     -------
     PhantomFilm
         With labels and masks of what was inserted.
+
+    Raises
+    ------
+    ValueError
+        If a finding cannot be made to show in a film this small.
     """
     rng = np.random.default_rng([seed, scanner == "second"])
     chosen = _draw_findings(rng) if findings is None else findings
@@ -82,7 +89,7 @@ def draw_film(
     full = float(np.quantile(light[lungs.both], CLEAR_LUNG))
     grey = np.clip(1.02 - light / full, 0.0, 1.0).astype(np.float32)
     for finding in chosen:
-        lesion = insert_lesion(finding, grey, lungs, rng, brush)
+        lesion = _insert_visible(finding, grey, lungs, rng, brush)
         grey = lesion.grey
         note(labels, masks, lesion.labels, lesion.mask)
     light = np.where(grey > 0, (1.02 - grey) * full, light)
@@ -94,6 +101,17 @@ def draw_film(
 def _draw_findings(rng: np.random.Generator) -> tuple[str, ...]:
     count = int(rng.choice((0, 1, 1, 1, 2, 2, 3)))
     return tuple(str(name) for name in rng.choice(list(BRUSHES), size=count, replace=False))
+
+
+def _insert_visible(
+    finding: str, grey: np.ndarray, lungs: LungFields, rng: np.random.Generator, brush: Brush
+) -> Inserted:
+    """Insert a lesion, again if it fell where nothing of it shows: a label must have a reason."""
+    for _ in range(TRIES):
+        lesion = insert_lesion(finding, grey, lungs, rng, brush)
+        if lesion.mask.any():
+            return lesion
+    raise ValueError(f"{finding} does not show in a film of {len(grey)} pixels in {TRIES} tries")
 
 
 def _draw_healthy(rng: np.random.Generator, size: int, scanner: Scanner) -> tuple[np.ndarray, LungFields]:

@@ -196,7 +196,7 @@ def _focus(patient: Patient, disease: Disease) -> Ellipsoid:
         z + rz * (1.1 * depth - 0.55),
     )
     if disease.site == "behind heart":
-        centre = (0.52 + 0.06 * height, 0.6 + 0.06 * depth, 0.58 + 0.06 * depth)
+        centre = (patient.heart.centre[0] - 0.02 + 0.02 * height, 0.61 + 0.04 * depth, 0.58 + 0.06 * depth)
     if disease.site == "below dome":
         centre = (x + 0.04 * height, lung.dome + 0.05, z + 0.75 * rz)
     if disease.finding == FILLING:
