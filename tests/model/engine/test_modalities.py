@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import doctest
 import json
+import sys
+import types
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -287,3 +289,32 @@ def test_pool_keeps_studies_aligned(nano) -> None:
     assert pool.masks.shape == (6, 14, 12, 16)
     shown = pool.masks[:, FINDINGS.index("Lung Lesion")].amax(dim=(1, 2)) > 0
     assert torch.equal(shown, pool.labels[:, FINDINGS.index("Lung Lesion")] == 1)
+
+
+def test_plug_in_of_the_documentation_is_registered_fitted_saved_and_read(
+    nano, nano_tokenizer, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "modalities.md").read_text(encoding="utf-8")
+    source = page.split("```python")[-1].split("```")[0]
+    assert "class TwoEnergies" in source
+    namespace: dict[str, object] = {"__name__": "energies"}
+    module = types.ModuleType("energies")
+    sys.modules["energies"] = module  # a dataclass looks its module up
+    try:
+        exec(compile(source, "modalities.md", "exec"), namespace)
+    finally:
+        del sys.modules["energies"]
+    plugin = namespace["TwoEnergies"]()
+    pixels = _pixels(2)
+    with torch.no_grad():
+        film = nano.perceive(pixels[:1])
+        nano.add_modality(plugin)
+        _assert_answer_of_the_film(plugin.perceive(nano, pixels), film)
+        nano.modalities[plugin.name].gate.fill_(1.0)
+    nano.janus.requires_grad_(False)
+    nano.add_generation()
+    save_model(tmp_path, nano, nano_tokenizer, "energies")
+    engine = JanusMed.load(tmp_path, "cpu", register_modality(default_registry(), plugin))
+    with torch.no_grad():
+        answer = plugin.perceive(engine.model, pixels)
+    assert not torch.equal(answer.understanding.logits, film.understanding.logits)
