@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 Point = tuple[float, float, float]
-Site = Literal["lung", "behind heart", "below dome"]
+Site = Literal["lung", "behind heart"]
 
 WATER = 5.0
 AIR_IN_LUNG = -4.0
@@ -107,7 +107,7 @@ class Disease:
     place
         Three numbers in [0, 1): side, height, depth; their meaning depends on the finding.
     site
-        Where a focus lies; the last two are hidden in a frontal film.
+        Where a focus lies; behind the heart it is hidden in a frontal film.
     """
 
     finding: str
@@ -197,8 +197,6 @@ def _focus(patient: Patient, disease: Disease) -> Ellipsoid:
     )
     if disease.site == "behind heart":
         centre = (patient.heart.centre[0] - 0.02 + 0.02 * height, 0.61 + 0.04 * depth, 0.58 + 0.06 * depth)
-    if disease.site == "below dome":
-        centre = (x + 0.04 * height, lung.dome + 0.05, z + 0.75 * rz)
     if disease.finding == FILLING:
         radius = 0.06 + 0.07 * disease.severity
         return Ellipsoid(centre, (radius, 0.8 * radius, 1.2 * radius), 4.0)
