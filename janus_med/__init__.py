@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from janus_med.drafting import draft_study
     from janus_med.engine import JanusMed
     from janus_med.errors import Fatal, JanusMedError, ModelUnavailable, Rejected, UnreadableInput
+    from janus_med.modalities import ModalityRegistry, default_registry, register_modality
     from janus_med.overlay import AttentionGrid, Region
     from janus_med.preprocessing import preprocess, preprocess_grey, preprocessing_sha256
     from janus_med.reading import FINDINGS, FindingReading, ModelInfo, Reading, SentenceReading
@@ -27,6 +28,7 @@ _HOMES = {
     "drafting": ("draft_study",),
     "engine": ("JanusMed",),
     "errors": ("Fatal", "JanusMedError", "ModelUnavailable", "Rejected", "UnreadableInput"),
+    "modalities": ("ModalityRegistry", "default_registry", "register_modality"),
     "overlay": ("AttentionGrid", "Region"),
     "preprocessing": ("preprocess", "preprocess_grey", "preprocessing_sha256"),
     "reading": ("FINDINGS", "FindingReading", "ModelInfo", "Reading", "SentenceReading"),
@@ -48,6 +50,7 @@ __all__ = [
     "Issue",
     "JanusMed",
     "JanusMedError",
+    "ModalityRegistry",
     "ModelInfo",
     "ModelUnavailable",
     "Reading",
@@ -58,12 +61,14 @@ __all__ = [
     "Study",
     "Timings",
     "UnreadableInput",
+    "default_registry",
     "draft_study",
     "load_image",
     "preprocess",
     "preprocess_grey",
     "preprocessing_sha256",
     "read_studies",
+    "register_modality",
 ]
 
 

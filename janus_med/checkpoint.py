@@ -32,6 +32,7 @@ from janus_med.manifest import (
     verify_folder,
     write_manifest,
 )
+from janus_med.modalities.registry import attach_modalities
 from janus_med.model import MedicalJanus
 from janus_med.plain_folder import CONFIG, TOKENIZER, WEIGHTS, check_tokenizer, digest_file, read_config
 from janus_med.presets import find_preset
@@ -41,6 +42,8 @@ from janus_med.tokenizer import load_tokenizer
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast
+
+    from janus_med.modalities.registry import ModalityRegistry
 
 __all__ = [
     "ADAPTERS",
@@ -68,7 +71,9 @@ def bundled_folder() -> Path:
     return Path(__file__).parent / "weights" / "tiny"
 
 
-def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrainedTokenizerFast]:
+def load_model(
+    folder: Path, manifest: Manifest, registry: ModalityRegistry | None = None
+) -> tuple[MedicalJanus, PreTrainedTokenizerFast]:
     """Load a verified folder on the CPU, all of it frozen.
 
     A bfloat16 base, such as Janus-Pro, stays bfloat16; any other becomes float32. The adapters that read
@@ -80,11 +85,14 @@ def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrain
         The model folder.
     manifest
         What `verify_folder` returned for it.
+    registry
+        The plug-ins whose tensors the adapters may hold; those of this package when None.
 
     Raises
     ------
     ModelUnavailable
-        When the tensors do not fit the preset, or the tokenizer does not fit the model.
+        When the tensors do not fit the preset or belong to no registered plug-in, or the tokenizer does not
+        fit the model.
 
     Warns
     -----
@@ -98,7 +106,7 @@ def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrain
     janus = load_base([base / name for name in manifest.weights], config)
     model = new_adapters(janus, manifest.preset, UNFITTED_SEED)
     if (folder / ADAPTERS).is_file():
-        _load_adapters(folder, model)
+        _load_adapters(folder, model, registry)
     if not manifest.fitted:
         warnings.warn(
             f"{folder}: the adapters are not fitted; every finding is deferred to the reader", stacklevel=2
@@ -107,12 +115,14 @@ def load_model(folder: Path, manifest: Manifest) -> tuple[MedicalJanus, PreTrain
     return model.eval(), tokenizer
 
 
-def _load_adapters(folder: Path, model: MedicalJanus) -> None:
+def _load_adapters(folder: Path, model: MedicalJanus, registry: ModalityRegistry | None) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        model.load_adapter_state(load_file(folder / ADAPTERS))
+        state = load_file(folder / ADAPTERS)
+        attach_modalities(model, state, registry)
+        model.load_adapter_state(state)
     except (ValueError, RuntimeError, SafetensorError) as error:
         raise ModelUnavailable(
             f"{folder}: {ADAPTERS} does not fit preset {model.preset.name}: {error}"

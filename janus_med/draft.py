@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from janus_med.overlay import AttentionGrid, Region
-    from janus_med.reading import Decision, ModelInfo, Polarity, Section
+    from janus_med.reading import Change, Decision, ModelInfo, Polarity, Section
 
 Status = Literal["drafted", "undrafted"]
 Severity = Literal["info", "warning", "error"]
@@ -54,6 +54,7 @@ class DraftFinding:
     region: Region | None = None
     more_regions: tuple[Region, ...] = ()
     attention: AttentionGrid | None = None
+    change: Change | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The finding of the `janus-med draft` contract."""
@@ -64,6 +65,7 @@ class DraftFinding:
             "region": self.region.to_json() if self.region else None,
             "more_regions": [region.to_json() for region in self.more_regions],
             "attention": self.attention.to_json() if self.attention else None,
+            "change": self.change,
         }
 
 

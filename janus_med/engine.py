@@ -17,7 +17,8 @@ from janus_med.planning import plan_report
 from janus_med.preprocessing import preprocessing_sha256
 from janus_med.question_scope import Refusal
 from janus_med.questions import parse_question
-from janus_med.reading import FINDINGS, FindingReading, ModelInfo, Reading
+from janus_med.reading import FindingReading, ModelInfo, Reading
+from janus_med.readings import assemble_reading, is_cleared, read_findings
 from janus_med.retrieval import EmbeddingSpace
 from janus_med.router import Budget, choose_route
 from janus_med.sentence_maps import map_sentences
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from janus_med.answer import Answer
     from janus_med.expert import ExpertPlan
+    from janus_med.modalities import ModalityRegistry
     from janus_med.model import MedicalJanus, Perception
     from janus_med.retrieval import Neighbour, StudyIndex
     from janus_med.sentence_maps import SentenceMap
@@ -50,6 +52,8 @@ class JanusMed:
         Identity and digests.
     budget
         What the site allows to skip; nothing by default.
+    registry
+        Modality plug-ins; None for those of the package.
     """
 
     def __init__(
@@ -58,15 +62,22 @@ class JanusMed:
         tokenizer: PreTrainedTokenizerFast,
         info: ModelInfo,
         budget: Budget | None = None,
+        registry: ModalityRegistry | None = None,
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._info = info
         self._budget = budget or Budget()
-        self._modality = default_registry().find("frontal")
+        self._registry = registry or default_registry()
 
     @classmethod
-    def load(cls, folder: Path | None = None, device: str = "auto", budget: Budget | None = None) -> JanusMed:
+    def load(
+        cls,
+        folder: Path | None = None,
+        device: str = "auto",
+        budget: Budget | None = None,
+        registry: ModalityRegistry | None = None,
+    ) -> JanusMed:
         """Load a model folder after checking its digests.
 
         Parameters
@@ -77,6 +88,8 @@ class JanusMed:
             ``auto`` takes a GPU when there is one.
         budget
             What the site allows to skip; nothing when None.
+        registry
+            Modality plug-ins; None for those of the package.
 
         Raises
         ------
@@ -85,7 +98,7 @@ class JanusMed:
         """
         chosen = folder if folder is not None else bundled_folder()
         manifest = verify_folder(chosen)
-        model, tokenizer = load_model(chosen, manifest)
+        model, tokenizer = load_model(chosen, manifest, registry)
         info = ModelInfo(
             id=manifest.id,
             preset=manifest.preset,
@@ -94,7 +107,7 @@ class JanusMed:
             preprocessing_sha256=preprocessing_sha256(),
             image_size=model.preset.image_size,
         )
-        return cls(model.to(_resolve_device(device)), tokenizer, info, budget)
+        return cls(model.to(_resolve_device(device)), tokenizer, info, budget, registry)
 
     @property
     def info(self) -> ModelInfo:
@@ -112,23 +125,28 @@ class JanusMed:
         return self._tokenizer
 
     @torch.no_grad()
-    def read(self, pixel_values: Tensor, *, seed: int = 0) -> Reading:
-        """Read one preprocessed frontal radiograph.
+    def read(self, pixel_values: Tensor, *, seed: int = 0, modality: str = "frontal") -> Reading:
+        """Read one preprocessed frontal radiograph, or the images that a modality plug-in takes.
 
         Parameters
         ----------
         pixel_values
-            (1, 3, S, S) float32 in [-1, 1].
+            (M, 3, S, S) float32 in [-1, 1]; M is 1 for a frontal radiograph.
         seed
             Recorded with the reading. Decoding is greedy, so equal pixels give equal text on equal software;
             a sampling decoder would draw from this seed.
+        modality
+            Name of a registered plug-in.
 
         Raises
         ------
+        ModelUnavailable
+            When the model has no parameters for the plug-in.
         ModelFault
             When the model answers with NaN, no text, an endless or a repeating text.
         """
-        reading = self._read_rows(self._perceive(pixel_values), seed, time.perf_counter())[0]
+        start = time.perf_counter()
+        reading = self._read_rows(self._perceive(pixel_values, modality), seed, start)[0]
         if isinstance(reading, ModelFault):
             raise reading
         return reading
@@ -175,7 +193,7 @@ class JanusMed:
             As for `read`.
         """
         perception = self._perceive(pixel_values)
-        findings = self._read_findings(perception, 0)
+        findings = read_findings(self._model, perception, 0)
         images = self._model.image_embeddings(perception.cross)["image"].pooler_output
         written = self._writer.write([plan_report(findings)], images, capture=True)[0]
         if isinstance(written, ModelFault):
@@ -207,7 +225,7 @@ class JanusMed:
     @torch.no_grad()
     def read_findings(self, pixel_values: Tensor) -> tuple[FindingReading, ...]:
         """Read the findings of one image, (1, 3, S, S) as for `read`, and write nothing."""
-        return self._read_findings(self._perceive(pixel_values), 0)
+        return read_findings(self._model, self._perceive(pixel_values), 0)
 
     @torch.no_grad()
     def answer(self, pixel_values: Tensor, question: str) -> Answer:
@@ -231,7 +249,7 @@ class JanusMed:
         perception = self._perceive(pixel_values)
         if not self._is_frontal(perception)[0]:
             return refuse(question, Refusal("not_frontal"), self._info)
-        findings = self._read_findings(perception, 0)
+        findings = read_findings(self._model, perception, 0)
         plan = decide_answer(parsed, findings)
         images = self._model.image_embeddings(perception.cross)
         text = word_answer(self._model, self._tokenizer, plan, question, images)
@@ -266,9 +284,10 @@ class JanusMed:
         threshold = self._model.calibration.frontal_threshold[0]
         return bool(score >= threshold), float(torch.sigmoid(score))
 
-    def _perceive(self, pixel_values: Tensor) -> Perception:
-        self._check_shape(pixel_values, 1)
-        return self._modality.perceive(self._model, pixel_values.to(self._model.janus.device))
+    def _perceive(self, pixel_values: Tensor, modality: str = "frontal") -> Perception:
+        self._check_shape(pixel_values, 1 if modality == "frontal" else max(1, len(pixel_values)))
+        plugin = self._registry.find(modality)
+        return plugin.perceive(self._model, pixel_values.to(self._model.janus.device))
 
     def _check_shape(self, pixel_values: Tensor, rows: int) -> None:
         size = self._info.image_size
@@ -277,27 +296,11 @@ class JanusMed:
                 f"pixels of shape ({rows}, 3, {size}, {size}) expected, {tuple(pixel_values.shape)} given"
             )
 
-    def _read_findings(self, perception: Perception, row: int) -> tuple[FindingReading, ...]:
-        calibration = self._model.calibration
-        probabilities = calibration.probabilities(perception.understanding.logits)[row]  # (K,)
-        maps = perception.cross.attention[row]  # (K, N)
-        if not bool(torch.isfinite(probabilities).all() and torch.isfinite(maps).all()):
-            raise ModelFault("the understanding adapter returned NaN")
-        decisions = calibration.decide(probabilities)
-        grid = self._model.preset.grid
-        scaled = (
-            (maps / maps.amax(dim=-1, keepdim=True)).view(-1, grid, grid).cpu().numpy().astype(np.float32)
-        )
-        return tuple(
-            FindingReading(name, float(probabilities[index]), decisions[index], scaled[index])
-            for index, name in enumerate(FINDINGS)
-        )
-
     def _read_rows(self, perception: Perception, seed: int, start: float) -> tuple[Reading | ModelFault, ...]:
         rows = [self._try_findings(perception, row) for row in range(len(perception.tokens))]
         encoded = time.perf_counter()
         routes = {
-            row: choose_route("generate", self._budget, cleared=_is_cleared(findings))
+            row: choose_route("generate", self._budget, cleared=is_cleared(findings))
             for row, findings in enumerate(rows)
             if not isinstance(findings, ModelFault)
         }
@@ -307,53 +310,25 @@ class JanusMed:
             if not isinstance(findings, ModelFault) and routes[row].text
         }
         written = self._write(perception, plans)
-        generated = time.perf_counter() - encoded
-        embeddings = perception.understanding.embedding.cpu().numpy().astype(np.float32)
+        seconds = (encoded - start, time.perf_counter() - encoded)
         return tuple(
             findings
             if isinstance(findings, ModelFault)
-            else _assemble(
-                findings,
-                written.get(row, routes[row].reason),
-                embeddings[row],
-                seed,
-                (encoded - start, generated),
+            else assemble_reading(
+                perception, row, findings, written.get(row, routes[row].reason), seed, seconds
             )
             for row, findings in enumerate(rows)
         )
 
     def _try_findings(self, perception: Perception, row: int) -> tuple[FindingReading, ...] | ModelFault:
         try:
-            return self._read_findings(perception, row)
+            return read_findings(self._model, perception, row)
         except ModelFault as fault:
             return fault
 
     def _write(self, perception: Perception, plans: dict[int, ExpertPlan]) -> dict[int, Written | ModelFault]:
         images = self._model.image_embeddings(perception.cross)["image"].pooler_output
         return dict(zip(plans, self._writer.write(list(plans.values()), images[list(plans)]), strict=True))
-
-
-def _assemble(
-    findings: tuple[FindingReading, ...],
-    written: Written | ModelFault | str,
-    embedding: np.ndarray,
-    seed: int,
-    seconds: tuple[float, float],
-) -> Reading | ModelFault:
-    """Bring the parts of one image together; ``written`` is the reason when the route leaves out the text."""
-    if isinstance(written, ModelFault):
-        return written
-    if isinstance(written, str):
-        return Reading(findings, (), embedding, seed, *seconds, written)
-    try:
-        sentences = read_sentences(written, findings)
-    except ModelFault as fault:
-        return fault
-    return Reading(findings, sentences, embedding, seed, *seconds)
-
-
-def _is_cleared(findings: tuple[FindingReading, ...]) -> bool:
-    return all(finding.decision == "absent" for finding in findings[1:])
 
 
 def _resolve_device(device: str) -> torch.device:

@@ -87,7 +87,7 @@ def merge_sentences(
 
 def _draft_finding(finding: FindingReading, image: ReadImage) -> DraftFinding:
     if finding.decision == "absent" or finding.name == "No Finding":
-        return DraftFinding(finding.name, finding.probability, finding.decision)
+        return DraftFinding(finding.name, finding.probability, finding.decision, change=finding.change)
     regions = find_regions(finding.attention, image.trace, image.instance.sop_instance_uid)
     return DraftFinding(
         finding.name,
@@ -96,6 +96,7 @@ def _draft_finding(finding: FindingReading, image: ReadImage) -> DraftFinding:
         region=regions[0] if regions else None,
         more_regions=regions[1:],
         attention=export_grid(finding.attention, image.trace, image.instance),
+        change=finding.change,
     )
 
 

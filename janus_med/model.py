@@ -19,16 +19,32 @@ from janus_med.reading import FINDINGS
 if TYPE_CHECKING:
     from transformers import JanusForConditionalGeneration
 
+    from janus_med.modalities.registry import LearnedModality
     from janus_med.presets import Preset
 
 
 @dataclass(frozen=True, eq=False)
 class Perception:
-    """Everything known of a batch of images before a word is written; shapes as in the parts."""
+    """Everything known of a batch of studies before a word is written; shapes as in the parts.
+
+    Attributes
+    ----------
+    tokens, cross, understanding
+        Of the one image a study has, or of the image a modality plug-in puts forward.
+    change
+        (B, K, 5) logits: no verdict, then `CHANGES`; None without an earlier film.
+    shares
+        (B, K, M) how much each of M images speaks for a finding, sums to 1; None for one image.
+    motion
+        (B, J) logits of `MOTIONS`; None without a sequence.
+    """
 
     tokens: Tensor
     cross: CrossAttention
     understanding: Understanding
+    change: Tensor | None = None
+    shares: Tensor | None = None
+    motion: Tensor | None = None
 
 
 class MedicalJanus(nn.Module):
@@ -53,6 +69,13 @@ class MedicalJanus(nn.Module):
         )
         self.generation: GenerationAdapter | None = None
         self.calibration = Calibration(len(FINDINGS))
+        self.modalities = nn.ModuleDict()
+
+    def add_modality(self, modality: LearnedModality) -> nn.Module:
+        """Give a plug-in its parameters once; later calls return the same ones."""
+        if modality.name not in self.modalities:
+            self.modalities[modality.name] = modality.build_adapter(self.preset)
+        return self.modalities[modality.name]
 
     def add_generation(self) -> GenerationAdapter:
         """Inject the generation adapter once; later calls return the same one."""
@@ -81,7 +104,7 @@ class MedicalJanus(nn.Module):
             "attention": self.attention,
             "understanding": self.understanding,
             "calibration": self.calibration,
-        }
+        } | {f"modality.{name}": adapter for name, adapter in self.modalities.items()}
         if self.generation is not None:
             parts["generation"] = self.generation
         state = {

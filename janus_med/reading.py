@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 Decision = Literal["present", "absent", "defer"]
 Section = Literal["findings", "impression"]
 Polarity = Literal["positive", "negative", "uncertain", "normal"]
+Change = Literal["new", "stable", "worse", "better"]
+
+CHANGES: tuple[Change, ...] = ("new", "stable", "worse", "better")
+"""How a finding stands beside an earlier film; one that went is ``better``."""
+
+MOTIONS: tuple[str, ...] = ("Hemidiaphragm Paralysis", "Device Migration")
+"""What only a sequence shows."""
 
 FINDINGS: tuple[str, ...] = (
     "No Finding",
@@ -46,12 +53,18 @@ class FindingReading:
         ``defer`` when the probability is too near the threshold to decide.
     attention
         (h, w) float32 in [0, 1] on the patch grid, row 0 at the top of the preprocessed image.
+    change
+        Verdict beside an earlier film; None without one, or when neither film shows the finding.
+    image
+        Index of the image of a study (slice, view) that speaks for it most; None when there is only one.
     """
 
     name: str
     probability: float
     decision: Decision
     attention: np.ndarray
+    change: Change | None = None
+    image: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,8 @@ class Reading:
         Wall-clock seconds of the encoder with the understanding adapter, and of the text.
     skipped
         Why the language model was not run; "" when it was. Only then may there be no sentence.
+    motions
+        Name and probability of each of `MOTIONS`; empty unless a sequence was read.
     """
 
     findings: tuple[FindingReading, ...]
@@ -92,6 +107,7 @@ class Reading:
     encode_s: float
     generate_s: float
     skipped: str = ""
+    motions: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

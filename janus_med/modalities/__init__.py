@@ -5,7 +5,28 @@
 
 from __future__ import annotations
 
+from janus_med.modalities.cine import Cine
 from janus_med.modalities.frontal import FrontalRadiograph
-from janus_med.modalities.registry import Modality, ModalityRegistry, default_registry, register_modality
+from janus_med.modalities.multiview import MultiView
+from janus_med.modalities.prior import PriorPair
+from janus_med.modalities.registry import (
+    LearnedModality,
+    Modality,
+    ModalityRegistry,
+    default_registry,
+    register_modality,
+)
+from janus_med.modalities.volume import Volume
 
-__all__ = ["FrontalRadiograph", "Modality", "ModalityRegistry", "default_registry", "register_modality"]
+__all__ = [
+    "Cine",
+    "FrontalRadiograph",
+    "LearnedModality",
+    "Modality",
+    "ModalityRegistry",
+    "MultiView",
+    "PriorPair",
+    "Volume",
+    "default_registry",
+    "register_modality",
+]

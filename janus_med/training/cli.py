@@ -155,6 +155,29 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
     typer.echo(text)
 
 
+@model_app.command()
+def fit_modality(
+    name: Annotated[str, typer.Argument(help="multiview, prior, volume or cine.")],
+    out: Annotated[Path, typer.Option(help="New model folder; must not exist.")],
+    model: ModelFolder = None,
+    studies: Annotated[int, typer.Option(help="Virtual patients to learn from.")] = 768,
+    steps: Annotated[int, typer.Option(help="Steps of the fit.")] = 400,
+    seed: Annotated[int, typer.Option(help="Decides patients, start and order.")] = 0,
+) -> None:
+    """Fit one modality plug-in on virtual patients and write a model folder with it; the base stays as it
+    is, byte for byte.
+    """
+    from janus_med.errors import Fatal
+    from janus_med.training.modality_folder import fit_folder
+    from janus_med.training.modality_stage import FitPlan
+
+    plan = FitPlan(studies=studies, steps=steps, seed=seed)
+    try:
+        typer.echo(fit_folder(name, model, out, plan))
+    except (Fatal, ValueError) as error:
+        raise _failure(str(error)) from error
+
+
 def _shorten(bench: Bench, steps: int | None, epochs: float | None) -> Bench:
     from dataclasses import replace
 

@@ -12,10 +12,10 @@ import janus_med
 EXPORTED = {
     "AttentionGrid", "Decoder", "Draft", "DraftFinding", "DraftSentence",
     "FINDINGS", "Fatal", "FindingReading", "Instance", "Intake",
-    "Issue", "JanusMed", "JanusMedError", "ModelInfo", "ModelUnavailable",
+    "Issue", "JanusMed", "JanusMedError", "ModalityRegistry", "ModelInfo", "ModelUnavailable",
     "Reading", "Region", "Rejected", "SentenceReading", "SourceImage",
-    "Study", "Timings", "UnreadableInput", "draft_study", "load_image",
-    "preprocess", "preprocess_grey", "preprocessing_sha256", "read_studies",
+    "Study", "Timings", "UnreadableInput", "default_registry", "draft_study", "load_image",
+    "preprocess", "preprocess_grey", "preprocessing_sha256", "read_studies", "register_modality",
 }  # fmt: skip
 HEAVY = "{'torch', 'monai', 'transformers', 'pydicom', 'numpy', 'rich', 'PIL'}"
 

@@ -1,0 +1,106 @@
+"""From what the adapters perceived to readings: one image of a batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from janus_med.errors import ModelFault
+from janus_med.reading import CHANGES, FINDINGS, MOTIONS, FindingReading, Reading
+from janus_med.writing import Written, read_sentences
+
+if TYPE_CHECKING:
+    from janus_med.model import MedicalJanus, Perception
+    from janus_med.reading import Change
+
+
+def read_findings(model: MedicalJanus, perception: Perception, row: int) -> tuple[FindingReading, ...]:
+    """Turn logits and maps of one image into calibrated findings.
+
+    Parameters
+    ----------
+    model
+        Whose calibration and grid count.
+    perception
+        Of B images.
+    row
+        Which of them.
+
+    Raises
+    ------
+    ModelFault
+        When a probability or a map is not a number.
+    """
+    probabilities = model.calibration.probabilities(perception.understanding.logits)[row]  # (K,)
+    maps = perception.cross.attention[row]  # (K, N)
+    if not bool(torch.isfinite(probabilities).all() and torch.isfinite(maps).all()):
+        raise ModelFault("the understanding adapter returned NaN")
+    decisions = model.calibration.decide(probabilities)
+    grid = model.preset.grid
+    scaled = (maps / maps.amax(dim=-1, keepdim=True)).view(-1, grid, grid).cpu().numpy().astype(np.float32)
+    return tuple(
+        FindingReading(
+            name,
+            float(probabilities[index]),
+            decisions[index],
+            scaled[index],
+            _read_change(perception, row, index),
+            None if perception.shares is None else int(perception.shares[row, index].argmax()),
+        )
+        for index, name in enumerate(FINDINGS)
+    )
+
+
+def is_cleared(findings: tuple[FindingReading, ...]) -> bool:
+    """Whether every abnormal finding was decided and none is present."""
+    return all(finding.decision == "absent" for finding in findings[1:])
+
+
+def assemble_reading(
+    perception: Perception,
+    row: int,
+    findings: tuple[FindingReading, ...],
+    written: Written | ModelFault | str,
+    seed: int,
+    seconds: tuple[float, float],
+) -> Reading | ModelFault:
+    """Bring the parts of one image together.
+
+    Parameters
+    ----------
+    perception, row
+        The image.
+    findings
+        From `read_findings`.
+    written
+        The text; a fault of it; or the reason why the route left it out.
+    seed
+        Recorded with the reading.
+    seconds
+        Of the encoder with the understanding adapter, and of the text.
+    """
+    if isinstance(written, ModelFault):
+        return written
+    try:
+        sentences = () if isinstance(written, str) else read_sentences(written, findings)
+    except ModelFault as fault:
+        return fault
+    embedding = perception.understanding.embedding[row].cpu().numpy().astype(np.float32)
+    skipped = written if isinstance(written, str) else ""
+    motions = _read_motions(perception, row)
+    return Reading(findings, sentences, embedding, seed, *seconds, skipped=skipped, motions=motions)
+
+
+def _read_change(perception: Perception, row: int, index: int) -> Change | None:
+    if perception.change is None:
+        return None
+    chosen = int(perception.change[row, index].argmax())
+    return CHANGES[chosen - 1] if chosen else None
+
+
+def _read_motions(perception: Perception, row: int) -> tuple[tuple[str, float], ...]:
+    if perception.motion is None:
+        return ()
+    return tuple(zip(MOTIONS, torch.sigmoid(perception.motion[row]).tolist(), strict=True))
