@@ -79,11 +79,11 @@ def verify_model(settings: Settings) -> str:
     janus_med.errors.ModelUnavailable
         Naming what is missing or differs.
     """
-    from janus_med.checkpoint import WEIGHTS, bundled_folder, verify_folder
+    from janus_med.checkpoint import bundled_folder, verify_folder
 
     folder = settings.model or bundled_folder()
     manifest = verify_folder(folder)
-    return f"{manifest.id} in {folder}, digests match, weights {manifest.sha256[WEIGHTS][:12]}"
+    return f"{manifest.id} in {folder}, digests match, weights {manifest.weights_sha256[:12]}"
 
 
 @dataclass

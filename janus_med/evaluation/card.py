@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from janus_med.checkpoint import DIGESTED, Manifest
+from janus_med.checkpoint import Manifest
 from janus_med.training.data import LABELLED_SOURCES, OUT_OF_POPULATION
 from janus_med.training.lesions import BRUSHES
 
@@ -25,6 +25,10 @@ ATTRIBUTION = {
     ),
     "nih_cxr14_64px": (
         "NIH ChestX-ray14 in 64 x 64 pixels (Wang et al., CVPR 2017; NIH Clinical Center)",
+        "unrestricted use with attribution",
+    ),
+    "nih_cxr14_64px": (
+        "NIH ChestX-ray14, further films at hand in 64 x 64 pixels alone",
         "unrestricted use with attribution",
     ),
     "covid_hannover": (
@@ -122,8 +126,8 @@ def write_card_file(
         brushes=", ".join(BRUSHES),
         millions=sum(parameter.numel() for parameter in model.parameters()) / 1e6,
         files="\n".join(
-            f"| {name} | `{manifest.sha256[name]}` | {(folder / name).stat().st_size:,} |"
-            for name in DIGESTED
+            f"| {name} | `{manifest.sha256[name]}` | {manifest.locate(folder, name).stat().st_size:,} |"
+            for name in manifest.sha256
         ),
         sources=_sources(store),
         training=_training(folder),

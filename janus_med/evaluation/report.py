@@ -14,6 +14,7 @@ from janus_med.evaluation.card import write_card_file
 from janus_med.evaluation.document import card_figures, describe_run, write_document
 from janus_med.evaluation.drafts import examine_drafts
 from janus_med.evaluation.faithful import examine_faithfulness
+from janus_med.evaluation.further import examine_questions, examine_retrieval, examine_text
 from janus_med.evaluation.inserted import examine_inserted
 from janus_med.evaluation.measure import Exam
 from janus_med.evaluation.places import examine_places
@@ -37,6 +38,9 @@ SECTIONS: tuple[Callable[[Exam], Section], ...] = (
     examine_drafts,
     examine_reliability,
     examine_scope,
+    examine_retrieval,
+    examine_questions,
+    examine_text,
 )
 """The chapters in order; a further one takes an `Exam`, returns a `Section` and is added here."""
 

@@ -111,6 +111,8 @@ class Effort:
         Films of the calibration mixture.
     scope
         Films of each kind that the frontal check judges.
+    reports
+        Human reports that drafts of the same facts are compared with.
     """
 
     inserted: int = 450
@@ -123,9 +125,20 @@ class Effort:
     rival: int = 450
     mixture: int = 450
     scope: int = 300
+    reports: int = 300
 
 
 QUICK = Effort(
-    inserted=36, levels=18, decoys=8, drafts=4, pairs=9, deleted=6, maps=9, rival=27, mixture=32, scope=16
+    inserted=36,
+    levels=18,
+    decoys=8,
+    drafts=4,
+    pairs=9,
+    deleted=6,
+    maps=9,
+    rival=27,
+    mixture=32,
+    scope=16,
+    reports=4,
 )
 """For a test of the evaluation itself: intervals are meaningless."""

@@ -10,11 +10,11 @@ import pytest
 import janus_med
 
 EXPORTED = {
-    "AttentionGrid", "Decoder", "Draft", "DraftFinding", "DraftSentence",
-    "FINDINGS", "Fatal", "FindingReading", "Instance", "Intake",
+    "Answer", "AttentionGrid", "Decoder", "Draft", "DraftFinding", "DraftSentence",
+    "FINDINGS", "Fatal", "FindingReading", "IndexUnusable", "Instance", "Intake",
     "Issue", "JanusMed", "JanusMedError", "ModalityRegistry", "ModelInfo", "ModelUnavailable",
     "Reading", "Region", "Rejected", "SentenceReading", "SourceImage",
-    "Study", "Timings", "UnreadableInput", "default_registry", "draft_study", "load_image",
+    "Study", "StudyIndex", "Timings", "UnreadableInput", "default_registry", "draft_study", "load_image",
     "preprocess", "preprocess_grey", "preprocessing_sha256", "read_studies", "register_modality",
 }  # fmt: skip
 HEAVY = "{'torch', 'monai', 'transformers', 'pydicom', 'numpy', 'rich', 'PIL'}"
