@@ -91,7 +91,7 @@ PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset("nano", 64, 32, 2, 2, 2.0, 48, 96, 2, 2, 512, embedding_width=16, lora_rank=4, query_heads=2),
-        Preset("tiny", 224, 160, 5, 5, 3.0, 192, 512, 4, 4, 1024),
+        Preset("tiny", 224, 256, 6, 4, 4.0, 192, 512, 4, 4, 1024),
         Preset("base", 384, 576, 12, 9, 4.0, 640, 1_728, 12, 10, 8_192, embedding_width=256, lora_rank=16),
         _PRO_1B,
         replace(

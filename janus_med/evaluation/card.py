@@ -27,10 +27,6 @@ ATTRIBUTION = {
         "NIH ChestX-ray14 in 64 x 64 pixels (Wang et al., CVPR 2017; NIH Clinical Center)",
         "unrestricted use with attribution",
     ),
-    "nih_cxr14_64px": (
-        "NIH ChestX-ray14, further films at hand in 64 x 64 pixels alone",
-        "unrestricted use with attribution",
-    ),
     "covid_hannover": (
         "COVID-19 image repository, Hannover Medical School (Winther et al. 2020)",
         "CC BY 3.0",
