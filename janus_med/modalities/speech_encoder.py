@@ -76,6 +76,7 @@ class SpeechEncoder(nn.Module):
         """Encode (B, T, 64) normalised log-mel frames of which the first (B,) lengths count."""
         thirds = -(-lengths // STRIDES[0])
         counts = -(-thirds // STRIDES[1])
+        frames = frames * inside(lengths, frames.shape[1])[..., None]
         seen = nn.functional.gelu(self.first(frames.transpose(1, 2)))  # (B, D, T/3)
         seen = seen * inside(thirds, seen.shape[2])[:, None]
         seen = nn.functional.gelu(self.second(seen)).transpose(1, 2)  # (B, T', D)

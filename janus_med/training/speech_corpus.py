@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Part = Literal["train", "sentences", "voice"]
-"""Trained sentences and voices; held-out sentences in trained voices; held-out sentences in held-out voices."""
+"""Trained sentences and voices; held-out sentences in trained voices, and in held-out voices."""
 
 TRAINED_VOICES = (
     "en-us",
@@ -91,9 +91,7 @@ def speak(sentence: str, delivery: Delivery) -> np.ndarray:
     Fatal
         If espeak-ng is missing or fails.
     """
-    program = shutil.which("espeak-ng")
-    if program is None:
-        raise Fatal("espeak-ng is not installed: apt-get install espeak-ng")
+    program = _find_synthesiser()
     arguments = ["-v", delivery.voice, "-s", str(delivery.speed), "-p", str(delivery.pitch)]
     done = subprocess.run(
         [program, *arguments, "--stdin", "--stdout"],
@@ -107,6 +105,21 @@ def speak(sentence: str, delivery: Delivery) -> np.ndarray:
     # the header of a stream does not know how many samples follow, so no reader of files is used
     rate = int.from_bytes(done.stdout[24:28], "little")
     return resample(np.frombuffer(done.stdout[44:], "<i2").astype(np.float32) / 32_768, rate, RATE)
+
+
+def name_synthesiser() -> str:
+    """Return name and version of espeak-ng; Fatal if it is missing."""
+    done = subprocess.run(
+        [_find_synthesiser(), "--version"], capture_output=True, timeout=SECONDS_TO_SPEAK, check=False
+    )
+    return done.stdout.decode().split("  ")[0].strip()
+
+
+def _find_synthesiser() -> str:
+    program = shutil.which("espeak-ng")
+    if program is None:
+        raise Fatal("espeak-ng is not installed: apt-get install espeak-ng")
+    return program
 
 
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
@@ -132,13 +145,14 @@ def speak_part(
     part: Part, count: int, seed: int, progress: Callable[[int, int], None] | None = None
 ) -> list[Utterance]:
     """Speak sentences of one part of the corpus; the same seed gives the same samples."""
-    rng = Random(f"{part} {seed}")
+    rng = Random(f"{part} {seed}")  # noqa: S311 - repeatable on purpose
     return speak_all(write_part(count, part != "train", rng), part, rng, progress)
 
 
 def speak_words(times: int, seed: int, words: Sequence[str]) -> list[Utterance]:
     """Speak each word alone, so many times, in trained voices."""
-    return speak_all([word for word in words for _ in range(times)], "train", Random(f"words {seed}"))
+    rng = Random(f"words {seed}")  # noqa: S311 - repeatable on purpose
+    return speak_all([word for word in words for _ in range(times)], "train", rng)
 
 
 def speak_strangers(count: int, part: Part, seed: int) -> list[Utterance]:
@@ -146,11 +160,11 @@ def speak_strangers(count: int, part: Part, seed: int) -> list[Utterance]:
 
     Other strange words are used for training than for measuring.
     """
-    rng = Random(f"strangers {part} {seed}")
+    rng = Random(f"strangers {part} {seed}")  # noqa: S311 - repeatable on purpose
     trained = part == "train"
     sentences = []
     for sentence in write_part(count, not trained, rng):
-        strangers = list(STRANGERS) if trained else list(UNHEARD_STRANGERS)
+        strangers = (STRANGERS if trained else UNHEARD_STRANGERS).split()
         if trained:
             strangers += [make_up_word(rng) for _ in strangers]
         mixed = put_stranger(sentence, strangers, rng)

@@ -93,17 +93,17 @@ HELD_OUT_IN = 5
 """One sentence of so many, chosen by its digest, is never trained on."""
 
 STRANGERS = (
-    "window banana guitar mountain river yellow kitchen doctor monday airplane telephone garden bottle summer "
-    "music paper orange market lawyer bicycle football thunder pencil blanket chicken village "
+    "window banana guitar mountain river yellow kitchen doctor monday airplane telephone garden bottle "
+    "summer music paper orange market lawyer bicycle football thunder pencil blanket chicken village "
     "computer morning coffee holiday elephant wedding budget station teacher winter island driver"
-).split()
+)
 """Words outside the vocabulary, for training; made-up words of random syllables stand beside them."""
 
 UNHEARD_STRANGERS = (
     "knee ankle headache migraine appendix pregnancy hepatitis colonoscopy allergy vaccine "
     "table carpet software pumpkin diamond library passport umbrella volcano camera sandwich hammer "
     "weather finger notebook tractor museum pepper velvet harbor"
-).split()
+)
 """Words outside the vocabulary that no training hears; refusals are measured with them."""
 
 

@@ -1,4 +1,4 @@
-"""Training of the speech encoder: CTC on spoken words, then on sentences; the same seed gives the same weights."""
+"""Training of the speech encoder: CTC on spoken words, then on sentences; decided by its seed."""
 
 from __future__ import annotations
 
