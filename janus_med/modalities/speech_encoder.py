@@ -114,7 +114,9 @@ class SpeechBlock(nn.Module):
     def _attend(self, seen: Tensor, valid: Tensor) -> Tensor:
         batch, count, width = seen.shape
         parts = self.to_qkv(seen).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        read = nn.functional.scaled_dot_product_attention(*parts, attn_mask=valid[:, None, None])
+        read = nn.functional.scaled_dot_product_attention(
+            parts[0], parts[1], parts[2], attn_mask=valid[:, None, None]
+        )
         joined: Tensor = self.from_heads(read.transpose(1, 2).reshape(batch, count, width))
         return joined
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -56,32 +56,51 @@ def measure_speech(reader: SpeechReader, count: int, seed: int) -> list[SpeechFi
     Fatal
         If espeak-ng is missing.
     """
-    sets = _speak_sets(count, seed)
-    trained = speak_part("train", CANDIDATES, seed)
-    baselines = _baselines(trained, seed)
-    figures: list[SpeechFigure] = []
-    for speech, utterances in sets.items():
-        figures += _measure_set(speech, utterances, reader, baselines, seed)
+    sentences, voices = speak_part("sentences", count, seed), speak_part("voice", count, seed)
+    figures = measure_sets(reader, sentences, voices, speak_part("train", CANDIDATES, seed), seed)
     strange = [u.samples for u in speak_strangers(count, "sentences", seed)]
-    rng = np.random.default_rng([seed, 9])
-    noises = [0.05 * make_noise(2 * RATE, rng.uniform(0, 2), rng) for _ in range(NOISES)]
-    refused = {"words outside the vocabulary": strange, "noise alone": noises}
-    return figures + [
-        SpeechFigure(speech, "reader", "refused", _refusals(reader, samples, rng))
-        for speech, samples in refused.items()
-    ]
+    return [*figures, measure_refusals("words outside the vocabulary", strange, reader, seed)]
 
 
-def _speak_sets(count: int, seed: int) -> dict[str, list[Utterance]]:
-    from dataclasses import replace
+def measure_sets(
+    reader: SpeechReader,
+    sentences: Sequence[Utterance],
+    voices: Sequence[Utterance],
+    trained: Sequence[Utterance],
+    seed: int,
+) -> list[SpeechFigure]:
+    """Measure a reader of any vocabulary.
 
-    clean = speak_part("sentences", count, seed)
+    Parameters
+    ----------
+    reader
+        Whatever it was trained on.
+    sentences, voices
+        Held-out utterances in trained and in held-out voices; the former are heard with noise too.
+    trained
+        Utterances as in training, of which the baselines take their words.
+    seed
+        Decides noise, baselines and resamples.
+    """
     rng = np.random.default_rng([seed, 7])
     noisy = {
-        f"noise at {ratio} dB": [replace(u, samples=add_noise(u.samples, ratio, rng)) for u in clean]
+        f"noise at {ratio} dB": [replace(u, samples=add_noise(u.samples, ratio, rng)) for u in sentences]
         for ratio in (20, 10)
     }
-    return {"held-out sentences": clean, "held-out voices": speak_part("voice", count, seed)} | noisy
+    baselines = _baselines(trained, seed)
+    figures: list[SpeechFigure] = []
+    for speech, utterances in ({"held-out sentences": sentences, "held-out voices": voices} | noisy).items():
+        figures += _measure_set(speech, utterances, reader, baselines, seed)
+    noises = [0.05 * make_noise(2 * RATE, rng.uniform(0, 2), rng) for _ in range(NOISES)]
+    return [*figures, measure_refusals("noise alone", noises, reader, seed)]
+
+
+def measure_refusals(
+    speech: str, recordings: Sequence[np.ndarray], reader: SpeechReader, seed: int
+) -> SpeechFigure:
+    """Return the share of recordings, (n,) float32 at 16 kHz each, that a reader gives no words for."""
+    refused = np.array([not reader.transcribe(samples, RATE).words for samples in recordings])
+    return SpeechFigure(speech, "reader", "refused", proportion(refused, np.random.default_rng([seed, 9])))
 
 
 def _measure_set(
@@ -132,10 +151,6 @@ def _baselines(trained: Sequence[Utterance], seed: int) -> dict[str, Callable[[U
 def _mean_log_mel(utterance: Utterance, log_mel: LogMel) -> torch.Tensor:
     mean: torch.Tensor = log_mel(torch.from_numpy(utterance.samples)).mean(dim=0)
     return mean
-
-
-def _refusals(reader: SpeechReader, recordings: Sequence[np.ndarray], rng: np.random.Generator) -> Figure:
-    return proportion(np.array([not reader.transcribe(one, RATE).words for one in recordings]), rng)
 
 
 def word_accuracy(said: Sequence[Words], heard: Sequence[Words], rng: np.random.Generator) -> Figure:

@@ -54,9 +54,9 @@ class SpeechRecipe:
     sentences: int = 1200
     strangers: int = 250
     times: int = 4
-    steps: int = 1000
+    steps: int = 2000
     batch: int = 12
-    rate: float = 2e-3
+    rate: float = 3e-3
     alone: float = 0.25
     shape: SpeechShape = field(default_factory=SpeechShape)
 
