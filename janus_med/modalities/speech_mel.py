@@ -16,6 +16,9 @@ LOWEST, HIGHEST = 60.0, 7_600.0
 FLOOR = 1e-6
 """Added to the power of a band before the logarithm; about the power of 16-bit rounding."""
 
+DEPTH = 10.0
+"""Nepers of power, 43 dB, that an utterance keeps below its loudest band."""
+
 
 class LogMel(nn.Module):
     """A log-mel spectrogram of `BANDS` bands, a frame each 10 ms, nothing padded.
@@ -58,8 +61,10 @@ class LogMel(nn.Module):
 def normalise(log_mel: Tensor) -> Tensor:
     """Take the mean of each band and the spread of the whole from a (T, 64) utterance.
 
-    A gain adds the same number to every band and a microphone a number to each, so neither is left.
+    A gain adds the same number to every band and a microphone a number to each, so neither is left. What is
+    more than `DEPTH` below the loudest is raised to it: digital silence is not another sound than a quiet room.
     """
+    log_mel = log_mel.clamp_min(float(log_mel.max()) - DEPTH)
     centred = log_mel - log_mel.mean(dim=0)
     return centred / centred.std(correction=0).clamp_min(1e-3)
 

@@ -146,9 +146,11 @@ def fit_speech(
     """Train the speech encoder on indications that espeak-ng speaks; an interrupted run is continued."""
     from janus_med.errors import Fatal
     from janus_med.training.speech_commands import fit_reader
+    from janus_med.training.speech_stage import SpeechRecipe
 
+    recipe = SpeechRecipe() if steps is None else SpeechRecipe(steps=steps)
     try:
-        fit_reader(out, steps, seed, threads, _show_loading, _show_step)
+        fit_reader(out, recipe, seed, threads, _show_loading, _show_step)
     except Fatal as error:
         raise _failure(str(error)) from error
     typer.echo(f"speech encoder written to {out}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from janus_med.modalities.speech import SpeechReader, Transcript
-    from janus_med.training.speech_stage import SpeechWatcher
+    from janus_med.training.speech_stage import SpeechRecipe, SpeechWatcher
 
 
 def fit_reader(
     out: Path,
-    steps: int | None,
+    recipe: SpeechRecipe,
     seed: int,
     threads: int,
     progress: Callable[[int, int], None],
@@ -27,8 +27,8 @@ def fit_reader(
     ----------
     out
         Folder of ``speech.safetensors``, ``speech.json`` and ``checkpoint``.
-    steps
-        None for those of the recipe.
+    recipe
+        What is spoken and how long it is trained.
     seed
         Decides every random choice.
     threads
@@ -46,10 +46,9 @@ def fit_reader(
     from janus_med.modalities.speech import SpeechReader
     from janus_med.modalities.speech_folder import save_reader
     from janus_med.training.speech_corpus import TRAINED_VOICES, name_synthesiser
-    from janus_med.training.speech_stage import SpeechRecipe, fit_speech, speak_corpus
+    from janus_med.training.speech_stage import fit_speech, speak_corpus
 
     torch.set_num_threads(threads)
-    recipe = SpeechRecipe() if steps is None else replace(SpeechRecipe(), steps=steps)
     synthesiser = name_synthesiser()
     corpus = speak_corpus(recipe, seed, progress)
     encoder = fit_speech(corpus, recipe, seed, out / "checkpoint", watcher)

@@ -26,7 +26,7 @@ CLIP = 1.0
 EARLY_SHARE = 0.3
 """Weight of the loss on the blocks before the last one (Lee and Watanabe 2021, arXiv:2102.03216)."""
 
-EMPTY_SHARE = 0.05
+EMPTY_SHARE = 0.1
 """Share of a batch that is noise alone and has no words."""
 
 STRANGER_SHARE = 0.15

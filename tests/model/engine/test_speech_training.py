@@ -7,6 +7,7 @@ Not covered: any person's speech. Word accuracy of the whole vocabulary is measu
 
 from __future__ import annotations
 
+import json
 import shutil
 from random import Random
 
@@ -18,7 +19,9 @@ from janus_med.errors import Fatal
 from janus_med.modalities.speech import SpeechReader
 from janus_med.modalities.speech_ctc import UNKNOWN
 from janus_med.modalities.speech_encoder import SpeechShape
+from janus_med.modalities.speech_folder import MANIFEST, load_reader
 from janus_med.modalities.speech_mel import RATE
+from janus_med.training.speech_commands import fit_reader
 from janus_med.training.speech_corpus import (
     HELD_OUT_VOICES,
     TRAINED_VOICES,
@@ -31,11 +34,13 @@ from janus_med.training.speech_corpus import (
     speak_words,
 )
 from janus_med.training.speech_degrade import add_noise, add_room, degrade, make_noise
-from janus_med.training.speech_figures import count_errors, word_accuracy
+from janus_med.training.speech_figures import count_errors, measure_sets, word_accuracy
 from janus_med.training.speech_grammar import (
     STRANGERS,
     UNHEARD_STRANGERS,
     is_held_out,
+    make_up_word,
+    put_stranger,
     vocabulary,
     write_part,
 )
@@ -154,6 +159,11 @@ def write_nano_part(count: int, held_out: bool, rng: Random) -> list[str]:
     return [sentence for sentence in sentences if (sentence in NANO_HELD_OUT) == held_out][:count]
 
 
+def write_nano_strangers(count: int, strangers: list[str]) -> list[str]:
+    rng = Random(6)
+    return [put_stranger(sentence, strangers, rng) for sentence in write_nano_part(count, False, rng)]
+
+
 def write_nano_sentence(rng: Random) -> str:
     side, symptom = rng.choice(["left", "right"]), rng.choice(["cough", "fever"])
     time = f"for {rng.choice(['two', 'five'])} {rng.choice(['days', 'weeks'])}"
@@ -194,13 +204,45 @@ def test_continued_training_ends_at_the_same_weights(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_trial_run_of_the_whole_vocabulary_leaves_a_folder_that_is_measured(tmp_path):
+    need_synthesiser()
+    recipe = SpeechRecipe(4, 2, 1, steps=2, batch=2, shape=SpeechShape(16, 1, 2, 5))
+    steps: list[int] = []
+    fit_reader(
+        tmp_path,
+        recipe,
+        0,
+        1,
+        progress=lambda done, total: None,
+        watcher=lambda stage, step, total, loss: steps.append(step),
+    )
+    assert steps == [1, 2]
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
+    assert "not for clinical dictation" in manifest["what"]
+    assert manifest["training"]["synthesiser"].startswith("eSpeak NG")
+    reader = load_reader(tmp_path)
+    assert reader.vocabulary == vocabulary()
+    few = speak_part("sentences", 3, 1)
+    figures = {(f.speech, f.by, f.measure): f.figure for f in measure_sets(reader, few, few, few, 1)}
+    # the sentence itself is among the training utterances of this comparison
+    assert figures["held-out sentences", "nearest training utterance", "word accuracy"].value == 1
+    # two steps teach nothing: nothing may be given as heard
+    assert figures["held-out sentences", "reader", "given, not refused"].positives == 0
+    assert figures["noise alone", "reader", "refused"].value == 1
+
+
+@pytest.mark.slow
 def test_nano_training_learns_held_out_sentences_and_refuses_noise():
     need_synthesiser()
     torch.set_num_threads(1)
     trained = speak_all(write_nano_part(60, False, Random(0)), "train", Random(1))
     fresh = speak_all(write_nano_part(24, True, Random(2)), "train", Random(3))
-    corpus = SpeechCorpus(NANO_WORDS, speak_words(4, 0, NANO_WORDS), trained, [])
-    recipe = SpeechRecipe(steps=320, rate=5e-3, batch=6, alone=0.4, shape=SpeechShape(64, 2, 4, 9))
+    mixed = write_nano_strangers(
+        40, [*STRANGERS.split(), *(make_up_word(Random(seed)) for seed in range(30))]
+    )
+    strange = speak_all(mixed, "train", Random(4))
+    corpus = SpeechCorpus(NANO_WORDS, speak_words(4, 0, NANO_WORDS), trained, strange)
+    recipe = SpeechRecipe(steps=400, rate=5e-3, batch=6, alone=0.4, shape=SpeechShape(64, 2, 4, 9))
     reader = SpeechReader(fit_speech(corpus, recipe, 0), NANO_WORDS)
     generator = np.random.default_rng(0)
     said = [utterance.sentence.split() for utterance in fresh]
