@@ -7,6 +7,9 @@ is that another kind of input can go through an encoder of its own into the same
 `Modality` of the register is a protocol of images of a study, (M, 3, S, S) pixels to a `Perception`. Sound
 has neither, so this plug-in has a protocol of its own, `SpeechModality`, and does not stand in
 `default_registry`: a study must never be routed to it.
+
+A word from outside the vocabulary can still be heard, with confidence, as one that is in it: figures in
+``docs/speech.md``.
 """
 
 from __future__ import annotations

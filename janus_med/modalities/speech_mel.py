@@ -62,7 +62,7 @@ def normalise(log_mel: Tensor) -> Tensor:
     """Take the mean of each band and the spread of the whole from a (T, 64) utterance.
 
     A gain adds the same number to every band and a microphone a number to each, so neither is left. What is
-    more than `DEPTH` below the loudest is raised to it: digital silence is not another sound than a quiet room.
+    more than `DEPTH` below the loudest is raised to it, so that digital silence sounds like a quiet room.
     """
     log_mel = log_mel.clamp_min(float(log_mel.max()) - DEPTH)
     centred = log_mel - log_mel.mean(dim=0)
