@@ -178,6 +178,47 @@ def fit_modality(
         raise _failure(str(error)) from error
 
 
+@model_app.command("fit-speech")
+def fit_speech(
+    out: Annotated[Path, typer.Option(help="Checkpoint, and the finished speech encoder.")],
+    steps: Annotated[int | None, typer.Option(help="Steps of training, for a trial run.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
+) -> None:
+    """Train the speech encoder on indications that espeak-ng speaks; an interrupted run is continued."""
+    from janus_med.errors import Fatal
+    from janus_med.training.speech_commands import fit_reader
+    from janus_med.training.speech_stage import SpeechRecipe
+
+    recipe = SpeechRecipe() if steps is None else SpeechRecipe(steps=steps)
+    try:
+        fit_reader(out, recipe, seed, threads, _show_loading, _show_step)
+    except Fatal as error:
+        raise _failure(str(error)) from error
+    typer.echo(f"speech encoder written to {out}")
+
+
+@model_app.command()
+def transcribe(
+    recording: Annotated[Path, typer.Argument(help="WAV file: 16 kHz, 16 bits, one channel.")],
+    model: Annotated[Path, typer.Option(help="Folder that fit-speech wrote.")],
+) -> None:
+    """Print the words of a dictated indication, or the reason why there are none (exit code 2).
+
+    For speech of espeak-ng in a closed vocabulary; not a speech recogniser for hospitals.
+    """
+    from janus_med.errors import JanusMedError
+    from janus_med.training.speech_commands import describe_transcript, transcribe_file
+
+    try:
+        transcript = transcribe_file(recording, model)
+    except JanusMedError as error:
+        raise _failure(str(error)) from error
+    typer.echo(describe_transcript(transcript), err=bool(transcript.reason))
+    if transcript.reason:
+        raise typer.Exit(2)
+
+
 def _shorten(bench: Bench, steps: int | None, epochs: float | None) -> Bench:
     from dataclasses import replace
 

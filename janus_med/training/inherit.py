@@ -64,5 +64,5 @@ def _copy(bench: Bench, run: Path) -> None:
     own = {f"janus.{name}": value for name, value in bench.model.janus.state_dict().items()}
     own |= {f"adapter.{name}": value for name, value in bench.model.adapter_state().items()}
     for name, tensor in own.items():
-        if name.startswith(TAKEN):
+        if name.startswith(TAKEN) and name in tensors:  # what is new since then keeps its start
             tensor.copy_(tensors[name])

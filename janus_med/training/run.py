@@ -43,6 +43,9 @@ TRAINED_BASE: dict[str, tuple[str, ...]] = {
 
 CHECKPOINT_STEPS = 50
 CLIP = 1.0
+STEPS_A_SEED = 1_000_003
+READING_STAGES = frozenset({"perception", "understanding"})
+"""Stages that train the heads which read the image: only there does dropout act."""
 MAKERS: dict[str, Callable[[Bench], Stage]] = {
     "warm_up": WarmUp,
     "perception": PerceptionStage,
@@ -130,6 +133,7 @@ class TrainingRun:
                 self._run_stage(name)
             following = STAGES[STAGES.index(name) + 1]
             self._position = replace(self._position, stage=following, step=0)
+        self._bench.model.eval()
         round_weights(self._bench.model)
         calibrate(self._bench)
         return self._moved(0)
@@ -144,6 +148,7 @@ class TrainingRun:
         elif isinstance(stage, WarmUp):
             stage.start()
         self._restored = {}
+        self._bench.model.train(name in READING_STAGES)
         self._step_through(stage, modules, optimiser)
         if self._frozen(name) != frozen:
             raise Fatal(f"a frozen weight changed in stage {name}")
@@ -158,6 +163,7 @@ class TrainingRun:
             for group in optimiser.param_groups:
                 group["lr"] = rate_at(step, plan.steps, plan.rate)
             optimiser.zero_grad()
+            torch.manual_seed(self._bench.seed * STEPS_A_SEED + step)  # dropout repeats when a run is resumed
             loss = stage.loss(step)
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, CLIP)
