@@ -51,13 +51,13 @@ _TINY = Recipe(
     stages={
         "warm_up": StageRecipe(150, 64, 1e-3),
         "perception": StageRecipe(2400, 32, 1e-3),
-        "understanding": StageRecipe(200, 48, 4e-4),
-        "language": StageRecipe(700, 16, 2e-3),
+        "understanding": StageRecipe(250, 48, 4e-4),
+        "language": StageRecipe(900, 16, 2e-3),
         "scope": StageRecipe(300, 64, 1.5e-3),
         "generation": StageRecipe(320, 8, 1.5e-3),
         "calibration": StageRecipe(0, 32, 0.0),
     },
-    pool=1536,
+    pool=2400,
     calibration_samples=960,
     workers=1,
 )

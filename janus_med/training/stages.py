@@ -143,9 +143,9 @@ class Pool:
     masks: Tensor
 
 
-def encode_pool(bench: Bench, stage: str, count: int) -> Pool:
+def encode_pool(bench: Bench, stage: str, count: int, inserted_share: float = 0.6) -> Pool:
     """Draw and encode ``count`` chest films, in steps of 32."""
-    sampler = Sampler(bench.store, "train", bench.model.preset.grid)
+    sampler = Sampler(bench.store, "train", bench.model.preset.grid, inserted_share)
     tokens, batches = [], []
     for step in range(-(-count // 32)):
         rng = bench.rng(stage, step)
@@ -167,7 +167,7 @@ class UnderstandingStage:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         bench.model.encoder.freeze()
-        self._pool = encode_pool(bench, self.name, bench.recipe.pool)
+        self._pool = encode_pool(bench, self.name, bench.recipe.pool, inserted_share=0.4)
 
     def modules(self) -> dict[str, nn.Module | nn.Parameter]:
         """Both reading adapters."""
@@ -229,8 +229,9 @@ class GenerationStage:
         return lora | {"aligner": self._adapter, "write": attention.write_back, "gate": attention.gate}
 
     def loss(self, step: int) -> Tensor:
-        """Cross-entropy of report or answer given image tokens and prompt; half of the prompts are free
-        grammar.
+        """Cross-entropy of report or answer given image tokens and prompt.
+
+        Most prompts are free grammar, which the image often contradicts: the text must follow its prompt.
         """
         model, words = self._bench.model, self._bench.words(self.name, step)
         size = self._bench.recipe.stages[self.name].batch
@@ -239,7 +240,7 @@ class GenerationStage:
         asks = are_questions(step)
         of_image, of_grammar = (sample_question, question_turns) if asks else (sample_turn, grammar_turns)
         turns = [
-            of_image(self._pool.labels[i], self._pool.masks[i], words) for i in pick[: size // 2].tolist()
+            of_image(self._pool.labels[i], self._pool.masks[i], words) for i in pick[: size // 4].tolist()
         ]
         turns += of_grammar(words, size - len(turns))
         batch = make_batch(self._bench.tokenizer, turns, model.preset.image_tokens)
