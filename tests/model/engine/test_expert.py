@@ -136,6 +136,6 @@ def test_a_modality_is_registered_once() -> None:
     with pytest.raises(ValueError, match="already registered"):
         register_modality(registry, FrontalRadiograph())
     with pytest.raises(KeyError, match="frontal"):
-        registry.find("volume")
+        registry.find("ultrasound")
     assert register_modality(registry, FrontalRadiograph("copy")).find("copy").name == "copy"
     assert "copy" not in registry.entries

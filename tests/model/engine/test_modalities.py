@@ -29,6 +29,7 @@ from janus_med.errors import Fatal, ModelUnavailable
 from janus_med.modalities import registry as registry_module
 from janus_med.modalities.registry import LearnedModality
 from janus_med.reading import CHANGES, FINDINGS, MOTIONS
+from janus_med.readings import read_findings
 from janus_med.training.cli import model_app
 from janus_med.training.modality_stage import FitPlan, StudyPool, draw_pool, fit_modality
 from janus_med.training.phantom import draw_film
@@ -257,7 +258,7 @@ def test_folder_with_a_plug_in_nobody_registered_is_refused(nano, nano_tokenizer
     save_model(tmp_path, nano, nano_tokenizer, "site")
     with pytest.raises(ModelUnavailable, match="site_prior"):
         JanusMed.load(tmp_path, "cpu")
-    engine = JanusMed.load(tmp_path, "cpu", register_modality(default_registry(), site))
+    engine = JanusMed.load(tmp_path, "cpu", registry=register_modality(default_registry(), site))
     assert list(engine.model.modalities) == ["site_prior"]
 
 
@@ -276,8 +277,7 @@ def _perceive_with_verdicts(learned, pixels):
 
 
 def test_reading_carries_the_verdict_of_change_and_the_draft_its_word(learned) -> None:
-    engine = JanusMed(learned, None, None)
-    findings = engine._read_findings(_perceive_with_verdicts(learned, _pixels(2)))
+    findings = read_findings(learned, _perceive_with_verdicts(learned, _pixels(2)), 0)
     assert {one.name: one.change for one in findings if one.change} == {"Edema": "worse"}
     assert DraftFinding("Edema", 0.5, "defer", change=findings[5].change).to_json()["change"] == "worse"
     assert json.loads(json.dumps(DraftFinding("Edema", 0.5, "defer").to_json()))["change"] is None
@@ -314,7 +314,7 @@ def test_plug_in_of_the_documentation_is_registered_fitted_saved_and_read(
     nano.janus.requires_grad_(False)
     nano.add_generation()
     save_model(tmp_path, nano, nano_tokenizer, "energies")
-    engine = JanusMed.load(tmp_path, "cpu", register_modality(default_registry(), plugin))
+    engine = JanusMed.load(tmp_path, "cpu", registry=register_modality(default_registry(), plugin))
     with torch.no_grad():
         answer = plugin.perceive(engine.model, pixels)
     assert not torch.equal(answer.understanding.logits, film.understanding.logits)
