@@ -1,7 +1,7 @@
 """What is covered: the virtual patients are deterministic, physical, labelled where they say, and fast.
 
-What is not: whether they look like people (they are for testing programs, not for clinical claims), and a broken rib,
-whose step is below the noise of a film.
+What is not: whether they look like people (they are for testing programs, not for clinical claims), and a
+broken rib, whose step is below the noise of a film.
 """
 
 from __future__ import annotations
