@@ -32,7 +32,7 @@ class ScopeStage:
             lambda case: case.part == "train" and case.source not in OUT_OF_POPULATION
         )
         self._sampler = Sampler(bench.store, "train", bench.model.preset.grid)
-        steps = range(-(-2 * bench.recipe.pool // CHUNK))
+        steps = range(-(-bench.recipe.pool // CHUNK))
         self._chest = torch.cat([self._encode(step, chest=True) for step in steps])
         self._other = torch.cat([self._encode(step, chest=False) for step in steps])
 

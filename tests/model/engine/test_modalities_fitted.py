@@ -119,8 +119,8 @@ def test_nodule_of_a_volume_is_found_and_its_slice_named(phantom_model) -> None:
 
 
 def test_effusion_is_new_worse_stable_or_better_beside_the_earlier_film(phantom_model) -> None:
-    model, plan = phantom_model, FitPlan(steps=350, batch=32, rate=6e-3)
-    pool = encode_studies(model, [draw_pair(seed, SIZE, FLUID) for seed in range(480)])
+    model, plan = phantom_model, FitPlan(steps=600, batch=32, rate=6e-3)
+    pool = encode_studies(model, [draw_pair(seed, SIZE, FLUID) for seed in range(720)])
     test = {
         course: encode_studies(model, [draw_pair(UNSEEN + i, SIZE, FLUID, course) for i in range(30)])
         for course in CHANGES
@@ -157,7 +157,7 @@ def test_effusion_is_new_worse_stable_or_better_beside_the_earlier_film(phantom_
 
 
 def test_motion_is_seen_over_time_and_gone_without_order_or_time(phantom_model) -> None:
-    model, plan = phantom_model, FitPlan(steps=450, batch=32)
+    model, plan = phantom_model, FitPlan(steps=700, batch=32)
     pool = encode_studies(model, [draw_sequence(seed, SIZE) for seed in range(512)])
     test = [draw_sequence(UNSEEN + seed, SIZE) for seed in range(120)]
 
