@@ -68,9 +68,10 @@ def test_random_plans_get_the_tokens_of_plain_generate(engine: JanusMed, plans: 
 
 def test_a_real_film_gets_the_tokens_of_plain_generate(engine: JanusMed, chest_radiograph) -> None:
     from janus_med.planning import plan_report
+    from janus_med.readings import read_findings
 
     perception = engine._perceive(_pixels(chest_radiograph, engine.info.image_size))
-    plan = plan_report(engine._read_findings(perception, 0))
+    plan = plan_report(read_findings(engine.model, perception, 0))
     image = engine.model.image_embeddings(perception.cross)["image"].pooler_output[0]
     plain, output = generate_plainly(
         engine.model, engine.tokenizer, plan, image, MAX_NEW_TOKENS, output_logits=True
