@@ -18,9 +18,9 @@ from janus_med.preprocessing import preprocessing_sha256
 from janus_med.question_scope import Refusal
 from janus_med.questions import parse_question
 from janus_med.reading import FindingReading, ModelInfo, Reading
-from janus_med.readings import assemble_reading, is_cleared, read_findings
+from janus_med.readings import is_frontal, read_findings, read_rows
 from janus_med.retrieval import EmbeddingSpace
-from janus_med.router import Budget, choose_route
+from janus_med.router import Budget
 from janus_med.sentence_maps import map_sentences
 from janus_med.writing import Writer, read_sentences
 
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from janus_med.answer import Answer
-    from janus_med.expert import ExpertPlan
     from janus_med.modalities import ModalityRegistry
     from janus_med.model import MedicalJanus, Perception
     from janus_med.retrieval import Neighbour, StudyIndex
     from janus_med.sentence_maps import SentenceMap
-    from janus_med.writing import Written
 
 
 class JanusMed:
@@ -220,7 +218,7 @@ class JanusMed:
             The verdict and the probability behind it; the threshold lets through all but 2 % of calibration
             films.
         """
-        return self._is_frontal(self._perceive(pixel_values))
+        return is_frontal(self._model, self._perceive(pixel_values))
 
     @torch.no_grad()
     def read_findings(self, pixel_values: Tensor) -> tuple[FindingReading, ...]:
@@ -247,7 +245,7 @@ class JanusMed:
         if isinstance(parsed, Refusal):
             return refuse(question, parsed, self._info)
         perception = self._perceive(pixel_values)
-        if not self._is_frontal(perception)[0]:
+        if not is_frontal(self._model, perception)[0]:
             return refuse(question, Refusal("not_frontal"), self._info)
         findings = read_findings(self._model, perception, 0)
         plan = decide_answer(parsed, findings)
@@ -279,10 +277,8 @@ class JanusMed:
         embedding = self._perceive(query).understanding.embedding[0]
         return index.search(embedding.cpu().numpy().astype(np.float32), k)
 
-    def _is_frontal(self, perception: Perception) -> tuple[bool, float]:
-        score = perception.understanding.frontal[0]
-        threshold = self._model.calibration.frontal_threshold[0]
-        return bool(score >= threshold), float(torch.sigmoid(score))
+    def _read_rows(self, perception: Perception, seed: int, start: float) -> tuple[Reading | ModelFault, ...]:
+        return read_rows(self._model, self._writer, self._budget, perception, seed, start)
 
     def _perceive(self, pixel_values: Tensor, modality: str = "frontal") -> Perception:
         self._check_shape(pixel_values, 1 if modality == "frontal" else max(1, len(pixel_values)))
@@ -295,40 +291,6 @@ class JanusMed:
             raise ValueError(
                 f"pixels of shape ({rows}, 3, {size}, {size}) expected, {tuple(pixel_values.shape)} given"
             )
-
-    def _read_rows(self, perception: Perception, seed: int, start: float) -> tuple[Reading | ModelFault, ...]:
-        rows = [self._try_findings(perception, row) for row in range(len(perception.tokens))]
-        encoded = time.perf_counter()
-        routes = {
-            row: choose_route("generate", self._budget, cleared=is_cleared(findings))
-            for row, findings in enumerate(rows)
-            if not isinstance(findings, ModelFault)
-        }
-        plans = {
-            row: plan_report(findings)
-            for row, findings in enumerate(rows)
-            if not isinstance(findings, ModelFault) and routes[row].text
-        }
-        written = self._write(perception, plans)
-        seconds = (encoded - start, time.perf_counter() - encoded)
-        return tuple(
-            findings
-            if isinstance(findings, ModelFault)
-            else assemble_reading(
-                perception, row, findings, written.get(row, routes[row].reason), seed, seconds
-            )
-            for row, findings in enumerate(rows)
-        )
-
-    def _try_findings(self, perception: Perception, row: int) -> tuple[FindingReading, ...] | ModelFault:
-        try:
-            return read_findings(self._model, perception, row)
-        except ModelFault as fault:
-            return fault
-
-    def _write(self, perception: Perception, plans: dict[int, ExpertPlan]) -> dict[int, Written | ModelFault]:
-        images = self._model.image_embeddings(perception.cross)["image"].pooler_output
-        return dict(zip(plans, self._writer.write(list(plans.values()), images[list(plans)]), strict=True))
 
 
 def _resolve_device(device: str) -> torch.device:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from janus_med.errors import ModelFault
+from janus_med.planning import plan_report
 from janus_med.reading import CHANGES, FINDINGS, MOTIONS, FindingReading, Reading
-from janus_med.writing import Written, read_sentences
+from janus_med.router import choose_route
+from janus_med.writing import Writer, Written, read_sentences
 
 if TYPE_CHECKING:
     from janus_med.model import MedicalJanus, Perception
     from janus_med.reading import Change
+    from janus_med.router import Budget
 
 
 def read_findings(model: MedicalJanus, perception: Perception, row: int) -> tuple[FindingReading, ...]:
@@ -51,6 +55,64 @@ def read_findings(model: MedicalJanus, perception: Perception, row: int) -> tupl
         )
         for index, name in enumerate(FINDINGS)
     )
+
+
+def read_rows(
+    model: MedicalJanus, writer: Writer, budget: Budget, perception: Perception, seed: int, start: float
+) -> tuple[Reading | ModelFault, ...]:
+    """Read each image of a batch; the texts of all are written together.
+
+    Parameters
+    ----------
+    model, writer
+        Of one folder.
+    budget
+        What the site allows to skip.
+    perception
+        Of B images.
+    seed
+        Recorded with each reading.
+    start
+        `time.perf_counter` when the work began.
+
+    Returns
+    -------
+    tuple of Reading or ModelFault
+        In the order of the images; a fault is that image's alone.
+    """
+    rows = [_try_findings(model, perception, row) for row in range(len(perception.tokens))]
+    encoded = time.perf_counter()
+    sound = {row: findings for row, findings in enumerate(rows) if not isinstance(findings, ModelFault)}
+    routes = {
+        row: choose_route("generate", budget, cleared=is_cleared(findings)) for row, findings in sound.items()
+    }
+    plans = {row: plan_report(findings) for row, findings in sound.items() if routes[row].text}
+    images = model.image_embeddings(perception.cross)["image"].pooler_output
+    texts: dict[int, Written | ModelFault] = dict(
+        zip(plans, writer.write(list(plans.values()), images[list(plans)]), strict=True)
+    )
+    seconds = (encoded - start, time.perf_counter() - encoded)
+    return tuple(
+        findings
+        if isinstance(findings, ModelFault)
+        else assemble_reading(perception, row, findings, texts.get(row, routes[row].reason), seed, seconds)
+        for row, findings in enumerate(rows)
+    )
+
+
+def _try_findings(
+    model: MedicalJanus, perception: Perception, row: int
+) -> tuple[FindingReading, ...] | ModelFault:
+    try:
+        return read_findings(model, perception, row)
+    except ModelFault as fault:
+        return fault
+
+
+def is_frontal(model: MedicalJanus, perception: Perception) -> tuple[bool, float]:
+    """Return the verdict of the frontal check on the first image, and the probability behind it."""
+    score = perception.understanding.frontal[0]
+    return bool(score >= model.calibration.frontal_threshold[0]), float(torch.sigmoid(score))
 
 
 def is_cleared(findings: tuple[FindingReading, ...]) -> bool:

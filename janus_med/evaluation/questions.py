@@ -10,7 +10,6 @@ import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
-from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,32 +17,24 @@ import torch
 from PIL import Image
 
 from janus_med.answer import decide_answer
-from janus_med.answer_check import check_answer
-from janus_med.answering import write_question_prompt
-from janus_med.errors import Fatal, ModelFault
+from janus_med.errors import Fatal
 from janus_med.evaluation.bootstrap import proportion
 from janus_med.evaluation.tables import figures_table
+from janus_med.evaluation.wording import WORDED, worded_figures, worded_share
 from janus_med.preprocessing import preprocess_grey
-from janus_med.proposals import propose_texts
 from janus_med.question_scope import Refusal
 from janus_med.questions import parse_question
-from janus_med.training.questions import question_turn, random_evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from transformers import PreTrainedTokenizerFast
-
     from janus_med.answering import AnswerPlan, Reply
     from janus_med.engine import JanusMed
     from janus_med.evaluation.bootstrap import Figure
-    from janus_med.model import MedicalJanus
     from janus_med.questions import Question
     from janus_med.reading import FindingReading
 
 QUESTIONS = "vqa_rad_qa.csv"
-WORDED = 60
-"""Phrasings kept back that the language model is asked to word."""
 _SIDE = re.compile(r"\b(left|right|bilateral|both)\b", re.IGNORECASE)
 
 
@@ -103,7 +94,8 @@ def questions_section(engine: JanusMed, data: Path, seed: int) -> str:
     answered = [one for one in put if not isinstance(one.parsed, Refusal)]
     outside = ", ".join(f"{reason} {count}" for reason, count in refused.most_common())
     worded = worded_figures(engine.model, engine.tokenizer, seed, WORDED, rng)
-    spoken = worded_share(engine.model, engine.tokenizer, answered, rng)
+    asked = [(one.asked, one.plan) for one in answered if one.plan is not None]
+    spoken = worded_share(engine.model, engine.tokenizer, asked, rng)
     return "\n\n".join(
         [
             "### Questions about an image",
@@ -205,105 +197,3 @@ def _rows(group: list[Put], rng: np.random.Generator) -> dict[str, Figure]:
         f"most frequent ({frequent})": truth == frequent,
     }
     return {name.split(" (")[0]: proportion(hits, rng) for name, hits in rows.items()}
-
-
-@torch.no_grad()
-def worded_figures(
-    model: MedicalJanus,
-    tokenizer: PreTrainedTokenizerFast,
-    seed: int,
-    count: int,
-    rng: np.random.Generator,
-) -> dict[str, Figure]:
-    """Let the language model answer phrasings that no training saw.
-
-    Parameters
-    ----------
-    model, tokenizer
-        Of one folder.
-    seed
-        Of questions and facts.
-    count
-        How many.
-    rng
-        Of the bootstrap.
-
-    Returns
-    -------
-    dict
-        How often the parse is right, the first proposal and any proposal say the plan; of the closed
-        questions, how often the written reply is right, beside always "no" and the most frequent reply.
-    """
-    words = Random(seed)  # noqa: S311 - wording, not secrets
-    turns = [question_turn(random_evidence(words), words, "unseen") for _ in range(count)]
-    writer = _Writer(model, tokenizer)
-    texts = [writer.propose(turn.plan, turn.asked) for turn in turns]
-    closed = [index for index, turn in enumerate(turns) if turn.plan.reply]
-    truth = np.array([turns[index].plan.reply for index in closed])
-    written = np.array([_reply(texts[index][-1]) for index in closed])
-    frequent = Counter(truth.tolist()).most_common(1)[0][0]
-    rows = {
-        "understood": [parse_question(turn.asked) == turn.plan.question for turn in turns],
-        "first proposal says the facts": [
-            _says(text[0], turn.plan) for text, turn in zip(texts, turns, strict=True)
-        ],
-        "answer says the facts": [
-            _says(text[-1], turn.plan) for text, turn in zip(texts, turns, strict=True)
-        ],
-        "closed: right reply": written == truth,
-        "closed: always no": truth == "no",
-        "closed: most frequent reply": truth == frequent,
-    }
-    return {name: proportion(np.array(hits), rng) for name, hits in rows.items()}
-
-
-class _Writer:
-    """Words plans in front of a blank image: what is seen is in the plan."""
-
-    def __init__(self, model: MedicalJanus, tokenizer: PreTrainedTokenizerFast) -> None:
-        blank = torch.zeros(1, 3, model.preset.image_size, model.preset.image_size)
-        self._images = model.image_embeddings(model.perceive(blank.to(model.janus.device)).cross)
-        self._model, self._tokenizer = model, tokenizer
-
-    def propose(self, plan: AnswerPlan, asked: str) -> list[str]:
-        """The proposals up to the first that says the plan; the last one is the answer."""
-        texts = []
-        prompt = write_question_prompt(plan, asked)
-        for text in propose_texts(self._model, self._tokenizer, prompt, self._images):
-            texts.append(text)
-            if _says(text, plan):
-                break
-        return texts or [""]
-
-
-def _says(text: str, plan: AnswerPlan) -> bool:
-    try:
-        check_answer(text, plan)
-    except ModelFault:
-        return False
-    return True
-
-
-@torch.no_grad()
-def worded_share(
-    model: MedicalJanus,
-    tokenizer: PreTrainedTokenizerFast,
-    answered: list[Put],
-    rng: np.random.Generator,
-) -> Figure:
-    """Return how often the language model words the answer to a clinician's question as it was decided."""
-    writer = _Writer(model, tokenizer)
-    chosen = rng.permutation(len(answered))[:WORDED]
-    hits = [
-        _says(writer.propose(one.plan, one.asked)[-1], one.plan)
-        for one in (answered[index] for index in chosen)
-        if one.plan is not None
-    ]
-    return proportion(np.array(hits), rng)
-
-
-def _reply(text: str) -> str:
-    lead = re.match(r"(yes|no),", text, re.IGNORECASE)
-    if lead:
-        return lead.group(1).lower()
-    return "undecided" if re.search(r"cannot be decided|not told apart", text) else ""

@@ -21,7 +21,8 @@ from janus_med.answering import AnswerPlan, clean_question, write_question_promp
 from janus_med.engine import JanusMed
 from janus_med.errors import Fatal, IndexUnusable, ModelFault
 from janus_med.evaluation import questions as evaluation
-from janus_med.evaluation.questions import put_question, worded_figures
+from janus_med.evaluation.questions import put_question
+from janus_med.evaluation.wording import worded_figures
 from janus_med.question_scope import MESSAGES, Refusal
 from janus_med.questions import Question, parse_question
 from janus_med.reading import FINDINGS, FindingReading, ModelInfo
