@@ -63,8 +63,8 @@ Labels of ChestX-ray14 are text-mined and noisy; `Infiltration` counts as Lung O
 Lung Lesion, `Pleural_Thickening` as Pleural Other. Disease was also *inserted* ({brushes}), as attenuation,
 into films labelled free of findings. Real devices and fractures in those films are not labelled, so their
 absence is a noisy label. Lungs, into which lesions were placed, come from a network fitted to 17 films with
-human masks (CC BY 4.0; films of the two COVID sources). A finding with fewer than 20 calibration films of either kind keeps a fixed
-probability and is always deferred. Reports are from a grammar
+human masks (CC BY 4.0; films of the two COVID sources). A finding with fewer than 20 calibration films of
+either kind keeps a fixed probability and is always deferred. Reports are from a grammar
 written for this project; no hospital's report was used.
 
 ## Training
