@@ -7,6 +7,7 @@ prints its figures (``pytest -s``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -35,8 +36,17 @@ CHANCE = 0.65
 """An ablated reader of 60 ill and 60 healthy may come this far by luck: about three standard errors."""
 
 
-@pytest.fixture(scope="session")
-def phantom_model(nano_tokenizer):
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """With another number of threads sums round otherwise, and a fit can end elsewhere."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def phantom_model(one_thread, nano_tokenizer):
     """A nano model whose encoder has learnt films of virtual patients; frozen."""
     model = new_model("nano", 0, nano_tokenizer)
     losses = learn_phantoms(model, StageRecipe(400, 32, 3e-3), films=1500)
