@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 if TYPE_CHECKING:
@@ -60,5 +61,6 @@ class BatchQueue:
             num_workers=self._workers,
             prefetch_factor=AHEAD if self._workers else None,
             multiprocessing_context="fork" if self._workers else None,
+            generator=torch.Generator(),  # else the loader draws its seed from the numbers that dropout draws
         )
         return cast("Iterator[Batch]", iter(loader))
