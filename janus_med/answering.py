@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from janus_med.expert import ExpertFact, describe_location
+from janus_med.expert import ExpertFact, describe_location, list_facts
 from janus_med.planning import plan_report
 from janus_med.reading import FINDINGS
 
@@ -180,13 +180,11 @@ def write_question_prompt(plan: AnswerPlan, asked: str) -> str:
     asked
         The question as it was put; cleaned of all that is no word.
     """
-    certain = "; ".join(phrase_fact(fact) for fact in plan.facts if fact.certain)
-    uncertain = "; ".join(phrase_fact(fact) for fact in plan.facts if not fact.certain)
     lines = [
         f"Expert answer. Asked: {_phrase_question(plan.question)}.",
         f"Decision: {plan.decision}. Reply: {plan.reply or 'open'}.",
-        f"Present: {certain or 'none'}.",
-        f"Uncertain: {uncertain or 'none'}.",
+        list_facts("Present", plan.facts, certain=True),
+        list_facts("Uncertain", plan.facts, certain=False),
         f"Question: {clean_question(asked)}",
         "Answer in one sentence.",
     ]
@@ -196,11 +194,6 @@ def write_question_prompt(plan: AnswerPlan, asked: str) -> str:
 def clean_question(asked: str) -> str:
     """Keep letters, figures and plain punctuation: what was typed can be no special token and no new line."""
     return " ".join(re.sub(r"[^A-Za-z0-9 ,.?'/-]", " ", asked).split())
-
-
-def phrase_fact(fact: ExpertFact) -> str:
-    """Name a fact in the words of the prompt."""
-    return " ".join(part for part in (fact.finding, fact.side, fact.zone, fact.count) if part)
 
 
 def _phrase_question(question: Question) -> str:

@@ -19,6 +19,7 @@ from janus_med.checkpoint import (
     INT8_FORMAT,
     MANIFEST,
     WEIGHTS,
+    Manifest,
     digest_file,
     load_model,
     save_model,
@@ -107,12 +108,14 @@ def compress_folder(
     _check(source, out, options, data)
     manifest = verify_folder(source)
     whole, tokenizer = load_model(source, manifest)
-    small = _copy(source, whole)
+    base = _read_base(source, manifest)
     if options.prune:
         sampler = Sampler(_open_films(data, whole, options), "train", whole.preset.grid)
-        small = _pruned(source, whole, tokenizer, sampler, options)
+        small = _pruned(base, whole, tokenizer, sampler, options)
         if options.recover_steps:
             recover(Lesson(whole, small, tokenizer, sampler, options.recover_steps, options.seed), progress)
+    else:
+        small = _compose(base, whole.janus.config, whole.adapter_state(), whole)
     save_model(out, small, tokenizer, _identity(manifest.id, options))
     before = (source / WEIGHTS).stat().st_size
     return _finish(out, options, manifest.sha256[WEIGHTS], before)
@@ -133,16 +136,10 @@ def _check(source: Path, out: Path, options: Compression, data: Path | None) -> 
         raise Fatal(f"{source} is int8 already: compress the folder it came from")
 
 
-def _copy(source: Path, whole: MedicalJanus) -> MedicalJanus:
-    """Return the model of the folder with all its base tensors, those that draw images included."""
-    return _compose(_read_base(source), whole.janus.config, whole.adapter_state(), whole)
-
-
-def _read_base(source: Path) -> dict[str, Tensor]:
+def _read_base(source: Path, manifest: Manifest) -> dict[str, Tensor]:
     """Return all base tensors of a folder as float32, those that draw images included."""
     from safetensors.torch import load_file
 
-    manifest = verify_folder(source)
     files = [load_file(source / manifest.base / name) for name in manifest.weights]
     return {name: tensor.float() for file in files for name, tensor in file.items()}
 
@@ -161,7 +158,7 @@ def _compose(
 
 
 def _pruned(
-    source: Path,
+    base: dict[str, Tensor],
     whole: MedicalJanus,
     tokenizer: PreTrainedTokenizerFast,
     sampler: Sampler,
@@ -179,8 +176,9 @@ def _pruned(
         plan = plan_pruning(config, importance, options.prune)
     except ValueError as error:
         raise Fatal(str(error)) from error
-    base = prune_base(_read_base(source), plan)
-    return _compose(base, prune_config(config, plan), prune_adapters(whole.adapter_state(), plan), whole)
+    return _compose(
+        prune_base(base, plan), prune_config(config, plan), prune_adapters(whole.adapter_state(), plan), whole
+    )
 
 
 def _open_films(data: Path | None, whole: MedicalJanus, options: Compression) -> ImageStore:

@@ -71,17 +71,21 @@ class ExpertPlan:
 
 def write_prompt(plan: ExpertPlan) -> str:
     """Write the plan as the text of the user's turn."""
-    certain = "; ".join(_phrase(fact) for fact in plan.facts if fact.certain)
-    uncertain = "; ".join(_phrase(fact) for fact in plan.facts if not fact.certain)
     lines = [
-        f"Expert analysis. Present: {certain or 'none'}.",
-        f"Uncertain: {uncertain or 'none'}.",
+        f"Expert analysis. {list_facts('Present', plan.facts, certain=True)}",
+        list_facts("Uncertain", plan.facts, certain=False),
         f"Absent: {', '.join(plan.absent) or 'none'}.",
         f"Film: {'normal' if plan.normal else 'not cleared'}.",
         f"Prior: {'available' if plan.prior else 'none'}.",
         "Write findings and impression.",
     ]
     return "\n".join(lines)
+
+
+def list_facts(heading: str, facts: tuple[ExpertFact, ...], *, certain: bool) -> str:
+    """Write the line of a prompt that names the certain, or the uncertain, of some facts."""
+    named = "; ".join(_phrase(fact) for fact in facts if fact.certain == certain)
+    return f"{heading}: {named or 'none'}."
 
 
 def _phrase(fact: ExpertFact) -> str:

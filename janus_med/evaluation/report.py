@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from janus_med.checkpoint import TOKENIZER, bundled_folder, verify_folder
+from janus_med.checkpoint import bundled_folder, verify_folder
 from janus_med.engine import JanusMed
 from janus_med.evaluation.bootstrap import RESAMPLES, Figure
 from janus_med.evaluation.card import write_card_file
@@ -22,7 +22,6 @@ from janus_med.evaluation.real import examine_real
 from janus_med.evaluation.reliability import examine_reliability
 from janus_med.evaluation.scope import examine_scope
 from janus_med.evaluation.sections import QUICK, Effort, Section
-from janus_med.tokenizer import load_tokenizer
 from janus_med.training.assemble import open_images
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def open_exam(request: Request, folder: Path, progress: Callable[[int, int], Non
         effort = replace(effort, inserted=request.samples)
     return Exam(
         engine,
-        load_tokenizer(folder / TOKENIZER),
+        engine.tokenizer,
         store,
         request.data,
         request.out,

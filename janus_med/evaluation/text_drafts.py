@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from janus_med.errors import ModelFault
 from janus_med.expert import SIDED, ExpertFact, ExpertPlan, order_findings
 from janus_med.planning import DENIED_FIRST, MOST_DENIALS, MOST_FACTS
 from janus_med.reading import FINDINGS, FindingReading
-from janus_med.writing import read_sentences, write_text
+from janus_med.writing import Writer, read_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,12 +74,12 @@ class TextPath:
     """
 
     def __init__(self, engine: JanusMed) -> None:
-        self._engine = engine
+        self._writer = Writer(engine.model, engine.tokenizer)
         size = engine.info.image_size
         with torch.no_grad():
             pixels = torch.zeros(1, 3, size, size, device=engine.model.janus.device)
             tokens = engine.model.image_embeddings(engine.model.perceive(pixels).cross)["image"].pooler_output
-        self._images = {"image": BaseModelOutputWithPooling(pooler_output=torch.zeros_like(tokens))}
+        self._images = torch.zeros_like(tokens)  # (1, N, D)
 
     def write(self, plan: ExpertPlan) -> tuple[str, str]:
         """Write a plan.
@@ -90,8 +89,10 @@ class TextPath:
         tuple of str
             Findings and impression; both empty when the model's text is faulty.
         """
+        written = self._writer.write([plan], self._images)[0]
+        if isinstance(written, ModelFault):
+            return "", ""
         try:
-            written = write_text(self._engine.model, self._engine.tokenizer, plan, self._images)
             sentences = read_sentences(written, _UNSEEN)
         except ModelFault:
             return "", ""

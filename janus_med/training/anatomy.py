@@ -40,6 +40,32 @@ class LungFields:
         return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
+@dataclass(frozen=True)
+class ChestFrame:
+    """Both lungs together, in pixels: column of the spine, first and last row, width from wall to wall."""
+
+    spine: float
+    top: float
+    bottom: float
+    width: float
+
+    @property
+    def height(self) -> float:
+        """From the first row to the last."""
+        return self.bottom - self.top
+
+
+def measure_chest(lungs: LungFields) -> ChestFrame:
+    """Measure where both lungs lie."""
+    left, right = lungs.box(right=False), lungs.box(right=True)
+    return ChestFrame(
+        0.5 * (left[3] + right[2]),
+        float(min(left[0], right[0])),
+        float(max(left[1], right[1])),
+        float(right[3] - left[2]),
+    )
+
+
 def blur(image: np.ndarray, radius: int) -> np.ndarray:
     """Smooth (H, W) float32 with a box of ``2 * radius + 1`` twice: close to a Gaussian, and fast."""
     if radius < 1:
@@ -55,10 +81,10 @@ def _box(image: np.ndarray, radius: int, axis: int) -> np.ndarray:
     pads = [(radius + 1, radius) if index == axis else (0, 0) for index in (0, 1)]
     total = np.cumsum(np.pad(image, pads, mode="edge"), axis=axis, dtype=np.float64)
     length = image.shape[axis]
-    part = total[width : width + length] - total[:length] if axis == 0 else None
-    if part is None:
-        part = total[:, width : width + length] - total[:, :length]
-    return np.asarray(part / width, dtype=np.float32)
+    total = np.moveaxis(total, axis, 0)
+    return np.asarray(
+        np.moveaxis(total[width : width + length] - total[:length], 0, axis) / width, np.float32
+    )
 
 
 def choose_side(lungs: LungFields, rng: np.random.Generator) -> bool:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from janus_med.training.anatomy import blur, choose_side, lateral_position, vertical_position
+from janus_med.training.anatomy import (
+    blur,
+    choose_side,
+    lateral_position,
+    measure_chest,
+    vertical_position,
+)
 from janus_med.training.attenuation import Brush, Inserted, add_tissue, disc, point_in
 
 if TYPE_CHECKING:
@@ -50,9 +56,8 @@ def _curve(size: int, points: list[tuple[float, float]], width: int) -> np.ndarr
 
 def _middle(lungs: LungFields) -> tuple[float, float, float, float]:
     """Column of the spine, top, bottom and width of both lungs, in pixels."""
-    boxes = lungs.box(right=False), lungs.box(right=True)
-    top, bottom = min(box[0] for box in boxes), max(box[1] for box in boxes)
-    return 0.5 * (boxes[0][3] + boxes[1][2]), float(top), float(bottom), float(boxes[1][3] - boxes[0][2])
+    chest = measure_chest(lungs)
+    return chest.spine, chest.top, chest.bottom, chest.width
 
 
 def _central_line(size: int, lungs: LungFields, rng: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from janus_med.training.anatomy import blur
+from janus_med.training.anatomy import blur, measure_chest
 from janus_med.training.attenuation import Brush, Inserted, add_tissue, disc, texture
 
 if TYPE_CHECKING:
@@ -43,12 +43,9 @@ def insert_cardiomegaly(
 ) -> Inserted:
     """Widen the heart by warping, mostly to the left; the unseen brush adds the shadow of a larger one."""
     size = grey.shape[0]
-    bottom = max(lungs.box(right=False)[1], lungs.box(right=True)[1])
-    top = min(lungs.box(right=False)[0], lungs.box(right=True)[0])
-    height = bottom - top
-    inner, outer = lungs.box(right=False)[2], lungs.box(right=True)[3]
-    spine = 0.5 * (lungs.box(right=False)[3] + lungs.box(right=True)[2]) + 0.01 * size
-    width = outer - inner
+    chest = measure_chest(lungs)
+    top, bottom, height, width = chest.top, chest.bottom, chest.height, chest.width
+    spine = chest.spine + 0.01 * size
     heart = disc(
         size, bottom - 0.2 * height, spine + 0.05 * width, 0.3 * height, width * rng.uniform(0.27, 0.34)
     )
@@ -67,10 +64,8 @@ def insert_wide_mediastinum(
 ) -> Inserted:
     """Widen the upper mediastinum by warping or by a long shadow; the unseen brush adds a rounded one."""
     size = grey.shape[0]
-    bottom = max(lungs.box(right=False)[1], lungs.box(right=True)[1])
-    top = min(lungs.box(right=False)[0], lungs.box(right=True)[0])
-    height, width = bottom - top, lungs.box(right=True)[3] - lungs.box(right=False)[2]
-    spine = 0.5 * (lungs.box(right=False)[3] + lungs.box(right=True)[2])
+    chest = measure_chest(lungs)
+    top, height, width, spine = chest.top, chest.height, chest.width, chest.spine
     middle = top + 0.28 * height
     band = disc(size, middle, spine, 0.27 * height, 0.2 * width)
     labels = ("Enlarged Cardiomediastinum",)

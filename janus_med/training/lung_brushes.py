@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from janus_med.training.anatomy import blur, choose_side, lateral_position, vertical_position
+from janus_med.training.anatomy import (
+    blur,
+    choose_side,
+    lateral_position,
+    measure_chest,
+    vertical_position,
+)
 from janus_med.training.attenuation import (
     Brush,
     Inserted,
@@ -76,7 +82,7 @@ def insert_edema(grey: np.ndarray, lungs: LungFields, rng: np.random.Generator, 
     """Haze around both hila, or all over, with septal lines; the unseen brush is coarsely mottled."""
     size = grey.shape[0]
     rows, columns = np.mgrid[:size, :size]
-    spine = 0.5 * (lungs.box(right=False)[3] + lungs.box(right=True)[2])
+    spine = measure_chest(lungs).spine
     if brush == "unseen":
         spread = 0.6 + 0.3 * smooth_noise(rng, size, 28)
     elif rng.random() < 0.4:

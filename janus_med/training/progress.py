@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -46,13 +46,17 @@ def save_progress(
     tensors = {f"janus.{name}": value for name, value in model.janus.state_dict().items()}
     tensors |= {f"adapter.{name}": value for name, value in model.adapter_state().items()}
     tensors |= {f"stage.{name}": value for name, value in stage_state(modules).items()}
-    tensors |= _optimiser_state(optimiser)
-    fresh, old = folder.with_name("checkpoint.new"), folder.with_name("checkpoint.old")
+    write_checkpoint(folder, tensors | optimiser_state(optimiser), asdict(position))
+
+
+def write_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Write tensors and state beside an older checkpoint and take its place."""
+    fresh, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir(parents=True)
     save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, fresh / TENSORS)
-    (fresh / STATE).write_text(json.dumps(asdict(position), indent=1), encoding="utf-8")
+    (fresh / STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
     if folder.exists():
         os.replace(folder, old)
     os.replace(fresh, folder)
@@ -60,13 +64,20 @@ def save_progress(
 
 
 def read_position(folder: Path) -> Position | None:
-    """Return where the run in ``folder`` stands, None when there is none (a swap cut short is undone)."""
-    old = folder.with_name("checkpoint.old")
+    """Return where the run in ``folder`` stands, None when there is none."""
+    state = read_state(folder)
+    return None if state is None else Position(**state)
+
+
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """Return the state of a checkpoint, None when there is none (a swap cut short is undone)."""
+    old = folder.with_name(f"{folder.name}.old")
     if not folder.exists() and old.exists():
         os.replace(old, folder)
     if not (folder / STATE).exists():
         return None
-    return Position(**json.loads((folder / STATE).read_text(encoding="utf-8")))
+    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return state
 
 
 def load_model(folder: Path, model: MedicalJanus) -> dict[str, Tensor]:
@@ -103,7 +114,8 @@ def stage_state(modules: dict[str, nn.Module | nn.Parameter]) -> dict[str, Tenso
     return state
 
 
-def _optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimiser_state(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the tensors of an optimiser by name, as `load_stage` takes them."""
     return {
         f"optimiser.{index}.{key}": value
         for index, entry in optimiser.state_dict()["state"].items()

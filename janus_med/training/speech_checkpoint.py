@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from janus_med.errors import Fatal
-from janus_med.training.progress import load_stage
+from janus_med.training.progress import (
+    TENSORS,
+    load_stage,
+    optimiser_state,
+    read_state,
+    stage_state,
+    write_checkpoint,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +24,6 @@ if TYPE_CHECKING:
 
     from janus_med.modalities.speech_encoder import SpeechEncoder
     from janus_med.training.speech_stage import SpeechRecipe
-
-TENSORS, STATE = "tensors.safetensors", "state.json"
 
 
 def save_speech(
@@ -33,23 +35,9 @@ def save_speech(
     step: int,
 ) -> None:
     """Write weights, optimiser and position beside an older checkpoint and take its place."""
-    tensors = {f"stage.speech.{name}": value for name, value in encoder.state_dict().items()}
-    tensors |= {
-        f"optimiser.{index}.{key}": value
-        for index, entry in optimiser.state_dict()["state"].items()
-        for key, value in entry.items()
-    }
-    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, fresh / TENSORS)
+    tensors = {f"stage.{name}": value for name, value in stage_state({"speech": encoder}).items()}
     state = _identity(recipe, seed) | {"step": step}
-    (fresh / STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(fresh, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    write_checkpoint(folder, tensors | optimiser_state(optimiser), state)
 
 
 def restore_speech(
@@ -66,12 +54,9 @@ def restore_speech(
     Fatal
         If it was written with another seed or recipe.
     """
-    old = folder.with_name(folder.name + ".old")
-    if not folder.exists() and old.exists():
-        os.replace(old, folder)
-    if not (folder / STATE).exists():
+    state = read_state(folder)
+    if state is None:
         return 0
-    state = json.loads((folder / STATE).read_text(encoding="utf-8"))
     step = int(state.pop("step"))
     if state != _identity(recipe, seed):
         raise Fatal(f"{folder} is a checkpoint of another seed or recipe: choose another folder")
