@@ -75,6 +75,12 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of them
         Path | None,
         typer.Option(help="Take what reads the image from the run in this folder, and train the rest."),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take what reads the image from this model folder, and train it further at half the rate."
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop with a checkpoint after so many minutes.")
     ] = None,
@@ -103,12 +109,14 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of them
         raise _failure(f"{out} holds a run: add --resume to continue it, or choose another folder")
     try:
         bench = new_bench(preset, data, out, RECIPES[preset], seed, _show_loading)
-        bench = _shorten(bench, steps, epochs)
+        bench = _shorten(bench, steps, epochs, 0.5 if start_from else 1.0)
         run = TrainingRun(bench, out, _show_step, Limits(minutes))
         if resume and (position := run.resume()) is not None:
             typer.echo(f"resumed at stage {position.stage}, step {position.step}")
         elif perception_of is not None:
             run.start_from(perception_of)
+        elif start_from is not None:
+            run.start_from_model(start_from)
         position = run.go()
     except TimeIsUp:
         typer.echo(
@@ -219,7 +227,7 @@ def transcribe(
         raise typer.Exit(2)
 
 
-def _shorten(bench: Bench, steps: int | None, epochs: float | None) -> Bench:
+def _shorten(bench: Bench, steps: int | None, epochs: float | None, pace: float) -> Bench:
     from dataclasses import replace
 
     recipe = bench.recipe
@@ -228,7 +236,7 @@ def _shorten(bench: Bench, steps: int | None, epochs: float | None) -> Bench:
         recipe = recipe.with_epochs(epochs, images)
     if steps is not None:
         recipe = recipe.with_steps(steps)
-    return replace(bench, recipe=recipe)
+    return replace(bench, recipe=recipe.with_pace(pace))
 
 
 def _show_loading(done: int, total: int) -> None:

@@ -39,6 +39,13 @@ class Recipe:
         }
         return replace(self, stages=stages)
 
+    def with_pace(self, pace: float) -> Recipe:
+        """Return the recipe with the peak rate of the perception stage times ``pace``."""
+        perception = self.stages["perception"]
+        return replace(
+            self, stages=self.stages | {"perception": replace(perception, rate=pace * perception.rate)}
+        )
+
     def with_epochs(self, epochs: float, images: int) -> Recipe:
         """Return the recipe with ``epochs`` passes over ``images`` radiographs in the two encoder stages."""
         stages = dict(self.stages)

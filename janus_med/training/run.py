@@ -16,7 +16,7 @@ from janus_med.adapters.generation import base_tensors
 from janus_med.encoders import digest_tensors
 from janus_med.errors import Fatal
 from janus_med.training.calibrate import calibrate, round_weights
-from janus_med.training.inherit import inherit_perception
+from janus_med.training.inherit import inherit_perception, start_perception
 from janus_med.training.progress import Position, load_model, load_stage, read_position, save_progress
 from janus_med.training.recipe import STAGES
 from janus_med.training.scope_stage import ScopeStage
@@ -116,6 +116,11 @@ class TrainingRun:
     def start_from(self, run: Path) -> Position:
         """Take encoder, attention and understanding from another run; go on behind its perception stage."""
         self._position = inherit_perception(self._bench, run)
+        return self._position
+
+    def start_from_model(self, folder: Path) -> Position:
+        """Take encoder, attention and understanding from a model folder and train them further."""
+        self._position = start_perception(self._bench, folder)
         return self._position
 
     def go(self) -> Position:
