@@ -90,6 +90,7 @@ def draft_study(
         issues=(
             *check_draft(findings, sentences, has_prior=has_prior, indication=indication),
             *_report_skipped(images),
+            *_report_withheld(images),
         ),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
         timings=_sum_timings(images),
@@ -146,6 +147,13 @@ def _undrafted(
 def _report_skipped(images: Sequence[ReadImage]) -> tuple[Issue, ...]:
     reasons = dict.fromkeys(image.reading.skipped for image in images if image.reading.skipped)
     return tuple(Issue("text_skipped", "info", reason) for reason in reasons)
+
+
+def _report_withheld(images: Sequence[ReadImage]) -> tuple[Issue, ...]:
+    reasons = dict.fromkeys(reason for image in images for reason in image.reading.withheld)
+    return tuple(
+        Issue("sentence_withheld", "warning", f"a sentence was left out: {reason}") for reason in reasons
+    )
 
 
 def _sum_timings(images: Sequence[ReadImage]) -> Timings:

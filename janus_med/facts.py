@@ -60,7 +60,7 @@ _NORMAL = re.compile(
     r"finding\w*)|"
     r"\b(?:normal|unremarkable) (?:chest|study|examination|exam|radiograph|film)|lungs are clear|clear lungs|"
     r"(?:heart|cardiac)[\w ]{0,30}(?:normal|within normal limits|unremarkable)|"
-    r"no (?:definite )?abnormalit\w+",
+    r"no (?:definite )?abnormalit\w+(?! (?:is )?stated)",
     re.IGNORECASE,
 )
 _SIDES: tuple[tuple[FactSide, re.Pattern[str]], ...] = (

@@ -96,6 +96,8 @@ class Reading:
         Wall-clock seconds of the encoder with the understanding adapter, and of the text.
     skipped
         Why the language model was not run; "" when it was. Only then may there be no sentence.
+    withheld
+        Why a generated sentence was left out, one reason each: it said otherwise than what was decided.
     motions
         Name and probability of each of `MOTIONS`; empty unless a sequence was read.
     """
@@ -108,6 +110,7 @@ class Reading:
     generate_s: float
     skipped: str = ""
     motions: tuple[tuple[str, float], ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

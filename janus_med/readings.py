@@ -151,8 +151,11 @@ def assemble_reading(
         return fault
     embedding = perception.understanding.embedding[row].cpu().numpy().astype(np.float32)
     skipped = written if isinstance(written, str) else ""
+    withheld = () if isinstance(written, str) else tuple(one.reason for one in written.withheld)
     motions = _read_motions(perception, row)
-    return Reading(findings, sentences, embedding, seed, *seconds, skipped=skipped, motions=motions)
+    return Reading(
+        findings, sentences, embedding, seed, *seconds, skipped=skipped, motions=motions, withheld=withheld
+    )
 
 
 def _read_change(perception: Perception, row: int, index: int) -> Change | None:

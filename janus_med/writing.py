@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +11,9 @@ import torch
 from janus_med.errors import ModelFault
 from janus_med.expert import write_prompt
 from janus_med.facts import label_sentence
+from janus_med.plan_check import find_disagreements
+from janus_med.report_spans import find_sentences
+from janus_med.rewording import AvoidChoices
 from janus_med.text_answers import Prompt
 from janus_med.text_decoder import TextDecoder
 from janus_med.tokenizer import ForbidComparison, chat_prompt
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
     from janus_med.expert import ExpertPlan
     from janus_med.facts import Fact
     from janus_med.model import MedicalJanus
+    from janus_med.plan_check import Disagreement
     from janus_med.reading import FindingReading, Polarity, Section, SentenceReading
     from janus_med.text_answers import Answer
 
 MAX_NEW_TOKENS = 256
 REPEATS = 3
-_SECTION = re.compile(r"(FINDINGS|IMPRESSION):\s*")
+REWORDINGS = 8
+"""How often a report is written again before the sentences that disagree with its plan are withheld."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +48,18 @@ class Written:
         For each character the index of its token; empty when not known.
     attention
         (T, N) float32 of each token over the image tokens; None unless captured.
+    ids
+        The tokens themselves; empty when not known.
+    withheld
+        Sentences that say otherwise than the plan whatever was forbidden; `read_sentences` leaves them out.
     """
 
     text: str
     probabilities: tuple[float, ...]
     tokens: tuple[int, ...] = ()
     attention: Tensor | None = None
+    withheld: tuple[Disagreement, ...] = ()
+    ids: tuple[int, ...] = ()
 
 
 class Writer:
@@ -76,6 +86,9 @@ class Writer:
     ) -> list[Written | ModelFault]:
         """Write the reports of several plans at once, greedily; each as it would be alone.
 
+        Each is read back. When a sentence says otherwise than its plan, the choice that led there is
+        forbidden and the report written again, a few times; what still disagrees is withheld.
+
         Parameters
         ----------
         plans
@@ -91,6 +104,21 @@ class Writer:
             In the order of the plans; a fault (no end, a probability of NaN) is that row's alone.
         """
         prompts = [self.prompt(plan, image) for plan, image in zip(plans, images, strict=True)]
+        written = self._decode(prompts, capture)
+        for _ in range(REWORDINGS):
+            wrong = {row: found for row, found in enumerate(_compare(written, plans)) if found}
+            if not wrong:
+                break
+            for row, found in wrong.items():
+                prompts[row] = _avoid(prompts[row], written[row], found[0])
+            for row, again in zip(wrong, self._decode([prompts[row] for row in wrong], capture), strict=True):
+                if not isinstance(
+                    again, ModelFault
+                ):  # what cannot be worded otherwise stays, and is withheld
+                    written[row] = again
+        return [_withhold(one, found) for one, found in zip(written, _compare(written, plans), strict=True)]
+
+    def _decode(self, prompts: Sequence[Prompt], capture: bool) -> list[Written | ModelFault]:
         answers = self._decoder.decode(prompts, self._tokenizer.eos_token_id, MAX_NEW_TOKENS, capture=capture)
         return [self._read(answer) for answer in answers]
 
@@ -104,6 +132,32 @@ class Writer:
         """Return what the decoder is asked for a plan and its (N, D) aligned image tokens."""
         ids = self._tokenizer(chat_prompt(write_prompt(plan), self._image_tokens)).input_ids
         return Prompt(ids, image, None if plan.prior else self._no_comparison)
+
+
+def _avoid(prompt: Prompt, written: Written | ModelFault, found: Disagreement) -> Prompt:
+    """Return a prompt whose answer is another one than what was written."""
+    assert isinstance(written, Written)
+    ban = prompt.ban if isinstance(prompt.ban, AvoidChoices) else AvoidChoices(prompt.ban)
+    ban.add(written, found.culprit)
+    return replace(prompt, ban=ban)
+
+
+def _compare(
+    written: Sequence[Written | ModelFault], plans: Sequence[ExpertPlan]
+) -> list[tuple[Disagreement, ...]]:
+    return [_disagreements(one, plan) for one, plan in zip(written, plans, strict=True)]
+
+
+def _disagreements(written: Written | ModelFault, plan: ExpertPlan) -> tuple[Disagreement, ...]:
+    """What disagrees in one text; nothing in one that is at fault as a whole, which `read_sentences` says."""
+    try:
+        return () if isinstance(written, ModelFault) else find_disagreements(written.text, plan)
+    except ModelFault:
+        return ()
+
+
+def _withhold(written: Written | ModelFault, found: tuple[Disagreement, ...]) -> Written | ModelFault:
+    return written if isinstance(written, ModelFault) else replace(written, withheld=found)
 
 
 def write_text(
@@ -144,7 +198,9 @@ def _read_answer(tokenizer: PreTrainedTokenizerFast, answer: Answer) -> Written:
         grown = len(tokenizer.decode(tokens[: index + 1])) - len(spread)
         spread += [probability] * grown
         owners += [index] * grown
-    return Written(tokenizer.decode(tokens), tuple(spread), tuple(owners), answer.attention)
+    return Written(
+        tokenizer.decode(tokens), tuple(spread), tuple(owners), answer.attention, ids=tuple(tokens)
+    )
 
 
 def read_sentences(written: Written, findings: tuple[FindingReading, ...]) -> tuple[SentenceReading, ...]:
@@ -163,6 +219,7 @@ def read_sentences(written: Written, findings: tuple[FindingReading, ...]) -> tu
         When a section is missing or empty, or sentences repeat without end.
     """
     probabilities = {finding.name: finding.probability for finding in findings}
+    withheld = {one.sentence for one in written.withheld}
     found = [
         _sentence(
             span.section,
@@ -170,34 +227,11 @@ def read_sentences(written: Written, findings: tuple[FindingReading, ...]) -> tu
             _mean_probability(written.probabilities, span.start, span.end),
             probabilities,
         )
-        for span in find_sentences(written.text)
+        for number, span in enumerate(find_sentences(written.text))
+        if number not in withheld
     ]
     _refuse_repeats(found)
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class Span:
-    """Where a sentence stands in a generated text, in characters."""
-
-    section: Section
-    start: int
-    end: int
-
-
-def find_sentences(text: str) -> list[Span]:
-    """Find the sentences of both sections; ModelFault when a section is missing or empty."""
-    heads = list(_SECTION.finditer(text))
-    ends = [*(head.start() for head in heads[1:]), len(text)]
-    bodies = [text[head.end() : end] for head, end in zip(heads, ends, strict=False)]
-    if [head.group(1) for head in heads] != ["FINDINGS", "IMPRESSION"] or not all(map(str.strip, bodies)):
-        raise ModelFault("the text lacks a section")
-    sections: tuple[Section, Section] = ("findings", "impression")
-    return [
-        Span(section, head.end() + match.start(), head.end() + match.end())
-        for section, head, body in zip(sections, heads, bodies, strict=True)
-        for match in re.finditer(r"[^.!?]+[.!?]+", body)
-    ]
 
 
 def _mean_probability(probabilities: tuple[float, ...], start: int, end: int) -> float:

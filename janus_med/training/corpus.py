@@ -44,7 +44,7 @@ _RAISED: dict[str, tuple[str, ...]] = {
         "Possible {side} {zone_word} opacity.",
         "A faint {side} {zone_word} opacity is suspected.",
     ),
-    "Lung Lesion": ("Possible {side} {zone_word} nodule.", "A {side} {zone_word} nodule is suspected."),
+    "Lung Lesion": ("Possible {side} {zone_word} {lesion}.", "Suspected {side} {zone_word} {lesion}."),
     "Edema": ("Possible pulmonary edema.", "Pulmonary edema cannot be excluded."),
     "Consolidation": (
         "Possible {side} {zone_word} consolidation.",
@@ -175,6 +175,7 @@ def _fill(template: str, fact: ExpertFact) -> str:
         else f"over the {where or 'chest'}" + ("" if zone or not side else " lung"),
         base="lung bases" if side == "bilateral" else f"{side} lung base".strip(),
         nodule="Multiple nodules" if many else "A nodule",
+        lesion="nodules" if many else "nodule",
     )
     words = " ".join(text.split())
     return words[0].upper() + words[1:]

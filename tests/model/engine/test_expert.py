@@ -123,11 +123,11 @@ def test_text_is_skipped_only_where_the_site_allows_it() -> None:
     assert skipped.reason
 
 
-def test_open_impression_is_a_normal_statement_of_low_confidence() -> None:
+def test_open_impression_claims_nothing() -> None:
     text = "FINDINGS: No edema.\nIMPRESSION: No definite abnormality stated; please review the film."
     last = read_sentences(Written(text, (1.0,) * len(text)), _findings(No_Finding=(0.4, "defer")))[-1]
-    assert (last.polarity, last.findings) == ("normal", ("No Finding",))
-    assert last.confidence == pytest.approx(0.4)
+    assert (last.polarity, last.findings) == ("uncertain", ())
+    assert last.confidence == pytest.approx(0.5)
 
 
 def test_a_modality_is_registered_once() -> None:
