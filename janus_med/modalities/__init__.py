@@ -16,6 +16,7 @@ from janus_med.modalities.registry import (
     default_registry,
     register_modality,
 )
+from janus_med.modalities.tiled import Tiled
 from janus_med.modalities.volume import Volume
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ModalityRegistry",
     "MultiView",
     "PriorPair",
+    "Tiled",
     "Volume",
     "default_registry",
     "register_modality",

@@ -88,7 +88,7 @@ def register_modality(registry: ModalityRegistry, modality: Modality) -> Modalit
     ...         return model.perceive(pixel_values[sharpness.argmax()][None])
     >>> registry = register_modality(default_registry(), SharperExposure())
     >>> sorted(registry.entries)
-    ['cine', 'frontal', 'multiview', 'prior', 'sharper', 'volume']
+    ['cine', 'frontal', 'multiview', 'prior', 'sharper', 'tiled', 'volume']
 
     `JanusMed.load(folder, registry=registry).read(pixels, modality="sharper")` then reads two films.
     ``docs/modalities.md`` has one with parameters.
@@ -106,10 +106,11 @@ def default_registry() -> ModalityRegistry:
     from janus_med.modalities.frontal import FrontalRadiograph
     from janus_med.modalities.multiview import MultiView
     from janus_med.modalities.prior import PriorPair
+    from janus_med.modalities.tiled import Tiled
     from janus_med.modalities.volume import Volume
 
     registry = ModalityRegistry()
-    for modality in (FrontalRadiograph(), MultiView(), PriorPair(), Volume(), Cine()):
+    for modality in (FrontalRadiograph(), MultiView(), PriorPair(), Volume(), Cine(), Tiled()):
         registry = register_modality(registry, modality)
     return registry
 

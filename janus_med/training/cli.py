@@ -67,6 +67,13 @@ def info(model: ModelFolder = None) -> None:
 def train(  # noqa: PLR0913, PLR0917 - typer makes options of them
     preset: Annotated[str, typer.Option(help="nano, tiny or base.")] = "tiny",
     data: Data = Path("../shared/data"),
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV of a hospital's own films and reports: fit the adapters of --base to them."),
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="Model folder whose adapters are fitted; none of its bytes changes.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Checkpoints, cache and the finished model folder.")] = Path(
         ".runs/train"
     ),
@@ -93,16 +100,26 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of them
         int, typer.Option(help="CPU threads; a run repeats exactly with the same number.")
     ] = 2,
 ) -> None:
-    """Train a preset from random weights: stages 0 to 3, checkpoints, then a model folder in OUT/model."""
+    """Train a preset from random weights: stages 0 to 3, checkpoints, then a model folder in OUT/model. With
+    --manifest and --base fit a hospital's own adapters instead.
+    """
     import torch
 
     from janus_med.errors import Fatal
     from janus_med.training.assemble import new_bench
     from janus_med.training.export import export_run
+    from janus_med.training.fit_hospital import Wishes, fit_hospital
     from janus_med.training.recipe import RECIPES
     from janus_med.training.run import Limits, TimeIsUp, TrainingRun
 
     torch.set_num_threads(threads)
+    if manifest is not None or base is not None:
+        wishes = Wishes(manifest, base, out, seed, steps, minutes, resume)
+        try:
+            typer.echo(fit_hospital(wishes, _show_loading, _show_step))
+        except Fatal as error:
+            raise _failure(str(error)) from error
+        return
     if preset not in RECIPES:
         raise _failure(f"no training recipe for preset {preset!r}; known: {', '.join(RECIPES)}")
     if (out / "checkpoint").exists() and not resume:
@@ -165,7 +182,7 @@ def evaluate(  # noqa: PLR0917 - typer makes options of them
 
 @model_app.command()
 def fit_modality(
-    name: Annotated[str, typer.Argument(help="multiview, prior, volume or cine.")],
+    name: Annotated[str, typer.Argument(help="multiview, prior, volume, cine or tiled.")],
     out: Annotated[Path, typer.Option(help="New model folder; must not exist.")],
     model: ModelFolder = None,
     studies: Annotated[int, typer.Option(help="Virtual patients to learn from.")] = 768,

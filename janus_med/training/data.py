@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from janus_med.preprocessing import preprocess_grey
+from janus_med.decoding import Decoder
+from janus_med.dicom_input import load_image
+from janus_med.instance_header import read_instance
+from janus_med.preprocessing import preprocess, preprocess_grey
 from janus_med.reading import FINDINGS
 from janus_med.training.anatomy import LungFields, find_lungs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from torch import Tensor
 
     from janus_med.training.lung_segmenter import LungSegmenter
 
@@ -59,7 +64,9 @@ UNKNOWN_IN_NIH = ("Enlarged Cardiomediastinum", "Fracture", "Support Devices")
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One radiograph of the manifest; ``labels`` is (14,) float32 of 0, 1 and NaN (not known)."""
+    """One radiograph of the manifest; ``labels`` is (14,) float32 of 0, 1 and NaN (not known), ``report``
+    what a person wrote of it, if that is at hand.
+    """
 
     path: Path
     source: str
@@ -67,6 +74,7 @@ class Case:
     person: str
     part: Part
     labels: np.ndarray
+    report: str = ""
 
     @property
     def labelled(self) -> bool:
@@ -108,8 +116,11 @@ def _case(data: Path, row: dict[str, str]) -> Case:
 
 
 def _part(person: str, split: str) -> Part:
-    if split == "val":
-        return "val"
+    return "val" if split == "val" else part_of(person)
+
+
+def part_of(person: str) -> Part:
+    """Return the part of a person who may be learnt from: the same one in every run and every manifest."""
     share = int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
     return "calibration" if share < CALIBRATION_SHARE else "train"
 
@@ -188,17 +199,26 @@ def _load_pixels(
     if file.exists():
         return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
     pixels = np.zeros((len(cases), size, size), dtype=np.uint8)
-    for index, case in enumerate(cases):
-        pixels[index] = _read_grey(case.path, size)
-        if progress is not None:
-            progress(index + 1, len(cases))
+    with Decoder() as decoder:  # it starts nothing before a DICOM file comes
+        for index, case in enumerate(cases):
+            pixels[index] = _read_grey(case.path, size, decoder)
+            if progress is not None:
+                progress(index + 1, len(cases))
     cache.mkdir(parents=True, exist_ok=True)
     np.save(file, pixels, allow_pickle=False)
     return pixels
 
 
-def _read_grey(path: Path, size: int) -> np.ndarray:
-    with Image.open(path) as image:
-        grey = np.asarray(image.convert("L"), dtype=np.float32)
-    prepared = preprocess_grey(grey, size)[0, 0].numpy() * 0.5 + 0.5
+def _read_grey(path: Path, size: int, decoder: Decoder) -> np.ndarray:
+    prepared = _prepare(path, size, decoder)[0, 0].numpy() * 0.5 + 0.5
     return np.asarray((prepared * 255).round().clip(0, 255), dtype=np.uint8)
+
+
+def _prepare(path: Path, size: int, decoder: Decoder) -> Tensor:
+    """Return (1, 3, S, S) float32 in [-1, 1] of a picture, or of a DICOM file as drafting reads it."""
+    try:
+        with Image.open(path) as image:
+            grey = np.asarray(image.convert("L"), dtype=np.float32)
+    except UnidentifiedImageError:
+        return preprocess(load_image(read_instance(path), decoder), size).pixel_values
+    return preprocess_grey(grey, size)

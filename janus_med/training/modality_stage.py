@@ -19,6 +19,7 @@ from janus_med.modalities.registry import PREFIX
 from janus_med.training.losses import classification_loss, evidence_loss, pointing_loss
 from janus_med.training.phantom_series import draw_sequence, draw_volume
 from janus_med.training.phantom_studies import draw_pair, draw_views
+from janus_med.training.phantom_tiles import draw_tiles
 from janus_med.training.run import CLIP, rate_at
 from janus_med.training.samples import generator, to_pixels
 
@@ -34,6 +35,7 @@ DRAWERS: dict[str, Callable[[int, int], PhantomStudy]] = {
     "prior": draw_pair,
     "volume": draw_volume,
     "cine": draw_sequence,
+    "tiled": draw_tiles,
 }
 """Which studies a plug-in of this package learns from: seed and size to a study."""
 

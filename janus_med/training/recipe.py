@@ -33,11 +33,19 @@ class Recipe:
     workers: int = 0
 
     def with_steps(self, steps: int) -> Recipe:
-        """Return the recipe with this many steps in every stage that has any."""
+        """Return the recipe with this many steps in every stage that has any, and no more samples than those
+        can use.
+        """
         stages = {
             name: replace(stage, steps=steps if stage.steps else 0) for name, stage in self.stages.items()
         }
-        return replace(self, stages=stages)
+        enough = 64 * max(1, steps)
+        return replace(
+            self,
+            stages=stages,
+            pool=min(self.pool, enough),
+            calibration_samples=min(self.calibration_samples, enough),
+        )
 
     def with_pace(self, pace: float) -> Recipe:
         """Return the recipe with the peak rate of the perception stage times ``pace``."""

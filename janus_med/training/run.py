@@ -88,10 +88,20 @@ class TrainingRun:
         Told after every step.
     limits
         When to stop early.
+    makers
+        Makes each stage.
     """
 
-    def __init__(self, bench: Bench, folder: Path, watcher: Watcher, limits: Limits) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        folder: Path,
+        watcher: Watcher,
+        limits: Limits,
+        makers: dict[str, Callable[[Bench], Stage]] | None = None,
+    ) -> None:
         self._bench = bench
+        self._makers = makers or MAKERS
         self._checkpoint = folder / "checkpoint"
         self._watch = watcher
         self._limits = limits
@@ -139,12 +149,16 @@ class TrainingRun:
             following = STAGES[STAGES.index(name) + 1]
             self._position = replace(self._position, stage=following, step=0)
         self._bench.model.eval()
-        round_weights(self._bench.model)
-        calibrate(self._bench)
+        self.finish()
         return self._moved(0)
 
+    def finish(self) -> None:
+        """Round the weights to what is stored, then calibrate."""
+        round_weights(self._bench.model)
+        calibrate(self._bench)
+
     def _run_stage(self, name: str) -> None:
-        stage = MAKERS[name](self._bench)
+        stage = self._makers[name](self._bench)
         frozen = self._frozen(name)
         modules = stage.modules()
         optimiser = _optimiser(modules)

@@ -28,6 +28,7 @@ from janus_med.engine import JanusMed
 from janus_med.errors import Fatal, ModelUnavailable
 from janus_med.modalities import registry as registry_module
 from janus_med.modalities.registry import LearnedModality
+from janus_med.modalities.tiled import cut_tiles
 from janus_med.reading import CHANGES, FINDINGS, MOTIONS
 from janus_med.readings import read_findings
 from janus_med.training.cli import model_app
@@ -35,7 +36,7 @@ from janus_med.training.modality_stage import FitPlan, StudyPool, draw_pool, fit
 from janus_med.training.phantom import draw_film
 from janus_med.training.samples import to_pixels
 
-LEARNED = ["cine", "multiview", "prior", "volume"]
+LEARNED = ["cine", "multiview", "prior", "tiled", "volume"]
 SHORT = FitPlan(studies=6, steps=3, batch=4)
 
 
@@ -65,12 +66,37 @@ def learned(nano):
     return nano.requires_grad_(False).eval()
 
 
-@pytest.mark.parametrize(("name", "images", "main"), [("multiview", 2, 0), ("prior", 2, 0), ("cine", 8, 4)])
+@pytest.mark.parametrize(
+    ("name", "images", "main"), [("multiview", 2, 0), ("prior", 2, 0), ("cine", 8, 4), ("tiled", 5, 0)]
+)
 @torch.no_grad()
 def test_unfitted_plug_in_gives_the_frontal_answer_bit_for_bit(learned, name, images, main) -> None:
     pixels = _pixels(images)
     film = default_registry().find("frontal").perceive(learned, pixels[main : main + 1])
     _assert_answer_of_the_film(default_registry().find(name).perceive(learned, pixels), film)
+
+
+@torch.no_grad()
+def test_opened_gate_lets_a_quarter_change_the_answer(learned) -> None:
+    pixels, plugin = _pixels(6), default_registry().find("tiled")
+    learned.modalities["tiled"].gate.fill_(0.5)
+    one, other = (plugin.perceive(learned, pixels[[0, 1, 2, 3, last]]) for last in (4, 5))
+    assert not torch.equal(one.understanding.logits, other.understanding.logits)
+    assert _same(one.cross.attention, other.cross.attention)  # the map is of the whole film
+    assert one.shares.shape == (1, len(FINDINGS), 5)
+    assert torch.allclose(one.shares.sum(-1), torch.ones(1))
+    with pytest.raises(ValueError, match="four quarters expected, 2 images given"):
+        plugin.perceive(learned, pixels[:2])
+
+
+def test_film_is_cut_into_itself_and_its_quarters() -> None:
+    film = torch.arange(16.0).view(1, 1, 4, 4).expand(1, 3, 4, 4)
+    whole, *quarters = cut_tiles(film)[:, 0]
+    assert whole.tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert [quarter[0, 0].item() for quarter in quarters] == [0, 2, 8, 10]
+    for wrong in (torch.zeros(1, 3, 4, 6), torch.zeros(1, 3, 5, 5), torch.zeros(2, 3, 4, 4)):
+        with pytest.raises(ValueError, match="2 S, 2 S"):
+            cut_tiles(wrong)
 
 
 @torch.no_grad()

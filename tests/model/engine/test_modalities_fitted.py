@@ -24,6 +24,7 @@ from janus_med.training.phantom_patient import FLUID, NODULES
 from janus_med.training.phantom_series import draw_sequence, draw_volume
 from janus_med.training.phantom_stage import learn_phantoms
 from janus_med.training.phantom_studies import draw_pair, draw_views, hidden_nodule
+from janus_med.training.phantom_tiles import draw_tiles
 from janus_med.training.recipe import StageRecipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -192,3 +193,32 @@ def test_motion_is_seen_over_time_and_gone_without_order_or_time(phantom_model) 
     assert min(figures) > 0.85
     assert without_order[1] < CHANCE
     assert max(without_time) < CHANCE
+
+
+def test_nodule_too_small_for_the_film_is_found_in_its_quarter(phantom_model) -> None:
+    model, plan = phantom_model, FitPlan(steps=350, batch=32, rate=8e-3)
+    seeds = [UNSEEN + index for index in range(60)]
+    pools, tests = {}, {}
+    for coarse in (False, True):
+        pools[coarse] = encode_studies(model, [draw_tiles(seed, SIZE, coarse=coarse) for seed in range(512)])
+        tests[coarse] = [
+            encode_studies(model, [draw_tiles(seed, SIZE, healthy=healthy, coarse=coarse) for seed in seeds])
+            for healthy in (False, True)
+        ]
+
+    def area(coarse: bool) -> tuple[float, Perception]:
+        read = _fit(model, "tiled", pools[coarse], plan)
+        seen, clear = (read(one) for one in tests[coarse])
+        return _area(*(one.understanding.logits[:, LESION] for one in (seen, clear))), seen
+
+    baseline, _ = area(True)
+    figure, seen = area(False)
+    shows = tests[False][0].masks[:, LESION, 1:].amax(-1)  # (60, 4)
+    chosen = seen.shares[:, LESION, 1:].argmax(-1, keepdim=True)
+    inside = (shows.gather(1, chosen) > 0).float().mean().item()
+    print(
+        f"AUROC {figure:.2f}, quarters without detail {baseline:.2f}; right quarter {inside:.2f}, luck 0.25"
+    )
+    assert figure > baseline + 0.1
+    assert figure > 0.8
+    assert inside > 0.7
