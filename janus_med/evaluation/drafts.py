@@ -35,19 +35,23 @@ understanding adapter's own answer is a probability of at least one half; a stat
 hierarchy states its parent, for text, adapter and truth alike. *Always all* states every finding for every
 film. Sides are judged where the truth lies on one side and the text rightly states the finding:
 `describe_location` puts the true mask into words as it does the maps. A text without a side is wrong; *more
-frequent side* is the rival.
+frequent side* is the rival. Each text was read back against its plan and worded again where it disagreed; a
+sentence that still disagrees is withheld.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Drafted:
-    """One text: its facts, what the plan meant, the adapter's probabilities (K,), and the sample."""
+    """One text: its facts, what the plan meant, the adapter's probabilities (K,), the sample, whose film it is,
+    and whether a sentence of it was withheld.
+    """
 
     facts: dict[str, Fact]
     meant: dict[str, str]
     probabilities: np.ndarray
     sample: Sample
     person: str
+    withheld: bool = False
 
 
 def examine_drafts(exam: Exam) -> Section:
@@ -91,7 +95,8 @@ def _drafted(reading: Reading, sample: Sample, person: str) -> Drafted:
     facts = label_report(" ".join(sentence.text for sentence in reading.sentences))
     meant = {fact.finding: "positive" if fact.certain else "uncertain" for fact in plan.facts}
     probabilities = np.array([finding.probability for finding in reading.findings])
-    return Drafted(facts, meant | dict.fromkeys(plan.absent, "negative"), probabilities, sample, person)
+    meant |= dict.fromkeys(plan.absent, "negative")
+    return Drafted(facts, meant, probabilities, sample, person, bool(reading.withheld))
 
 
 def compare_facts(exam: Exam, drafted: list[Drafted]) -> dict[str, dict[str, Estimate]]:
@@ -179,6 +184,7 @@ def _fidelity(exam: Exam, drafted: list[Drafted], films: FilmSet, faults: list[b
     return {
         "text says exactly the plan": estimate_mean(exact, kept),
         "films free of findings without a stated finding": estimate_mean(quiet[normal], kept[:, normal]),
+        "films with a withheld sentence": estimate_mean(np.array([one.withheld for one in drafted]), kept),
         "model faults": estimate_mean(np.array(faults), weights),
     }
 

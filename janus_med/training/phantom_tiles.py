@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from janus_med.training.phantom_patient import Patient
     from janus_med.training.phantom_studies import PhantomStudy
 
-SMALL = 0.4
-"""A small nodule has this share of a nodule's radius: about a pixel and a half of a film of 64."""
+SMALL = 0.6
+"""A small nodule has this share of a nodule's radius: one to three pixels of a film of 64."""
 DENSE = 3.0
 """And this many times its density, as a calcified one has."""
 
@@ -31,8 +31,6 @@ def draw_tiles(seed: int, size: int, *, healthy: bool | None = None, coarse: boo
         S of each of the five images; the film is drawn at 2 S.
     healthy
         Without a nodule; None draws either.
-    coarse
-        Cut the quarters out of the enlarged small film: the same images without their detail.
 
     Returns
     -------
@@ -47,8 +45,7 @@ def draw_tiles(seed: int, size: int, *, healthy: bool | None = None, coarse: boo
         patient = _shrink(fall_ill(patient, disease))
     film, rays = take_film(patient, "frontal", 2 * size, rng)
     shown = show_disease(patient, disease, rays) if ill else np.zeros_like(film, dtype=bool)
-    whole = _halve(film)
-    tiles = [whole, *_quarters(np.kron(whole, np.ones((2, 2), whole.dtype)) if coarse else film)]
+    tiles = [_halve(film), *_quarters(film)]
     masks = [_halve(shown.astype(np.float32)) > 0, *_quarters(shown)]
     return collect(np.stack(tiles), (disease,) * ill, (np.stack(masks),) * ill)
 

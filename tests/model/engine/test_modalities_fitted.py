@@ -196,29 +196,27 @@ def test_motion_is_seen_over_time_and_gone_without_order_or_time(phantom_model) 
 
 
 def test_nodule_too_small_for_the_film_is_found_in_its_quarter(phantom_model) -> None:
-    model, plan = phantom_model, FitPlan(steps=350, batch=32, rate=8e-3)
+    model, plan = phantom_model, FitPlan(steps=800, batch=32, rate=8e-3)
+    pool = encode_studies(model, [draw_tiles(seed, SIZE) for seed in range(640)])
     seeds = [UNSEEN + index for index in range(60)]
-    pools, tests = {}, {}
-    for coarse in (False, True):
-        pools[coarse] = encode_studies(model, [draw_tiles(seed, SIZE, coarse=coarse) for seed in range(512)])
-        tests[coarse] = [
-            encode_studies(model, [draw_tiles(seed, SIZE, healthy=healthy, coarse=coarse) for seed in seeds])
-            for healthy in (False, True)
-        ]
+    ill, healthy = (
+        encode_studies(model, [draw_tiles(seed, SIZE, healthy=state) for seed in seeds])
+        for state in (False, True)
+    )
 
-    def area(coarse: bool) -> tuple[float, Perception]:
-        read = _fit(model, "tiled", pools[coarse], plan)
-        seen, clear = (read(one) for one in tests[coarse])
-        return _area(*(one.understanding.logits[:, LESION] for one in (seen, clear))), seen
+    def film_alone(studies: StudyPool) -> StudyPool:
+        return replace(studies, tokens=studies.tokens[:, [0] * 5])
 
-    baseline, _ = area(True)
-    figure, seen = area(False)
-    shows = tests[False][0].masks[:, LESION, 1:].amax(-1)  # (60, 4)
+    blind = _fit(model, "tiled", film_alone(pool), plan)
+    baseline = _area(*(blind(film_alone(one)).understanding.logits[:, LESION] for one in (ill, healthy)))
+    read = _fit(model, "tiled", pool, plan)
+    seen, clear = read(ill), read(healthy)
+    figure = _area(*(one.understanding.logits[:, LESION] for one in (seen, clear)))
+    shows = ill.masks[:, LESION, 1:].amax(-1)  # (60, 4)
     chosen = seen.shares[:, LESION, 1:].argmax(-1, keepdim=True)
     inside = (shows.gather(1, chosen) > 0).float().mean().item()
-    print(
-        f"AUROC {figure:.2f}, quarters without detail {baseline:.2f}; right quarter {inside:.2f}, luck 0.25"
-    )
-    assert figure > baseline + 0.1
-    assert figure > 0.8
-    assert inside > 0.7
+    luck = (shows > 0).float().mean().item()
+    print(f"AUROC {figure:.2f}, film five times {baseline:.2f}; right quarter {inside:.2f}, luck {luck:.2f}")
+    assert figure > 0.7
+    assert baseline < CHANCE
+    assert inside > luck + 0.15
