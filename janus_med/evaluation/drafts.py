@@ -42,8 +42,8 @@ sentence that still disagrees is withheld.
 
 @dataclass(frozen=True, eq=False)
 class Drafted:
-    """One text: its facts, what the plan meant, the adapter's probabilities (K,), the sample, whose film it is,
-    and whether a sentence of it was withheld.
+    """One text: its facts, what the plan meant, the adapter's probabilities (K,), the sample, whose film it
+    is, and whether a sentence of it was withheld.
     """
 
     facts: dict[str, Fact]

@@ -5,6 +5,7 @@ What is not covered: how well the lungs of real films are found (the data folder
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from janus_med.checkpoint import bundled_folder, save_model
 from janus_med.errors import Fatal
 from janus_med.training.anatomy import lateral_position, split_lungs, vertical_position
 from janus_med.training.assemble import new_bench
 from janus_med.training.cli import model_app
 from janus_med.training.data import read_cases
-from janus_med.training.inherit import inherit_perception
+from janus_med.training.inherit import inherit_perception, start_perception
 from janus_med.training.lung_segmenter import fit_segmenter, open_segmenter
 from janus_med.training.prefetch import BatchQueue
 from janus_med.training.recipe import RECIPES
@@ -119,6 +121,40 @@ def test_a_run_takes_over_what_reads_the_image(film_folder: Path, tmp_path: Path
     eyes = [name for name in one if "vision_model" in name]
     assert all(torch.equal(one[name], other[name]) for name in eyes)
     assert any(not torch.equal(one[name], other[name]) for name in one if "language_model" in name)
+
+
+def test_a_model_is_trained_further(film_folder: Path, tmp_path: Path) -> None:
+    command = ["train", "--preset", "nano", "--threads", "1", "--steps", "1", "--data", str(film_folder)]
+    assert CliRunner().invoke(model_app, [*command, "--out", str(tmp_path / "first")]).exit_code == 0
+    first = tmp_path / "first/model"
+    further = [*command, "--out", str(tmp_path / "second"), "--start-from", str(first)]
+    result = CliRunner().invoke(model_app, further)
+    assert result.exit_code == 0, result.output
+    assert "perception" in result.output
+    assert "warm_up" not in result.output
+    rates = json.loads((tmp_path / "second/training.json").read_text())["stages"]
+    assert rates["perception"]["rate"] == RECIPES["nano"].stages["perception"].rate / 2
+
+
+def test_training_goes_on_from_the_tensors_of_the_model_and_no_other_preset(
+    film_folder: Path, tmp_path: Path
+) -> None:
+    bench = new_bench("nano", film_folder, tmp_path, RECIPES["nano"], 1, None)
+    other = new_bench("nano", film_folder, tmp_path, RECIPES["nano"], 2, None)
+    other.model.add_generation()
+    save_model(tmp_path / "other", other.model, other.tokenizer, "other")
+    position = start_perception(bench, tmp_path / "other")
+    assert (position.stage, position.step, position.seed) == ("perception", 0, 1)
+    mine, theirs = bench.model.state_dict(), other.model.state_dict()
+    taken = ("janus.model.vision_model", "attention", "understanding")
+    eyes = [name for name in mine if name.startswith(taken)]
+    assert all(torch.equal(mine[name], theirs[name].half().float()) for name in eyes)
+    text = "janus.model.language_model.embed_tokens.weight"
+    assert not torch.equal(mine[text], theirs[text].half().float())
+    with pytest.raises(Fatal, match="preset tiny, fitted; wanted nano"):
+        start_perception(bench, bundled_folder())
+    with pytest.raises(Fatal, match="elsewhere"):
+        start_perception(bench, tmp_path / "elsewhere")
 
 
 def test_a_run_that_is_not_there_gives_nothing(film_folder: Path, tmp_path: Path) -> None:
