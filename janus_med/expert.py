@@ -61,12 +61,15 @@ class ExpertPlan:
         Whether the whole film may be called normal.
     prior
         Whether an earlier film is at hand; without it no comparison may be written.
+    untold
+        Findings that are absent too, beyond those that the prompt lists: a text that denies one is right.
     """
 
     facts: tuple[ExpertFact, ...]
     absent: tuple[str, ...] = ()
     normal: bool = False
     prior: bool = False
+    untold: tuple[str, ...] = ()
 
 
 def write_prompt(plan: ExpertPlan) -> str:

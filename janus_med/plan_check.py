@@ -96,7 +96,7 @@ def _judge_unplanned(
         wrong = not plan.normal
         return ("it calls the film normal, which was not decided", (0, len(sentence))) if wrong else None
     if said.polarity == "negative":
-        wrong = name not in plan.absent
+        wrong = name not in plan.absent + plan.untold
         return (f"it denies {name}, which was not found absent", named) if wrong else None
     if wanted.keys() & IMPLIED_BY.get(name, frozenset()):
         return None

@@ -49,7 +49,8 @@ def plan_report(findings: tuple[FindingReading, ...], *, prior: bool = False) ->
     denied = sorted(absent, key=_denial_rank)[:MOST_DENIALS]
     abnormal = any(fact.finding != "Support Devices" for fact in facts)
     normal = not abnormal and by_name["No Finding"].decision == "present"
-    return ExpertPlan(facts, tuple(name for name in by_name if name in denied), normal, prior)
+    told = tuple(name for name in by_name if name in denied)
+    return ExpertPlan(facts, told, normal, prior, tuple(name for name in absent if name not in denied))
 
 
 def _is_spoken_of(finding: FindingReading) -> bool:

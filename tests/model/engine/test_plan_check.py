@@ -95,6 +95,12 @@ def test_parent_of_a_planned_finding_may_be_named() -> None:
     assert find_disagreements(_report("There is left lung opacity.", "Left consolidation."), plan) == ()
 
 
+def test_denial_of_what_is_absent_agrees_even_if_the_prompt_did_not_list_it() -> None:
+    text = _report("No consolidation.")
+    assert find_disagreements(text, PLAN)
+    assert find_disagreements(text, replace(PLAN, untold=("Consolidation",))) == ()
+
+
 class Repeating:
     """A decoder that knows some texts, the first one best, and obeys the ban of a prompt."""
 
