@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from janus_med.expert import ExpertFact, describe_location, list_facts
+from janus_med.expert import ExpertFact, describe_map, list_facts
 from janus_med.planning import plan_report
 from janus_med.reading import FINDINGS
 
@@ -87,7 +87,7 @@ def gather_evidence(findings: tuple[FindingReading, ...]) -> Evidence:
     present = [
         finding for finding in findings if finding.decision == "present" and finding.name != "No Finding"
     ]
-    places = {finding.name: describe_location(finding.name, finding.attention) for finding in present}
+    places = {finding.name: describe_map(finding.name, finding.attention) for finding in present}
     decisions = {finding.name: finding.decision for finding in findings}
     return Evidence(decisions, places, plan_report(findings).facts)
 

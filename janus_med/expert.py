@@ -34,6 +34,7 @@ ZONED = frozenset({"Lung Opacity", "Lung Lesion", "Consolidation", "Pneumonia"})
 
 BILATERAL_SHARE = 0.3
 PEAK_LEVEL = 0.5
+MASK_POWER, MAP_POWER = 2.0, 16.0
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,20 @@ def _phrase(fact: ExpertFact) -> str:
     return " ".join(part for part in (fact.finding, fact.side, fact.zone, fact.count) if part)
 
 
-def describe_location(finding: str, attention: np.ndarray) -> ExpertFact:
-    """Put an attention map into words.
+def describe_map(finding: str, attention: np.ndarray) -> ExpertFact:
+    """Put the map of a finding into words, by its hottest patches.
+
+    Notes
+    -----
+    A map is wide, and its faint parts lie on both sides. With the power 16 the side was right for 76 of 100
+    lesions of one side, and 35 of 46 on both sides were called so (240 calibration films); with 2 it was 45
+    and 44 of 46, with 32 78 and 31.
+    """
+    return describe_location(finding, attention, MAP_POWER)
+
+
+def describe_location(finding: str, attention: np.ndarray, power: float = MASK_POWER) -> ExpertFact:
+    """Put a mask or a map into words.
 
     Parameters
     ----------
@@ -104,6 +117,8 @@ def describe_location(finding: str, attention: np.ndarray) -> ExpertFact:
         Its kind decides which words make sense (a heart has no side).
     attention
         (h, w) float32 in [0, 1] on the patch grid. The left of the image is the patient's right.
+    power
+        To which the values are raised before they are weighed.
 
     Returns
     -------
@@ -112,7 +127,7 @@ def describe_location(finding: str, attention: np.ndarray) -> ExpertFact:
     """
     if finding not in SIDED:
         return ExpertFact(finding)
-    mass = attention.astype(np.float64) ** 2
+    mass = attention.astype(np.float64) ** power
     total = float(mass.sum())
     if total <= 0:
         return ExpertFact(finding)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from janus_med.expert import ExpertFact, ExpertPlan, describe_location
+from janus_med.expert import ExpertFact, ExpertPlan, describe_map
 
 if TYPE_CHECKING:
     from janus_med.reading import FindingReading
@@ -60,7 +60,7 @@ def _is_spoken_of(finding: FindingReading) -> bool:
 
 
 def _fact(finding: FindingReading) -> ExpertFact:
-    return replace(describe_location(finding.name, finding.attention), certain=finding.decision == "present")
+    return replace(describe_map(finding.name, finding.attention), certain=finding.decision == "present")
 
 
 def _without_implied(facts: list[ExpertFact]) -> list[ExpertFact]:

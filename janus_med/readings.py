@@ -38,7 +38,7 @@ def read_findings(model: MedicalJanus, perception: Perception, row: int) -> tupl
         When a probability or a map is not a number.
     """
     probabilities = model.calibration.probabilities(perception.understanding.logits)[row]  # (K,)
-    maps = perception.cross.attention[row]  # (K, N)
+    maps = perception.cross.maps[row]  # (K, N)
     if not bool(torch.isfinite(probabilities).all() and torch.isfinite(maps).all()):
         raise ModelFault("the understanding adapter returned NaN")
     decisions = model.calibration.decide(probabilities)

@@ -57,7 +57,7 @@ def ask(model: MedicalJanus, films: Sequence[np.ndarray]) -> Answers:
     for start in range(0, len(films), STEP):
         perception = model.perceive(to_pixels(np.stack(films[start : start + STEP])))
         probabilities.append(model.calibration.probabilities(perception.understanding.logits).numpy())
-        maps.append(perception.cross.attention.view(-1, len(FINDINGS), grid, grid).numpy())
+        maps.append(perception.cross.maps.view(-1, len(FINDINGS), grid, grid).numpy())
     return Answers(np.concatenate(probabilities).astype(np.float64), np.concatenate(maps))
 
 
