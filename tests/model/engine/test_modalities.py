@@ -271,7 +271,7 @@ def test_command_refuses_what_it_cannot_do(folder: Path, tmp_path: Path) -> None
         assert result.exit_code == 1
         return result.output
 
-    assert "registered: cine, multiview, prior, volume" in run("speech", tmp_path / "out")
+    assert "registered: cine, multiview, prior, tiled, volume" in run("speech", tmp_path / "out")
     assert "no modality 'frontal' with parameters" in run("frontal", tmp_path / "out")
     assert "exists" in run("prior", tmp_path)
     assert not (tmp_path / "out").exists()
