@@ -2,11 +2,13 @@
 
 A transport refers to itself, so that only Python's cycle collector frees it. On its own that collects old
 objects when those that were added are a quarter of all: after tens of thousands of connections, in which the
-process seems to leak (about 1.2 kB a connection, measured).
+process seems to leak (about 1.2 kB a connection, measured). The C library then keeps what was freed: in
+110,000 connections the process grew by 11 MiB; `malloc_trim` gives it back.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 
 CONNECTIONS_BETWEEN = 500
@@ -21,14 +23,22 @@ def freeze_what_is_loaded() -> None:
     gc.freeze()
 
 
+def give_back_memory() -> None:
+    """Collect what is unreachable; give free memory back to the system where the C library can (glibc)."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 class Reclaiming:
-    """Collects after every `CONNECTIONS_BETWEEN` connections that ended."""
+    """Gives memory back after every `CONNECTIONS_BETWEEN` connections that ended."""
 
     def __init__(self) -> None:
         self._ended = 0
 
     def note_end(self) -> None:
-        """Count a connection that has ended, and collect when it is time."""
+        """Count a connection that has ended, and give memory back when it is time."""
         self._ended += 1
         if self._ended % CONNECTIONS_BETWEEN == 0:
-            gc.collect()
+            give_back_memory()

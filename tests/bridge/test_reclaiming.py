@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+import psutil
 import pytest
 
 from pacs_bridge import reclaiming
@@ -31,3 +32,15 @@ def test_ended_associations_are_freed_without_pythons_own_collections(site, monk
         assert wait_until(lambda: associations_in_memory() <= before + 20)
     finally:
         gc.enable()
+
+
+@pytest.mark.covers("T09")
+def test_memory_that_is_free_is_given_back_to_the_system():
+    process = psutil.Process()
+    # blocks far below the size that is mapped alone, with some kept between them
+    blocks = [bytes([number % 251]) * 30_000 for number in range(4_000)]
+    grown = process.memory_info().rss
+    blocks = blocks[-1:]
+    reclaiming.give_back_memory()
+    assert grown - process.memory_info().rss > 80_000_000
+    assert len(blocks) == 1
