@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from janus_med.report_spans import find_sentences
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,10 +43,8 @@ def map_sentences(
     """
     if written.attention is None:
         raise ValueError("the text was written without capture")
-    withheld = {one.sentence for one in written.withheld}
-    spans = [span for number, span in enumerate(find_sentences(written.text)) if number not in withheld]
     maps = []
-    for span, sentence in zip(spans, sentences, strict=True):
+    for span, sentence in zip(written.shown_spans(), sentences, strict=True):
         tokens = sorted(set(written.tokens[span.start : span.end]))
         mean = written.attention[tokens].mean(dim=0)
         scaled = (mean / mean.amax()).view(grid, grid).cpu().numpy().astype(np.float32)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from janus_med.model import MedicalJanus
     from janus_med.plan_check import Disagreement
     from janus_med.reading import FindingReading, Polarity, Section, SentenceReading
+    from janus_med.report_spans import Span
     from janus_med.text_answers import Answer
 
 MAX_NEW_TOKENS = 256
@@ -60,6 +61,11 @@ class Written:
     attention: Tensor | None = None
     withheld: tuple[Disagreement, ...] = ()
     ids: tuple[int, ...] = ()
+
+    def shown_spans(self) -> list[Span]:
+        """Return where the sentences stand that are not withheld; ModelFault when a section is missing."""
+        withheld = {one.sentence for one in self.withheld}
+        return [span for number, span in enumerate(find_sentences(self.text)) if number not in withheld]
 
 
 class Writer:
@@ -105,18 +111,20 @@ class Writer:
         """
         prompts = [self.prompt(plan, image) for plan, image in zip(plans, images, strict=True)]
         written = self._decode(prompts, capture)
+        found = _compare(written, plans)
         for _ in range(REWORDINGS):
-            wrong = {row: found for row, found in enumerate(_compare(written, plans)) if found}
+            wrong = {row: disagreements for row, disagreements in enumerate(found) if disagreements}
             if not wrong:
                 break
-            for row, found in wrong.items():
-                prompts[row] = _avoid(prompts[row], written[row], found[0])
+            for row, disagreements in wrong.items():
+                prompts[row] = _avoid(prompts[row], written[row], disagreements[0])
             for row, again in zip(wrong, self._decode([prompts[row] for row in wrong], capture), strict=True):
                 if not isinstance(
                     again, ModelFault
                 ):  # what cannot be worded otherwise stays, and is withheld
                     written[row] = again
-        return [_withhold(one, found) for one, found in zip(written, _compare(written, plans), strict=True)]
+            found = _compare(written, plans)
+        return [_withhold(one, disagreements) for one, disagreements in zip(written, found, strict=True)]
 
     def _decode(self, prompts: Sequence[Prompt], capture: bool) -> list[Written | ModelFault]:
         answers = self._decoder.decode(prompts, self._tokenizer.eos_token_id, MAX_NEW_TOKENS, capture=capture)
@@ -219,7 +227,6 @@ def read_sentences(written: Written, findings: tuple[FindingReading, ...]) -> tu
         When a section is missing or empty, or sentences repeat without end.
     """
     probabilities = {finding.name: finding.probability for finding in findings}
-    withheld = {one.sentence for one in written.withheld}
     found = [
         _sentence(
             span.section,
@@ -227,8 +234,7 @@ def read_sentences(written: Written, findings: tuple[FindingReading, ...]) -> tu
             _mean_probability(written.probabilities, span.start, span.end),
             probabilities,
         )
-        for number, span in enumerate(find_sentences(written.text))
-        if number not in withheld
+        for span in written.shown_spans()
     ]
     _refuse_repeats(found)
     return tuple(found)

@@ -11,7 +11,7 @@ from janus_med.checkpoint import bundled_folder, load_model, save_adapters, veri
 from janus_med.errors import Fatal, GeometryError, ModelUnavailable, UnreadableInput
 from janus_med.training.calibrate import calibrate
 from janus_med.training.data import ImageStore
-from janus_med.training.hospital_data import read_hospital, without_texts
+from janus_med.training.hospital_data import read_hospital, with_written_reports
 from janus_med.training.recipe import RECIPES
 from janus_med.training.report_stage import ReportStage
 from janus_med.training.run import MAKERS, Limits, TimeIsUp, TrainingRun
@@ -96,7 +96,7 @@ def hospital_bench(
         model, tokenizer = load_model(base, described)
     except ModelUnavailable as error:
         raise Fatal(str(error)) from error
-    cases = without_texts(read_hospital(manifest))
+    cases = with_written_reports(read_hospital(manifest))
     try:
         store = ImageStore(cases, model.preset.image_size, folder, progress)
     except (UnreadableInput, GeometryError, OSError) as error:

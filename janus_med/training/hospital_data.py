@@ -17,6 +17,7 @@ from janus_med.facts import label_report
 from janus_med.planning import IMPLIED_BY
 from janus_med.reading import FINDINGS
 from janus_med.training.data import Case, Part, part_of
+from janus_med.training.report_turns import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,8 +122,6 @@ def _find_lacks(cases: list[Case]) -> Iterator[str]:
             yield f"no film for {part} is normal; lesions are drawn into normal films, so some are needed"
 
 
-def without_texts(cases: list[Case]) -> list[Case]:
-    """Return the cases with an empty report where it cannot teach to write."""
-    from janus_med.training.report_turns import read_report
-
-    return [case if read_report(case.report) else replace(case, report="") for case in cases]
+def with_written_reports(cases: list[Case]) -> list[Case]:
+    """Return the cases with their report as the model shall write it, "" where it cannot teach to write."""
+    return [replace(case, report=read_report(case.report)) for case in cases]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from janus_med.training.report_turns import read_report, report_turn
+from janus_med.training.report_turns import report_turn
 from janus_med.training.samples import augment, to_pixels
 from janus_med.training.stages import GenerationStage
 from janus_med.training.texts import grammar_turns, make_batch
@@ -28,7 +28,7 @@ class ReportStage(GenerationStage):
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench)
         self._films = bench.store.indices(lambda case: case.part == "train" and bool(case.report))
-        self._texts = [read_report(bench.store.cases[index].report) for index in self._films]
+        self._texts = [bench.store.cases[index].report for index in self._films]
         starts = range(0, len(self._films), CHUNK)
         self._tokens = [self._encode(start) for start in starts]
 
