@@ -13,6 +13,7 @@ from janus_med.errors import ModelFault
 from janus_med.overlay import find_regions
 from janus_med.proposals import propose_texts
 from janus_med.question_scope import Refusal
+from janus_med.readings import is_frontal, read_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from transformers.modeling_outputs import BaseModelOutputWithPooling
 
     from janus_med.answering import Reply
-    from janus_med.model import MedicalJanus
+    from janus_med.model import MedicalJanus, Perception
     from janus_med.overlay import Region
     from janus_med.question_scope import Reason
     from janus_med.questions import Kind, Question
@@ -120,6 +121,30 @@ class Answer:
 def refuse(asked: str, refusal: Refusal, model: ModelInfo) -> Answer:
     """Say why a question is not answered; no model is run."""
     return Answer(asked, refusal.message, model, refused=refusal.reason)
+
+
+def answer_question(
+    model: MedicalJanus,
+    tokenizer: PreTrainedTokenizerFast,
+    info: ModelInfo,
+    perception: Perception,
+    asked: str,
+    question: Question,
+) -> Answer:
+    """Answer a question that was understood, from what was perceived of one image.
+
+    Raises
+    ------
+    ModelFault
+        When the model answers with NaN, or words nothing that says what was decided.
+    """
+    if not is_frontal(model, perception)[0]:
+        return refuse(asked, Refusal("not_frontal"), info)
+    findings = read_findings(model, perception, 0)
+    plan = decide_answer(question, findings)
+    images = model.image_embeddings(perception.cross)
+    text = word_answer(model, tokenizer, plan, asked, images)
+    return compose_answer(asked, plan, text, findings, info)
 
 
 def decide_answer(question: Question, findings: tuple[FindingReading, ...]) -> AnswerPlan:

@@ -35,11 +35,15 @@ from janus_med.manifest import (
 from janus_med.modalities.registry import attach_modalities
 from janus_med.model import MedicalJanus
 from janus_med.plain_folder import CONFIG, TOKENIZER, WEIGHTS, check_tokenizer, digest_file, read_config
+from janus_med.preprocessing import preprocessing_sha256
 from janus_med.presets import find_preset
+from janus_med.reading import ModelInfo
 from janus_med.recognition import parse_config
 from janus_med.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
     from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast
 
@@ -56,7 +60,9 @@ __all__ = [
     "WEIGHTS",
     "Manifest",
     "adopt_folder",
+    "attach_text_queries",
     "bundled_folder",
+    "describe_model",
     "digest_file",
     "load_model",
     "new_adapters",
@@ -69,6 +75,18 @@ __all__ = [
 def bundled_folder() -> Path:
     """Return the folder of the bundled weights inside the installed package."""
     return Path(__file__).parent / "weights" / "tiny"
+
+
+def describe_model(manifest: Manifest, image_size: int) -> ModelInfo:
+    """Return identity and digests of a verified folder whose images have ``image_size`` pixels a side."""
+    return ModelInfo(
+        id=manifest.id,
+        preset=manifest.preset,
+        weights_sha256=manifest.weights_sha256,
+        adapters_sha256=manifest.sha256[ADAPTERS],
+        preprocessing_sha256=preprocessing_sha256(),
+        image_size=image_size,
+    )
 
 
 def load_model(
@@ -122,11 +140,18 @@ def _load_adapters(folder: Path, model: MedicalJanus, registry: ModalityRegistry
     try:
         state = load_file(folder / ADAPTERS)
         attach_modalities(model, state, registry)
+        attach_text_queries(model, state)
         model.load_adapter_state(state)
     except (ValueError, RuntimeError, SafetensorError) as error:
         raise ModelUnavailable(
             f"{folder}: {ADAPTERS} does not fit preset {model.preset.name}: {error}"
         ) from error
+
+
+def attach_text_queries(model: MedicalJanus, names: Iterable[str]) -> None:
+    """Give a model text queries when ``names``, those of an adapter file, hold their tensors."""
+    if any(name.startswith("text_queries.") for name in names):
+        model.add_text_queries()
 
 
 def new_adapters(janus: JanusForConditionalGeneration, preset: str, seed: int) -> MedicalJanus:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from janus_med.answer import compose_answer, decide_answer, refuse, word_answer
-from janus_med.checkpoint import ADAPTERS, bundled_folder, load_model, verify_folder
+from janus_med.answer import answer_question, refuse
+from janus_med.checkpoint import bundled_folder, describe_model, load_model, verify_folder
 from janus_med.errors import ModelFault
 from janus_med.modalities import default_registry
+from janus_med.phrase_map import map_phrase
 from janus_med.planning import plan_report
-from janus_med.preprocessing import preprocessing_sha256
 from janus_med.question_scope import Refusal
 from janus_med.questions import parse_question
 from janus_med.reading import FindingReading, ModelInfo, Reading
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from janus_med.answer import Answer
     from janus_med.modalities import ModalityRegistry
     from janus_med.model import MedicalJanus, Perception
+    from janus_med.phrase_map import PhraseMap
     from janus_med.retrieval import Neighbour, StudyIndex
     from janus_med.sentence_maps import SentenceMap
 
@@ -87,7 +88,7 @@ class JanusMed:
         budget
             What the site allows to skip; nothing when None.
         registry
-            Modality plug-ins; None for those of the package.
+            Modality plug-ins.
 
         Raises
         ------
@@ -97,14 +98,7 @@ class JanusMed:
         chosen = folder if folder is not None else bundled_folder()
         manifest = verify_folder(chosen)
         model, tokenizer = load_model(chosen, manifest, registry)
-        info = ModelInfo(
-            id=manifest.id,
-            preset=manifest.preset,
-            weights_sha256=manifest.weights_sha256,
-            adapters_sha256=manifest.sha256[ADAPTERS],
-            preprocessing_sha256=preprocessing_sha256(),
-            image_size=model.preset.image_size,
-        )
+        info = describe_model(manifest, model.preset.image_size)
         return cls(model.to(_resolve_device(device)), tokenizer, info, budget, registry)
 
     @property
@@ -196,8 +190,20 @@ class JanusMed:
         written = self._writer.write([plan_report(findings)], images, capture=True)[0]
         if isinstance(written, ModelFault):
             raise written
-        sentences = read_sentences(written, findings)
-        return map_sentences(written, sentences, self._model.preset.grid)
+        return map_sentences(written, read_sentences(written, findings), self._model.preset.grid)
+
+    @torch.no_grad()
+    def locate(self, pixel_values: Tensor, text: str) -> PhraseMap:
+        """Show where one preprocessed frontal radiograph shows what a sentence says, a reader's own too.
+
+        Parameters
+        ----------
+        pixel_values
+            (1, 3, S, S) float32 in [-1, 1].
+        text
+            One English sentence that states or raises a finding; errors as `map_phrase`.
+        """
+        return map_phrase(self._model, self._tokenizer, self._perceive(pixel_values).tokens, text)
 
     @functools.cached_property
     def _writer(self) -> Writer:
@@ -245,13 +251,7 @@ class JanusMed:
         if isinstance(parsed, Refusal):
             return refuse(question, parsed, self._info)
         perception = self._perceive(pixel_values)
-        if not is_frontal(self._model, perception)[0]:
-            return refuse(question, Refusal("not_frontal"), self._info)
-        findings = read_findings(self._model, perception, 0)
-        plan = decide_answer(parsed, findings)
-        images = self._model.image_embeddings(perception.cross)
-        text = word_answer(self._model, self._tokenizer, plan, question, images)
-        return compose_answer(question, plan, text, findings, self._info)
+        return answer_question(self._model, self._tokenizer, self._info, perception, question, parsed)
 
     @torch.no_grad()
     def retrieve(self, query: Tensor | np.ndarray, index: StudyIndex, k: int = 5) -> tuple[Neighbour, ...]:

@@ -13,6 +13,7 @@
     │   │   ├── DecodeFailed       the decoder gave up, or was stopped at its memory or time limit
     │   │   └── MixedPatients      one StudyInstanceUID, two patients
     │   ├── GeometryError          a spatial trace that cannot be inverted or does not fit its image
+    │   ├── PhraseRefused          a text that no region can be shown for
     │   ├── IndexUnusable          an index of another model, or one that does not read back
     │   └── ModelFault             the model answered with something that must not be shown
     └── Fatal                      nothing can be drafted until a person acts
@@ -81,6 +82,10 @@ class MixedPatients(UnreadableInput):
 
 class GeometryError(Rejected):
     """A spatial trace cannot be inverted or does not fit the image it is used on."""
+
+
+class PhraseRefused(Rejected):
+    """A text states and raises none of the findings, or is too long: no region can be shown for it."""
 
 
 class IndexUnusable(Rejected):

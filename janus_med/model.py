@@ -11,9 +11,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from janus_med.adapters.cross_attention import CrossAttention, FindingAttention
 from janus_med.adapters.generation import GenerationAdapter, lora_parameters
+from janus_med.adapters.text_queries import TextQueries
 from janus_med.adapters.understanding import Understanding, UnderstandingAdapter
 from janus_med.calibration import Calibration
 from janus_med.encoders import JanusVisionEncoder
+from janus_med.errors import ModelUnavailable
 from janus_med.reading import FINDINGS
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class MedicalJanus(nn.Module):
             preset.vision_width, len(FINDINGS), preset.embedding_width, preset.image_tokens
         )
         self.generation: GenerationAdapter | None = None
+        self.text_queries: TextQueries | None = None
         self.calibration = Calibration(len(FINDINGS))
         self.modalities = nn.ModuleDict()
 
@@ -82,6 +85,41 @@ class MedicalJanus(nn.Module):
         if self.generation is None:
             self.generation = GenerationAdapter(self.janus, self.preset.lora_rank)
         return self.generation
+
+    def add_text_queries(self) -> TextQueries:
+        """Give the shared attention its text queries once; later calls return the same ones."""
+        if self.text_queries is None:
+            preset = self.preset
+            self.text_queries = TextQueries(
+                preset.text_width, preset.vision_width, preset.query_heads, len(FINDINGS), preset.image_tokens
+            )
+        return self.text_queries
+
+    def locate(self, tokens: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Score the patches of each image for one sentence.
+
+        Parameters
+        ----------
+        tokens
+            (B, N, D) image tokens.
+        ids, mask
+            (B, L) int64 token ids of the sentences, and bool: which of them are words.
+
+        Returns
+        -------
+        Tensor
+            (B, N) logits.
+
+        Raises
+        ------
+        ModelUnavailable
+            When the model has no text queries.
+        """
+        if self.text_queries is None:
+            raise ModelUnavailable("the model has no text queries; train it with the stage text_queries")
+        embedded = self.janus.get_input_embeddings()(ids).to(self.attention.gate.dtype)
+        evidence: Tensor = self.text_queries(self.attention, tokens, embedded, mask)
+        return evidence
 
     def perceive(self, pixel_values: Tensor) -> Perception:
         """Encode (B, 3, S, S) pixels with the frozen encoder and let the adapters read them."""
@@ -105,8 +143,8 @@ class MedicalJanus(nn.Module):
             "understanding": self.understanding,
             "calibration": self.calibration,
         } | {f"modality.{name}": adapter for name, adapter in self.modalities.items()}
-        if self.generation is not None:
-            parts["generation"] = self.generation
+        optional = {"generation": self.generation, "text_queries": self.text_queries}
+        parts |= {name: module for name, module in optional.items() if module is not None}
         state = {
             f"{part}.{name}": value
             for part, module in parts.items()

@@ -1,5 +1,5 @@
 """Shared cross-modal attention: finding queries read the image tokens, and may write back into them through a
-gate.
+gate; sentences ask the same keys (`janus_med.adapters.text_queries`).
 
 How much each patch speaks for a finding (`CrossAttention.maps`) is the map behind an overlay. The gate is
 tanh of one number that starts at 0, so that an untrained adapter leaves every image token, and with it every
@@ -72,18 +72,27 @@ class FindingAttention(nn.Module):
         self.gate = nn.Parameter(torch.zeros(1))
 
     def forward(self, tokens: Tensor) -> CrossAttention:
-        """Read (B, N, D) image tokens."""
-        batch, count, width = tokens.shape
-        seen = nn.functional.gelu(self.hidden(self.norm(tokens)))  # (B, N, D)
-        keys = self.to_key(seen).view(batch, count, self.heads, -1).transpose(1, 2)  # (B, H, N, d)
-        values = self.to_value(seen).view(batch, count, self.heads, -1).transpose(1, 2)  # (B, H, N, d)
-        queries = self.queries.view(-1, self.heads, width // self.heads).transpose(0, 1)  # (H, K, d)
-        scores = queries @ keys.transpose(-1, -2) * (width // self.heads) ** -0.5  # (B, H, K, N)
+        """Let the finding queries read (B, N, D) image tokens."""
+        keys, values = self.look(tokens)
+        scores = self.score(keys, self.queries)  # (B, H, K, N)
         shares = scores.softmax(dim=-1)  # (B, H, K, N)
-        read = (shares @ values).transpose(1, 2).reshape(batch, -1, width)  # (B, K, D)
+        read = (shares @ values).transpose(1, 2).flatten(2)  # (B, K, D)
         outputs = self.project(read) + self.queries
         evidence = scores.mean(dim=1) + self.evidence_bias
         return CrossAttention(outputs, evidence, shares.mean(dim=1), self._write(tokens, outputs, evidence))
+
+    def look(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values, (B, H, N, D / H) each, of (B, N, D) image tokens."""
+        seen = nn.functional.gelu(self.hidden(self.norm(tokens)))  # (B, N, D)
+        return self._split(self.to_key(seen)), self._split(self.to_value(seen))
+
+    def score(self, keys: Tensor, queries: Tensor) -> Tensor:
+        """Compare keys (B, H, N, d) with (K, D) queries, or (B, K, D) of each image: (B, H, K, N)."""
+        return self._split(queries) @ keys.transpose(-1, -2) * keys.shape[-1] ** -0.5
+
+    def _split(self, rows: Tensor) -> Tensor:
+        """(..., M, D) to (..., H, M, D / H)."""
+        return rows.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
 
     def _write(self, tokens: Tensor, outputs: Tensor, evidence: Tensor) -> Tensor:
         shown = evidence.sigmoid().transpose(1, 2) @ self.write_back(outputs)  # (B, N, D)

@@ -17,6 +17,7 @@ from janus_med.evaluation.faithful import examine_faithfulness
 from janus_med.evaluation.further import examine_questions, examine_retrieval, examine_text
 from janus_med.evaluation.inserted import examine_inserted
 from janus_med.evaluation.measure import Exam
+from janus_med.evaluation.phrases import examine_phrases
 from janus_med.evaluation.places import examine_places
 from janus_med.evaluation.real import examine_real
 from janus_med.evaluation.reliability import examine_reliability
@@ -33,6 +34,7 @@ SECTIONS: tuple[Callable[[Exam], Section], ...] = (
     examine_real,
     examine_inserted,
     examine_places,
+    examine_phrases,
     examine_faithfulness,
     examine_drafts,
     examine_reliability,

@@ -105,7 +105,7 @@ def write_report(plan: ExpertPlan, rng: Random) -> str:
     str
         ``FINDINGS: ... IMPRESSION: ...`` on two lines.
     """
-    findings = [_state(fact, rng) for fact in plan.facts]
+    findings = [state_fact(fact, rng) for fact in plan.facts]
     if plan.normal:
         findings.append(rng.choice(_NORMAL_FINDINGS))
     findings += [rng.choice(_DENIED[name]) for name in plan.absent]
@@ -116,7 +116,8 @@ def write_report(plan: ExpertPlan, rng: Random) -> str:
     return f"FINDINGS: {' '.join(findings)}\nIMPRESSION: {_impression(plan, rng)}"
 
 
-def _state(fact: ExpertFact, rng: Random) -> str:
+def state_fact(fact: ExpertFact, rng: Random) -> str:
+    """Write the sentence of the findings that says a fact."""
     table = _STATED if fact.certain else _RAISED
     return _fill(rng.choice(table[fact.finding]), fact)
 
@@ -126,10 +127,11 @@ def _impression(plan: ExpertPlan, rng: Random) -> str:
         return rng.choice(_NORMAL_IMPRESSION)
     if not plan.facts:
         return rng.choice(_OPEN_IMPRESSION)
-    return " ".join(_conclude(fact) for fact in plan.facts)
+    return " ".join(conclude_fact(fact) for fact in plan.facts)
 
 
-def _conclude(fact: ExpertFact) -> str:
+def conclude_fact(fact: ExpertFact) -> str:
+    """Write the sentence of the impression that says a fact."""
     name = _noun(fact)
     lead = "" if fact.certain else "possible "
     side = f"{fact.side} " if fact.side else ""

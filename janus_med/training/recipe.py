@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-STAGES = ("warm_up", "perception", "understanding", "language", "scope", "generation", "calibration")
+STAGES = (
+    "warm_up",
+    "perception",
+    "understanding",
+    "language",
+    "scope",
+    "text_queries",
+    "generation",
+    "calibration",
+)
 """In order. ``warm_up`` and ``perception`` are stage 0 of the design and train the encoder of a preset that
 starts from random weights; from ``understanding`` on the encoder is frozen, from ``generation`` on the
 language model too.
@@ -69,6 +78,7 @@ _TINY = Recipe(
         "understanding": StageRecipe(250, 48, 4e-4),
         "language": StageRecipe(1300, 16, 2e-3),
         "scope": StageRecipe(300, 64, 1.5e-3),
+        "text_queries": StageRecipe(800, 64, 1e-3),
         "generation": StageRecipe(500, 8, 1.5e-3),
         "calibration": StageRecipe(0, 32, 0.0),
     },
@@ -83,6 +93,7 @@ _NANO = Recipe(
         "understanding": StageRecipe(40, 16, 1e-3),
         "language": StageRecipe(60, 16, 3e-3),
         "scope": StageRecipe(40, 16, 2e-3),
+        "text_queries": StageRecipe(40, 16, 2e-3),
         "generation": StageRecipe(40, 8, 2e-3),
         "calibration": StageRecipe(0, 16, 0.0),
     },

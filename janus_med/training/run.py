@@ -29,6 +29,7 @@ from janus_med.training.stages import (
     UnderstandingStage,
     WarmUp,
 )
+from janus_med.training.text_query_stage import TextQueryStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ MAKERS: dict[str, Callable[[Bench], Stage]] = {
     "understanding": UnderstandingStage,
     "language": LanguageStage,
     "scope": ScopeStage,
+    "text_queries": TextQueryStage,
     "generation": GenerationStage,
 }
 
