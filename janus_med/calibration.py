@@ -2,7 +2,9 @@
 prediction.
 
 Platt 1999; Vovk 2012 (Mondrian conformal predictors). A decision is made only when the other label can be
-ruled out at the chosen error rate on the calibration images; otherwise it is deferred to the reader.
+ruled out at the chosen error rate on the calibration images; otherwise it is deferred to the reader. A
+deferred finding is raised as possible where it is likelier than on nearly all films without it: of a rare
+finding even odds are hardly ever reached.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 ERROR_RATE = 0.1
 """Share of positives that may be called absent, and of negatives that may be called present."""
 
+RAISE_RATE = 0.02
+"""Share of calibration films without a finding on which it may be raised as possible."""
+
 EVEN = 0.5
 
 FEWEST = 20
@@ -25,7 +30,7 @@ FEWEST = 20
 
 
 class Calibration(nn.Module):
-    """Per finding: slope and offset of the logit, and the two thresholds on the probability.
+    """Per finding: slope and offset of the logit, and three thresholds on the probability.
 
     An unfitted calibration defers everything.
     """
@@ -34,6 +39,7 @@ class Calibration(nn.Module):
     offset: Tensor
     absent_below: Tensor
     present_above: Tensor
+    raise_above: Tensor
     frontal_threshold: Tensor
 
     def __init__(self, findings: int) -> None:
@@ -42,6 +48,7 @@ class Calibration(nn.Module):
         self.register_buffer("offset", torch.zeros(findings))
         self.register_buffer("absent_below", torch.full((findings,), -1.0))
         self.register_buffer("present_above", torch.full((findings,), 2.0))
+        self.register_buffer("raise_above", torch.full((findings,), 2.0))
         self.register_buffer("frontal_threshold", torch.zeros(1))
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -51,6 +58,11 @@ class Calibration(nn.Module):
     def decide(self, probabilities: Tensor) -> list[Decision]:
         """Return one decision a finding for (K,) probabilities."""
         return [self._decide(index, float(value)) for index, value in enumerate(probabilities)]
+
+    def raises(self, probabilities: Tensor) -> list[bool]:
+        """Return for (K,) probabilities whether a finding that is deferred may be raised as possible."""
+        raised: list[bool] = (probabilities >= self.raise_above.to(probabilities.device)).tolist()
+        return raised
 
     def _decide(self, index: int, probability: float) -> Decision:
         below = probability <= float(self.absent_below[index])
@@ -82,7 +94,7 @@ class Calibration(nn.Module):
 
     def _defer_always(self, index: int, prior: float) -> None:
         self.slope[index], self.offset[index] = 0.0, torch.logit(torch.tensor(prior))
-        self.absent_below[index], self.present_above[index] = -1.0, 2.0
+        self.absent_below[index], self.present_above[index], self.raise_above[index] = -1.0, 2.0, 2.0
 
     def _fit_thresholds(self, index: int, scores: Tensor, truth: Tensor) -> None:
         probability = torch.sigmoid(self.slope[index] * scores + self.offset[index])
@@ -90,6 +102,7 @@ class Calibration(nn.Module):
         # nothing less likely than not is stated, and nothing more likely than not is denied
         self.absent_below[index] = _lower_quantile(positives, ERROR_RATE).clamp(max=EVEN)
         self.present_above[index] = (-_lower_quantile(-negatives, ERROR_RATE)).clamp(min=EVEN)
+        self.raise_above[index] = (-_lower_quantile(-negatives, RAISE_RATE)).clamp(max=EVEN)
 
 
 def _lower_quantile(values: Tensor, rate: float) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 
 from janus_med.adapters.generation import base_tensors
 from janus_med.base_model import load_base
+from janus_med.calibration import EVEN
 from janus_med.errors import ModelUnavailable
 from janus_med.manifest import (
     ADAPTERS,
@@ -139,6 +140,7 @@ def _load_adapters(folder: Path, model: MedicalJanus, registry: ModalityRegistry
 
     try:
         state = load_file(folder / ADAPTERS)
+        state.setdefault("calibration.raise_above", torch.full_like(model.calibration.raise_above, EVEN))
         attach_modalities(model, state, registry)
         attach_text_queries(model, state)
         model.load_adapter_state(state)

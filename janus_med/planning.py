@@ -1,5 +1,5 @@
-"""From decisions to what the text may say: states the present, raises the likely undecided, denies only the
-absent.
+"""From decisions to what the text may say: states the present, raises the undecided that stand out, denies
+only the absent.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from janus_med.expert import ExpertFact, ExpertPlan, describe_map
 
 if TYPE_CHECKING:
     from janus_med.reading import FindingReading
-
-RAISE_FROM = 0.5
-"""A deferred finding at least this probable is raised as possible; a less probable one is not spoken of."""
 
 MOST_FACTS = 5
 """The grammar knows reports of up to five findings; the most certain are kept."""
@@ -54,9 +51,7 @@ def plan_report(findings: tuple[FindingReading, ...], *, prior: bool = False) ->
 
 
 def _is_spoken_of(finding: FindingReading) -> bool:
-    return finding.decision == "present" or (
-        finding.decision == "defer" and finding.probability >= RAISE_FROM
-    )
+    return finding.decision == "present" or finding.raised
 
 
 def _fact(finding: FindingReading) -> ExpertFact:

@@ -57,6 +57,8 @@ class FindingReading:
         Verdict beside an earlier film; None without one, or when neither film shows the finding.
     image
         Index of the image of a study (slice, view) that speaks for it most; None when there is only one.
+    raised
+        Deferred, but likelier than on nearly all films without it: the text calls it possible.
     """
 
     name: str
@@ -65,6 +67,7 @@ class FindingReading:
     attention: np.ndarray
     change: Change | None = None
     image: int | None = None
+    raised: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def read_findings(model: MedicalJanus, perception: Perception, row: int) -> tupl
     maps = perception.cross.maps[row]  # (K, N)
     if not bool(torch.isfinite(probabilities).all() and torch.isfinite(maps).all()):
         raise ModelFault("the understanding adapter returned NaN")
-    decisions = model.calibration.decide(probabilities)
+    decisions, raised = model.calibration.decide(probabilities), model.calibration.raises(probabilities)
     grid = model.preset.grid
     scaled = (maps / maps.amax(dim=-1, keepdim=True)).view(-1, grid, grid).cpu().numpy().astype(np.float32)
     return tuple(
@@ -52,6 +52,7 @@ def read_findings(model: MedicalJanus, perception: Perception, row: int) -> tupl
             scaled[index],
             _read_change(perception, row, index),
             None if perception.shares is None else int(perception.shares[row, index].argmax()),
+            raised=decisions[index] == "defer" and raised[index],
         )
         for index, name in enumerate(FINDINGS)
     )

@@ -15,7 +15,7 @@ from janus_med.evaluation.sections import Bar, Section, beside
 from janus_med.evaluation.tables import figures_table, measures_table
 from janus_med.expert import SIDED, describe_location
 from janus_med.facts import label_report
-from janus_med.planning import IMPLIED_BY, RAISE_FROM, plan_report
+from janus_med.planning import IMPLIED_BY, plan_report
 from janus_med.reading import FINDINGS
 from janus_med.training.samples import to_pixels
 
@@ -31,9 +31,9 @@ LEAST_DIFFERENCE, LEAST_SIDE = -0.03, 0.98
 
 _TEXT = """{films} drafts of validation films with inserted lesions (trained brush), {faults} of them
 refused as model faults and left out below. A finding is stated when the text states or raises it; the
-understanding adapter's own answer is a probability of at least one half; a stated child of CheXpert's
-hierarchy states its parent, for text, adapter and truth alike. *Always all* states every finding for every
-film. Sides are judged where the truth lies on one side and the text rightly states the finding:
+understanding adapter's own answer is what it finds present or raises as possible; a stated child of
+CheXpert's hierarchy states its parent, for text, adapter and truth alike. *Always all* states every finding
+for every film. Sides are judged where the truth lies on one side and the text rightly states the finding:
 `describe_location` puts the true mask into words as it does the maps. A text without a side is wrong; *more
 frequent side* is the rival. Each text was read back against its plan and worded again where it disagreed; a
 sentence that still disagrees is withheld.
@@ -42,13 +42,13 @@ sentence that still disagrees is withheld.
 
 @dataclass(frozen=True, eq=False)
 class Drafted:
-    """One text: its facts, what the plan meant, the adapter's probabilities (K,), the sample, whose film it
-    is, and whether a sentence of it was withheld.
+    """One text: its facts, what the plan meant, which findings the adapter calls present or possible (K,)
+    bool, the sample, whose film it is, and whether a sentence of it was withheld.
     """
 
     facts: dict[str, Fact]
     meant: dict[str, str]
-    probabilities: np.ndarray
+    spoken: np.ndarray
     sample: Sample
     person: str
     withheld: bool = False
@@ -94,15 +94,15 @@ def _drafted(reading: Reading, sample: Sample, person: str) -> Drafted:
     plan = plan_report(reading.findings)
     facts = label_report(" ".join(sentence.text for sentence in reading.sentences))
     meant = {fact.finding: "positive" if fact.certain else "uncertain" for fact in plan.facts}
-    probabilities = np.array([finding.probability for finding in reading.findings])
+    spoken = np.array([one.decision == "present" or one.raised for one in reading.findings])
     meant |= dict.fromkeys(plan.absent, "negative")
-    return Drafted(facts, meant, probabilities, sample, person, bool(reading.withheld))
+    return Drafted(facts, meant, spoken, sample, person, bool(reading.withheld))
 
 
 def compare_facts(exam: Exam, drafted: list[Drafted]) -> dict[str, dict[str, Estimate]]:
     """Return the F1 of the text, of the adapter and of stating everything, by finding with a known truth."""
     stated = with_parents(np.array([[_states(one.facts, name) for name in FINDINGS] for one in drafted]))
-    own = with_parents(np.array([one.probabilities >= RAISE_FROM for one in drafted]))
+    own = with_parents(np.stack([one.spoken for one in drafted]))
     labels = np.stack([one.sample.labels for one in drafted])
     truth = with_parents(labels == 1)
     weights = exam.weights([one.person for one in drafted])
@@ -180,10 +180,12 @@ def _fidelity(exam: Exam, drafted: list[Drafted], films: FilmSet, faults: list[b
     ]
     normal = np.array([one.sample.labels[0] == 1 for one in drafted], dtype=bool)
     quiet = np.array(["positive" not in facts.values() for facts in said], dtype=bool)
+    silent = np.array([set(facts.values()) <= {"negative"} for facts in said], dtype=bool)
     exact = np.array([facts == one.meant for facts, one in zip(said, drafted, strict=True)], dtype=bool)
     return {
         "text says exactly the plan": estimate_mean(exact, kept),
         "films free of findings without a stated finding": estimate_mean(quiet[normal], kept[:, normal]),
+        "the same without a raised one": estimate_mean(silent[normal], kept[:, normal]),
         "films with a withheld sentence": estimate_mean(np.array([one.withheld for one in drafted]), kept),
         "model faults": estimate_mean(np.array(faults), weights),
     }

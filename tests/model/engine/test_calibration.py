@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from janus_med.calibration import ERROR_RATE, Calibration, fit_platt
+from janus_med.calibration import ERROR_RATE, RAISE_RATE, Calibration, fit_platt
 
 
 def _scored(separation: float, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,6 +35,29 @@ def test_error_rates_hold_on_new_images() -> None:
     invented = [d == "present" for d, label in zip(decisions, labels[:, 0], strict=True) if label == 0]
     assert sum(missed) / len(missed) < ERROR_RATE + 0.03
     assert sum(invented) / len(invented) < ERROR_RATE + 0.03
+
+
+def test_a_rare_finding_that_stands_out_is_raised_though_even_odds_are_never_reached() -> None:
+    generator = torch.Generator().manual_seed(7)
+    labels = (torch.rand(8000, 1, generator=generator) < 0.03).float()
+    scores = 1.5 * labels + torch.randn(8000, 1, generator=generator)
+    calibration = Calibration(1)
+    calibration.fit(scores[:4000], labels[:4000])
+    probabilities = calibration.probabilities(scores[4000:])
+    raised = torch.tensor([calibration.raises(row)[0] for row in probabilities])
+    unlikely = probabilities[:, 0] < 0.5
+    shown = labels[4000:, 0] == 1
+    assert float(raised[~shown].float().mean()) < RAISE_RATE + 0.01
+    assert float(raised[shown].float().mean()) > 0.2
+    assert bool((raised & unlikely).any())
+    assert bool(raised[~unlikely].all())
+
+
+def test_what_is_not_calibrated_is_never_raised() -> None:
+    calibration = Calibration(2)
+    assert calibration.raises(torch.tensor([0.9, 1.0])) == [False, False]
+    calibration.fit(torch.empty(0, 2), torch.empty(0, 2))
+    assert calibration.raises(torch.tensor([0.9, 1.0])) == [False, False]
 
 
 def test_useless_scores_are_mostly_deferred() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import JanusForConditionalGeneration
 
 from janus_med.checkpoint import (
@@ -51,6 +52,15 @@ def test_loaded_model_equals_the_saved_one(saved: Path, nano, nano_pixels) -> No
         first, second = nano.perceive(nano_pixels), loaded.perceive(nano_pixels)
     assert torch.equal(first.understanding.logits, second.understanding.logits)
     assert torch.equal(first.cross.tokens, second.cross.tokens)
+
+
+def test_a_folder_of_before_raises_from_even_odds_on_as_it_did(saved: Path) -> None:
+    state = load_file(saved / ADAPTERS)
+    del state["calibration.raise_above"]
+    save_file(state, saved / ADAPTERS)
+    _restamp(saved, ADAPTERS)
+    loaded, _ = load_model(saved, verify_folder(saved))
+    assert loaded.calibration.raises(torch.tensor([0.49, 0.5] + [0.1] * 12))[:3] == [False, True, False]
 
 
 def test_base_loads_with_plain_transformers(saved: Path) -> None:

@@ -27,7 +27,8 @@ def _findings(**changes: tuple[float, str]) -> tuple[FindingReading, ...]:
     readings = []
     for name in FINDINGS:
         probability, decision = changes.get(name.replace(" ", "_"), (0.02, "absent"))
-        readings.append(FindingReading(name, probability, decision, _map((11, 11))))
+        raised = decision == "defer" and probability >= 0.5
+        readings.append(FindingReading(name, probability, decision, _map((11, 11)), raised=raised))
     return tuple(readings)
 
 
@@ -60,7 +61,7 @@ def test_several_peaks_of_a_lesion_are_multiple() -> None:
     assert describe_location("Lung Lesion", _map((2, 2))).count == "single"
 
 
-def test_present_is_stated_deferred_is_raised_only_when_likely() -> None:
+def test_present_is_stated_deferred_is_raised_only_when_it_stands_out() -> None:
     plan = plan_report(
         _findings(Pleural_Effusion=(0.9, "present"), Edema=(0.6, "defer"), Fracture=(0.1, "defer"))
     )
