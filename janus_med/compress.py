@@ -20,6 +20,7 @@ from janus_med.checkpoint import (
     MANIFEST,
     WEIGHTS,
     Manifest,
+    attach_text_queries,
     digest_file,
     load_model,
     save_model,
@@ -58,6 +59,8 @@ class Compression:
         Store weights as int8, one scale an output channel.
     prune
         Share of the weights in the layers of either tower that goes; 0 for none.
+    text_layers
+        Layers of the language model that stay when it is pruned; None for all.
     recover_steps
         Steps of recovery after pruning.
     films
@@ -68,6 +71,7 @@ class Compression:
 
     int8: bool = False
     prune: float = 0.0
+    text_layers: int | None = None
     recover_steps: int = 0
     films: int = 256
     seed: int = 0
@@ -128,8 +132,8 @@ def _check(source: Path, out: Path, options: Compression, data: Path | None) -> 
         raise Fatal(f"the share to prune must lie in [0, 1), {options.prune} given")
     if options.prune and (data is None or not (data / MANIFEST_OF_FILMS).is_file()):
         raise Fatal(f"pruning is measured on films: give a data folder with {MANIFEST_OF_FILMS}")
-    if options.recover_steps and not options.prune:
-        raise Fatal("there is nothing to recover without pruning")
+    if (options.recover_steps or options.text_layers is not None) and not options.prune:
+        raise Fatal("without pruning there is no layer to leave out and nothing to recover")
     if out.exists() and any(out.iterdir()):
         raise Fatal(f"{out} is not empty: choose another folder")
     if (source / WEIGHTS).is_file() and holds_int8(source / WEIGHTS):
@@ -153,6 +157,7 @@ def _compose(
     janus.load_state_dict(base, strict=True)
     model = MedicalJanus(janus.eval(), whole.preset)
     model.add_generation()
+    attach_text_queries(model, adapters)
     model.load_adapter_state(adapters)
     return model.requires_grad_(False).eval()
 
@@ -173,7 +178,7 @@ def _pruned(
     importance = measure_importance(whole, tokenizer, batches, options.seed)
     config = whole.janus.config
     try:
-        plan = plan_pruning(config, importance, options.prune)
+        plan = plan_pruning(config, importance, options.prune, options.text_layers)
     except ValueError as error:
         raise Fatal(str(error)) from error
     return _compose(
@@ -232,6 +237,7 @@ def _card(content: dict[str, Any]) -> str:
     return (
         f"# {content['id']}\n\nA compressed copy of the model whose weights have SHA-256 "
         f"`{options['source_sha256']}`.\n\n* pruned share of the layers: {options['prune']}\n"
+        f"* language layers kept: {options['text_layers'] or 'all'}\n"
         f"* recovery steps: {options['recover_steps']}\n* int8 weights: "
         f"{'yes' if options['int8'] else 'no'}\n\n"
         "The thresholds of its decisions were fitted on the uncompressed model. How far it agrees with that "

@@ -2,7 +2,9 @@
 
 A hidden channel adds ``a_j * w_j`` to the output of its layer, ``w_j`` its column of the outgoing matrix, so
 it is ranked by ``mean |a_j| * |w_j|``; a head by the same of its channels together. This is the criterion of
-Wanda (Sun et al., ICLR 2024, equation 1), summed over a structure instead of taken for each weight.
+Wanda (Sun et al., ICLR 2024, equation 1), summed over a structure instead of taken for each weight. A layer
+as a whole is ranked by how far it turns its input: the mean of one minus the cosine (block influence of
+ShortGPT, Men et al. 2024).
 """
 
 from __future__ import annotations
@@ -29,11 +31,14 @@ REPORTS = 8
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """Scores a layer: vision MLP channels (M,), language MLP channels (M,), language heads (H,)."""
+    """Scores a layer: vision MLP channels (M,), language MLP channels (M,), language heads (H,); and of the
+    language layers themselves (L,).
+    """
 
     vision_channels: tuple[Tensor, ...]
     text_channels: tuple[Tensor, ...]
     text_heads: tuple[Tensor, ...]
+    text_layers: Tensor
 
 
 @torch.no_grad()
@@ -55,6 +60,7 @@ def measure_importance(
     layers = model.janus.model.language_model.layers
     downs, outs = [layer.mlp.down_proj for layer in layers], [layer.self_attn.o_proj for layer in layers]
     watches = [_Watch(linear) for linear in (*vision, *downs, *outs)]
+    turns = [_Turn(layer) for layer in layers]
     rng = Random(seed)  # noqa: S311 - wording, not secrets
     for batch in pixels:
         cross = model.perceive(batch).cross
@@ -70,6 +76,7 @@ def measure_importance(
         tuple(scores[: ends[0]]),
         tuple(scores[ends[0] : ends[1]]),
         tuple(score.square().view(heads, -1).sum(dim=1).sqrt() for score in scores[ends[1] :]),
+        torch.tensor([turn.close() for turn in turns]),
     )
 
 
@@ -92,3 +99,22 @@ class _Watch:
         """Stop watching, return the (in,) scores."""
         self._handle.remove()
         return self._sum / max(1, self._count) * self._columns
+
+
+class _Turn:
+    """Averages how far one layer turns its input while the model runs."""
+
+    def __init__(self, layer: Any) -> None:
+        self._sum, self._count = 0.0, 0
+        self._handle = layer.register_forward_hook(self._add)
+
+    def _add(self, _module: Any, inputs: tuple[Tensor, ...], output: Any) -> None:
+        after = output[0] if isinstance(output, tuple) else output
+        turned = 1 - torch.cosine_similarity(inputs[0], after, dim=-1)
+        self._sum += float(turned.sum())
+        self._count += turned.numel()
+
+    def close(self) -> float:
+        """Stop watching, return the mean."""
+        self._handle.remove()
+        return self._sum / max(1, self._count)

@@ -1,4 +1,8 @@
-"""Structured pruning of both towers: whole MLP channels and whole heads go, the same number in every layer.
+"""Structured pruning of both towers: whole MLP channels and whole heads go, the same number in every layer,
+and whole layers of the language model where that is asked for.
+
+Every token passes through every layer of the language model, and in a small one the passing costs more than
+the products: there layers save time, channels mostly bytes.
 
 Because the layers stay alike, the result is described by the ordinary configuration of Janus and loaded by
 the unmodified class. The heads of the vision tower stay: its class ties their number to its width.
@@ -26,20 +30,23 @@ VISION, TEXT = "model.vision_model.encoder.layers", "model.language_model.layers
 
 @dataclass(frozen=True, eq=False)
 class PrunePlan:
-    """What is kept, ascending indices a layer."""
+    """What is kept, ascending indices; the tuples have one entry a kept layer."""
 
     vision_channels: tuple[Tensor, ...]
     text_channels: tuple[Tensor, ...]
     text_heads: tuple[Tensor, ...]
     head_width: int
+    text_layers: tuple[int, ...]
 
     def head_channels(self, layer: int) -> Tensor:
-        """Return the channels of the kept heads of a layer."""
+        """Return the channels of the kept heads of a kept layer."""
         offsets = torch.arange(self.head_width)
         return (self.text_heads[layer][:, None] * self.head_width + offsets).flatten()
 
 
-def plan_pruning(config: JanusConfig, importance: Importance, share: float) -> PrunePlan:
+def plan_pruning(
+    config: JanusConfig, importance: Importance, share: float, text_layers: int | None = None
+) -> PrunePlan:
     """Choose what is kept so that each tower's layers lose a share of their weights.
 
     Parameters
@@ -50,28 +57,41 @@ def plan_pruning(config: JanusConfig, importance: Importance, share: float) -> P
         Of its structures; the least important go.
     share
         In (0, 1): of the weights in the layers of either tower.
+    text_layers
+        Layers of the language model that stay; None for all. Layers that go count for the share, and may be
+        more than it.
 
     Raises
     ------
     ValueError
-        When the share leaves no channel, or the language model shares keys between heads.
+        When the share leaves no channel, ``text_layers`` is not between 1 and all, or the language model
+        shares keys between heads.
     """
     text, vision = config.text_config, config.vision_config
     if text.num_key_value_heads != text.num_attention_heads:
         raise ValueError("heads that share keys are not pruned")
-    heads = _fitting_heads(text.hidden_size, text.num_attention_heads, share)
+    layers = _keep_layers(importance.text_layers, text_layers)
+    rest = max(0.0, 1 - (1 - share) * text.num_hidden_layers / len(layers))  # what the kept ones still lose
+    heads = _fitting_heads(text.hidden_size, text.num_attention_heads, rest)
     attention = 4 * text.hidden_size * text.head_dim  # weights a head
     whole = attention * text.num_attention_heads + 3 * text.hidden_size * text.intermediate_size
-    text_channels = _fit(whole * (1 - share) - attention * heads, 3 * text.hidden_size)
+    text_channels = _fit(whole * (1 - rest) - attention * heads, 3 * text.hidden_size)
     inner = int(vision.hidden_size * vision.mlp_ratio)
     whole = 4 * vision.hidden_size**2 + 2 * vision.hidden_size * inner
     vision_channels = _fit(whole * (1 - share) - 4 * vision.hidden_size**2, 2 * vision.hidden_size)
     return PrunePlan(
         tuple(_best(scores, vision_channels) for scores in importance.vision_channels),
-        tuple(_best(scores, text_channels) for scores in importance.text_channels),
-        tuple(_best(scores, heads) for scores in importance.text_heads),
+        tuple(_best(importance.text_channels[layer], text_channels) for layer in layers),
+        tuple(_best(importance.text_heads[layer], heads) for layer in layers),
         text.head_dim,
+        layers,
     )
+
+
+def _keep_layers(scores: Tensor, count: int | None) -> tuple[int, ...]:
+    if count is not None and not 1 <= count <= len(scores):
+        raise ValueError(f"{count} language layers to keep; the model has {len(scores)}")
+    return tuple(_best(scores, len(scores) if count is None else count).tolist())
 
 
 def _fitting_heads(width: int, heads: int, share: float) -> int:
@@ -97,6 +117,7 @@ def prune_config(config: JanusConfig, plan: PrunePlan) -> JanusConfig:
     ratio = channels / width
     # the class truncates width * ratio
     pruned.vision_config.mlp_ratio = ratio if int(width * ratio) == channels else (channels + 0.5) / width
+    pruned.text_config.num_hidden_layers = len(plan.text_layers)
     pruned.text_config.intermediate_size = len(plan.text_channels[0])
     pruned.text_config.num_attention_heads = len(plan.text_heads[0])
     pruned.text_config.num_key_value_heads = len(plan.text_heads[0])
@@ -115,7 +136,7 @@ def prune_base(tensors: dict[str, Tensor], plan: PrunePlan) -> dict[str, Tensor]
         heads = plan.head_channels(layer)
         cuts |= {f"{attention}.{name}_proj.{kind}": (0, heads) for name in "qkv" for kind in _KINDS}
         cuts |= {f"{mlp}.down_proj.weight": (1, kept), f"{attention}.o_proj.weight": (1, heads)}
-    return _cut(tensors, cuts)
+    return _cut(_renumber(tensors, TEXT, plan.text_layers), cuts)
 
 
 def prune_adapters(tensors: dict[str, Tensor], plan: PrunePlan) -> dict[str, Tensor]:
@@ -125,7 +146,21 @@ def prune_adapters(tensors: dict[str, Tensor], plan: PrunePlan) -> dict[str, Ten
         attention, heads = f"lora.layers.{layer}.self_attn", plan.head_channels(layer)
         cuts |= {f"{attention}.{name}_proj.lora_B.default.weight": (0, heads) for name in "qv"}
         cuts |= {f"{attention}.o_proj.lora_A.default.weight": (1, heads)}
-    return _cut(tensors, cuts)
+    return _cut(_renumber(tensors, "lora.layers", plan.text_layers), cuts)
+
+
+def _renumber(tensors: dict[str, Tensor], stem: str, kept: tuple[int, ...]) -> dict[str, Tensor]:
+    """Leave out the layers below ``stem`` that are not kept, and count the others from 0."""
+    numbers = {str(layer): str(number) for number, layer in enumerate(kept)}
+    named: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if not name.startswith(f"{stem}."):
+            named[name] = tensor
+            continue
+        layer, _, inner = name.removeprefix(f"{stem}.").partition(".")
+        if layer in numbers:
+            named[f"{stem}.{numbers[layer]}.{inner}"] = tensor
+    return named
 
 
 _KINDS = ("weight", "bias")

@@ -1,7 +1,8 @@
 """Recovery after pruning: the pruned base learns to answer as the whole one did (Hinton et al., 2015).
 
 The encoder learns the teacher's image tokens and finding logits on films, the language model the teacher's
-distribution over the words of grammar reports. The adapters stay as they are.
+distribution over the words of grammar reports and answers: some behind image tokens, twice as many without.
+The adapters stay as they are.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from janus_med.encoders import encode_with_gradient
 from janus_med.training.run import CLIP, rate_at
 from janus_med.training.samples import generator, stack
-from janus_med.training.texts import IGNORED, grammar_turns, make_batch
+from janus_med.training.texts import IGNORED, are_questions, grammar_turns, make_batch, question_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,14 +90,16 @@ def _loss(lesson: Lesson, step: int) -> Tensor:
     tokens = encode_with_gradient(student.janus.model.vision_model, pixels)
     logits = student.understand(tokens).understanding.logits
     sight = mse_loss(tokens, seen.tokens) / seen.tokens.var() + mse_loss(logits, seen.understanding.logits)
-    return sight + _text_loss(lesson, teacher.image_embeddings(seen.cross)["image"].pooler_output, step)
+    image = teacher.image_embeddings(seen.cross)["image"].pooler_output
+    return sight + _text_loss(lesson, image, step) + _text_loss(lesson, None, step)
 
 
-def _text_loss(lesson: Lesson, image: Tensor, step: int) -> Tensor:
-    """Divergence of the word distributions, mean over the words of the reports."""
-    words = Random(f"{lesson.seed}-{step}")  # noqa: S311 - wording, not secrets
-    turns = grammar_turns(words, len(image))
-    batch = make_batch(lesson.tokenizer, turns, lesson.student.preset.image_tokens)
+def _text_loss(lesson: Lesson, image: Tensor | None, step: int) -> Tensor:
+    """Divergence of the word distributions, mean over the words of the reports or answers."""
+    words = Random(f"{lesson.seed}-{step}-{image is None}")  # noqa: S311 - wording, not secrets
+    draw = question_turns if are_questions(step) else grammar_turns
+    turns = draw(words, 2 * BATCH if image is None else len(image))
+    batch = make_batch(lesson.tokenizer, turns, 0 if image is None else lesson.student.preset.image_tokens)
     before = batch.labels[:, 1:] != IGNORED  # the logits that predict a word of the report
     with torch.no_grad():
         taught = _logits(lesson.teacher, batch.ids, batch.mask, image)[before].log_softmax(-1)
@@ -104,9 +107,9 @@ def _text_loss(lesson: Lesson, image: Tensor, step: int) -> Tensor:
     return kl_div(said, taught, reduction="batchmean", log_target=True)
 
 
-def _logits(model: MedicalJanus, ids: Tensor, mask: Tensor, image: Tensor) -> Tensor:
+def _logits(model: MedicalJanus, ids: Tensor, mask: Tensor, image: Tensor | None) -> Tensor:
     """Return (B, L - 1, V) logits, the last one left out."""
-    images = {"image": BaseModelOutputWithPooling(pooler_output=image)}
+    images = None if image is None else {"image": BaseModelOutputWithPooling(pooler_output=image)}
     output = model.janus(input_ids=ids, attention_mask=mask, mm_encoder_outputs=images)
     logits: Tensor = output.logits[:, :-1]
     return logits

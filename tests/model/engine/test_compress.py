@@ -140,7 +140,8 @@ def test_pruned_and_int8_folder_takes_less_than_either(whole, tmp_path, film_fol
     JanusMed.load(tmp_path / "both", "cpu")
 
 
-def test_the_share_of_both_towers_layers_is_pruned() -> None:
+@pytest.mark.parametrize(("text_layers", "text_left"), [(None, 0.7), (3, 0.7), (2, 0.5)])
+def test_the_share_of_both_towers_layers_is_pruned(text_layers: int | None, text_left: float) -> None:
     preset = find_preset("tiny")
     config = build_config(preset)
     text, vision = config.text_config, config.vision_config
@@ -149,20 +150,24 @@ def test_the_share_of_both_towers_layers_is_pruned() -> None:
         tuple(torch.rand(inner) for _ in range(5)),
         tuple(torch.rand(text.intermediate_size) for _ in range(4)),
         tuple(torch.rand(text.num_attention_heads) for _ in range(4)),
+        torch.rand(4),
     )
-    pruned = prune_config(config, plan_pruning(config, importance, 0.3))
+    pruned = prune_config(config, plan_pruning(config, importance, 0.3, text_layers))
 
     def weights(one):
         text, vision = one.text_config, one.vision_config
         channels = int(vision.hidden_size * vision.mlp_ratio)
         return (
-            4 * text.hidden_size * text.head_dim * text.num_attention_heads
-            + 3 * text.hidden_size * text.intermediate_size,
+            text.num_hidden_layers
+            * (
+                4 * text.hidden_size * text.head_dim * text.num_attention_heads
+                + 3 * text.hidden_size * text.intermediate_size
+            ),
             4 * vision.hidden_size**2 + 2 * vision.hidden_size * channels,
         )
 
-    for before, after in zip(weights(config), weights(pruned), strict=True):
-        assert 0.67 < after / before <= 0.7
+    for before, after, left in zip(weights(config), weights(pruned), (text_left, 0.7), strict=True):
+        assert left - 0.03 < after / before <= left
 
 
 def _silence(nano) -> PrunePlan:
@@ -175,7 +180,34 @@ def _silence(nano) -> PrunePlan:
             layer.self_attn.o_proj.base_layer.weight[:, :24] = 0
             layer.self_attn.o_proj.lora_A["default"].weight[:, :24] = 0
     odd = lambda count: (torch.arange(1, count, 2),) * 2  # noqa: E731
-    return PrunePlan(odd(64), odd(96), (torch.tensor([1]),) * 2, 24)
+    return PrunePlan(odd(64), odd(96), (torch.tensor([1]),) * 2, 24, (0, 1))
+
+
+def _prune(nano, plan: PrunePlan) -> MedicalJanus:
+    janus = JanusForConditionalGeneration(prune_config(nano.janus.config, plan))
+    janus.load_state_dict(prune_base(base_tensors(nano.janus), plan))
+    small = MedicalJanus(janus.eval(), nano.preset)
+    small.add_generation()
+    small.load_adapter_state(prune_adapters(nano.adapter_state(), plan))
+    return small
+
+
+def test_a_language_layer_that_adds_nothing_is_the_one_that_goes(nano, nano_tokenizer, nano_pixels) -> None:
+    nano.add_generation()
+    with torch.no_grad():
+        for _, parameter in lora_parameters(nano.janus):
+            parameter.normal_(0, 0.1)
+        silent = nano.janus.model.language_model.layers[0]
+        silent.mlp.down_proj.weight.zero_()
+        silent.self_attn.o_proj.base_layer.weight.zero_()
+        silent.self_attn.o_proj.lora_A["default"].weight.zero_()
+    importance = measure_importance(nano, nano_tokenizer, [nano_pixels], 0)
+    plan = plan_pruning(nano.janus.config, importance, 0.01, text_layers=1)
+    assert plan.text_layers == (1,)
+    small = _prune(nano, plan)
+    ids = nano_tokenizer("FINDINGS: The heart is enlarged.", return_tensors="pt").input_ids
+    with torch.no_grad():
+        assert torch.allclose(nano.janus(input_ids=ids).logits, small.janus(input_ids=ids).logits, atol=1e-5)
 
 
 def test_removing_what_adds_nothing_changes_nothing(nano, nano_tokenizer, nano_pixels) -> None:
@@ -183,12 +215,8 @@ def test_removing_what_adds_nothing_changes_nothing(nano, nano_tokenizer, nano_p
     with torch.no_grad():
         for _, parameter in lora_parameters(nano.janus):
             parameter.normal_(0, 0.1)
-    plan = _silence(nano)
-    janus = JanusForConditionalGeneration(prune_config(nano.janus.config, plan))
-    janus.load_state_dict(prune_base(base_tensors(nano.janus), plan))
-    small = MedicalJanus(janus.eval(), nano.preset)
-    small.add_generation()
-    small.load_adapter_state(prune_adapters(nano.adapter_state(), plan))
+    small = _prune(nano, _silence(nano))
+    janus = small.janus
     ids = nano_tokenizer("FINDINGS: The heart is enlarged.", return_tensors="pt").input_ids
     with torch.no_grad():
         assert torch.allclose(nano.encoder.encode(nano_pixels), small.encoder.encode(nano_pixels), atol=1e-5)
@@ -233,6 +261,7 @@ def test_recovery_brings_a_damaged_model_nearer_and_leaves_the_adapters(
         (Compression(), "nothing to do"),
         (Compression(prune=1.5), r"\[0, 1\)"),
         (Compression(prune=0.3), "data folder"),
+        (Compression(int8=True, text_layers=1), "without pruning"),
         (Compression(int8=True, recover_steps=3), "nothing to recover"),
     ],
 )
