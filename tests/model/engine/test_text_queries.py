@@ -13,6 +13,10 @@ from janus_med.adapters.text_queries import LONGEST
 from janus_med.checkpoint import load_model, new_adapters, save_model, verify_folder
 from janus_med.engine import JanusMed
 from janus_med.errors import ModelUnavailable, PhraseRefused
+from janus_med.evaluation import phrases
+from janus_med.evaluation.films import FilmSet
+from janus_med.evaluation.measure import Said
+from janus_med.evaluation.report import Request, open_exam
 from janus_med.expert import ExpertFact, describe_location
 from janus_med.facts import label_sentence
 from janus_med.model import MedicalJanus
@@ -153,3 +157,45 @@ def test_a_plain_sentence_names_no_side() -> None:
     drawn = [word_phrase(fact, mask, "plain", Random(seed)) for seed in range(20)]
     assert {label_sentence(one.text)["Pleural Effusion"].side for one in drawn} == {None}
     assert all(one.mask.all() for one in drawn)
+
+
+@pytest.mark.parametrize(("turned", "right"), [(False, 1.0), (True, 0.0)])
+def test_evaluation_tells_maps_that_follow_the_side_from_maps_on_the_other(
+    film_folder: Path, tmp_path: Path, nano, nano_tokenizer, monkeypatch, turned: bool, right: float
+) -> None:
+    model = new_adapters(nano.janus, "nano", 0)
+    model.add_text_queries()
+    save_model(tmp_path, model, nano_tokenizer, "nano-text")
+    exam = open_exam(Request(tmp_path, film_folder, tmp_path / "exam", quick=True), tmp_path)
+
+    def planted(_exam, said, rows, sentences: list[str]) -> np.ndarray:
+        masks = np.nan_to_num(said.masks[rows]).max(axis=1)
+        sides = [next(iter(label_sentence(text).values())).side for text in sentences]
+        if turned:
+            sides = [{"left": "right", "right": "left"}.get(side, side) for side in sides]
+        return np.stack(
+            [keep_side(m, s) if s in ("left", "right") else m for m, s in zip(masks, sides, strict=True)]
+        )
+
+    monkeypatch.setattr(phrases, "phrase_maps", planted)
+    single = [row for row, one in enumerate(exam.trained.labels) if np.nansum(one[1:]) == 1]
+    rows = phrases.measure_phrases(exam, _only(exam.trained, single))
+    judged = [row["right side"].value for row in rows.values() if "right side" in row]
+    assert judged
+    assert np.mean(judged) == pytest.approx(right, abs=0.2)  # a lesion may reach over the middle
+
+
+def _only(said, rows: list[int]):
+    films = FilmSet(
+        [said.films.samples[row] for row in rows],
+        [said.films.persons[row] for row in rows],
+        [said.films.subsets[row] for row in rows],
+    )
+    return Said(
+        films,
+        said.probabilities[rows],
+        said.maps[rows],
+        said.labels[rows],
+        said.masks[rows],
+        said.weights[:, rows],
+    )
