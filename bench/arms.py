@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
-import statistics
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -77,10 +77,8 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     """Student's 95 % interval of the mean; NaN for one seed or more than the table knows."""
     if len(values) not in STUDENT:
         return float("nan"), float("nan")
-    mean, half = (
-        statistics.mean(values),
-        STUDENT[len(values)] * statistics.stdev(values) / math.sqrt(len(values)),
-    )
+    mean = float(np.mean(values))
+    half = STUDENT[len(values)] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return mean - half, mean + half
 
 
