@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
 from bench.answers import Said, baselines, figures
 from bench.arms import compare, comparison_table, count, describe_run, fit, print_json
@@ -56,7 +57,9 @@ class Schedule:
 class Arm:
     """Projections and heads of one arm and seed; the heads start the same in both arms."""
 
-    def __init__(self, kind: Kind, model: MedicalJanus, tokenizer: object, rank: int, seed: int) -> None:
+    def __init__(
+        self, kind: Kind, model: MedicalJanus, tokenizer: PreTrainedTokenizerFast, rank: int, seed: int
+    ) -> None:
         width, side = model.preset.vision_width, model.preset.grid // 2
         torch.manual_seed(seed)
         self.questions = QuestionHead(width, side**2, model.preset.query_heads).train()
@@ -148,43 +151,40 @@ def keep_run(
         return {name: Said(**part) for name, part in parts.items()}, int(kept["size"])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run every seed of both arms and print figures, differences and baselines."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Options of the command; every field of `Schedule` is one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add_pool_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     for name, value in vars(Schedule()).items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
     parser.add_argument("--model", type=Path, default=bundled_folder())
-    parser.add_argument(
-        "--arms", nargs="+", default=list(KINDS), choices=KINDS, help="one alone prints no table"
-    )
-    options = parser.parse_args(arguments)
+    parser.add_argument("--arms", nargs="+", default=list(KINDS), choices=KINDS, help="one prints no table")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run every seed of both arms and print figures, differences and baselines."""
+    options = parse(arguments)
     torch.set_num_threads(1)
     schedule = Schedule(**{name: getattr(options, name) for name in vars(Schedule())})
     model, _ = load_model(options.model, verify_folder(options.model))
     encoded, films = load_films(options, model)
-    judged, sizes = {}, {}
-    for kind in options.arms:
-        runs = [
+    runs = {
+        kind: [
             keep_run(options.cache, kind, options.model, encoded, schedule, seed) for seed in options.seeds
         ]
-        judged[kind] = [figures(said, films) for said, _ in runs]
-        sizes[kind] = {size for _, size in runs}
-    if len(judged) < len(KINDS):
+        for kind in options.arms
+    }
+    if len(runs) < len(KINDS):
         return
-    assert sizes["coupled"] == sizes["decoupled"], sizes
+    sizes = {size for of_kind in runs.values() for _, size in of_kind}
+    assert len(sizes) == 1, f"the arms differ in size: {sizes}"
+    judged = {kind: [figures(said, films) for said, _ in of_kind] for kind, of_kind in runs.items()}
     rows = compare(judged["decoupled"], judged["coupled"])
-    rivals = baselines(films)
-    print_json(
-        {
-            **describe_run(),
-            "schedule": vars(schedule),
-            "parameters": sizes["coupled"].pop(),
-            "rows": rows,
-            "baselines": rivals,
-        }
-    )
+    settings = {"schedule": vars(schedule), "seeds": options.seeds, "projection parameters": sizes.pop()}
+    counts = {name: len(one) for name, one in films.items()}
+    print_json(describe_run() | settings | {"films": counts, "rows": rows, "baselines": baselines(films)})
     print(comparison_table("decoupled", "coupled", rows))
 
 

@@ -181,8 +181,8 @@ def keep_run(
         return {name: kept[name] for name in TESTS}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run every seed of every arm and print figures and differences."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Options of the command; every field of `Schedule` is one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add_pool_options(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -190,7 +190,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="small", choices=list(PRESETS))
     for name, value in vars(Schedule()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run every seed of every arm and print figures and differences."""
+    options = parse(arguments)
     torch.set_num_threads(1)
     schedule = Schedule(**{name: getattr(options, name) for name in vars(Schedule())})
     side = SIDE if options.preset == "small" else PRESETS[options.preset].image_size
@@ -200,17 +205,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kind: [figures(keep_run(options, kind, films, schedule, seed), films) for seed in options.seeds]
         for kind in options.arms
     }
-    rows = {kind: compare(judged[options.arms[0]], judged[kind]) for kind in options.arms[1:]}
-    print_json(
-        {
-            **describe_run(),
-            "schedule": vars(schedule),
-            "films": {n: len(f) for n, f in films.items()},
-            "rows": rows,
-        }
-    )
+    first, *others = options.arms
+    rows = {kind: compare(judged[first], judged[kind]) for kind in others}
+    counts = {name: len(one) for name, one in films.items()}
+    settings = {"schedule": vars(schedule), "seeds": options.seeds, "films": counts}
+    print_json(describe_run() | settings | {"rows": rows})
     for kind, row in rows.items():
-        print("\n" + comparison_table(options.arms[0], kind, row))
+        print("\n" + comparison_table(first, kind, row))
 
 
 if __name__ == "__main__":
