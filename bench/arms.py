@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,26 +48,35 @@ def count(parameters: Sequence[nn.Parameter]) -> int:
     return sum(one.numel() for one in parameters)
 
 
-def compare(first: Sequence[Estimates], second: Sequence[Estimates]) -> dict[str, dict[str, object]]:
-    """Compare two arms, a mapping a seed each: per figure both means, the differences and two intervals.
+@dataclass(frozen=True)
+class Difference:
+    """One figure of two arms: both means over the seeds, the differences seed by seed, and two 95 % intervals.
 
     ``persons`` draws the persons of the test films anew and averages the seeds within each draw: what other
     films would change. ``seeds`` is Student's interval of the differences of the seeds: what another run
     would.
     """
-    return {name: _row([one[name] for one in first], [one[name] for one in second]) for name in first[0]}
+
+    first: float
+    second: float
+    by_seed: tuple[float, ...]
+    mean: float
+    persons: tuple[float, float]
+    seeds: tuple[float, float]
 
 
-def _row(first: list[Estimate], second: list[Estimate]) -> dict[str, object]:
+def compare(first: Sequence[Estimates], second: Sequence[Estimates]) -> dict[str, Difference]:
+    """Compare two arms, a mapping of figures a seed each."""
+    return {name: _compare([one[name] for one in first], [one[name] for one in second]) for name in first[0]}
+
+
+def _compare(first: list[Estimate], second: list[Estimate]) -> Difference:
     differences = [one - other for one, other in zip(first, second, strict=True)]
-    return {
-        "first": macro(first).value,
-        "second": macro(second).value,
-        "differences": [one.value for one in differences],
-        "mean": macro(differences).value,
-        "persons": _interval(macro(differences).figure),
-        "seeds": spread([one.value for one in differences]),
-    }
+    by_seed, all_seeds = tuple(one.value for one in differences), macro(differences)
+    persons = _interval(all_seeds.figure)
+    return Difference(
+        macro(first).value, macro(second).value, by_seed, all_seeds.value, persons, spread(by_seed)
+    )
 
 
 def _interval(figure: Figure) -> tuple[float, float]:
@@ -82,24 +92,21 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def comparison_table(first: str, second: str, rows: Mapping[str, Mapping[str, object]]) -> str:
+def comparison_table(first: str, second: str, rows: Mapping[str, Difference]) -> str:
     """One row a figure, differences in points (hundredths)."""
-    head = (
-        "",
-        first,
-        second,
-        f"{first} - {second}, points, by seed",
-        "mean",
-        "95 % over persons",
-        "95 % over seeds",
-    )
+    by_seed = f"{first} - {second}, points, by seed"
+    head = ("", first, second, by_seed, "mean", "95 % over persons", "95 % over seeds")
     return markdown_table(head, ([name, *_cells(row)] for name, row in rows.items()))
 
 
-def _cells(row: Mapping[str, object]) -> list[str]:
-    intervals = [" to ".join(f"{100 * end:+.1f}" for end in row[kind]) for kind in ("persons", "seeds")]  # type: ignore[attr-defined]
-    by_seed = ", ".join(f"{100 * one:+.1f}" for one in row["differences"])  # type: ignore[attr-defined]
-    return [f"{row['first']:.3f}", f"{row['second']:.3f}", by_seed, f"{100 * row['mean']:+.1f}", *intervals]  # type: ignore[operator]
+def _cells(row: Difference) -> list[str]:
+    by_seed = ", ".join(map(_points, row.by_seed))
+    intervals = (" to ".join(map(_points, ends)) for ends in (row.persons, row.seeds))
+    return [f"{row.first:.3f}", f"{row.second:.3f}", by_seed, _points(row.mean), *intervals]
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"
 
 
 def describe_run() -> dict[str, object]:
@@ -120,4 +127,4 @@ def describe_run() -> dict[str, object]:
 
 
 def print_json(content: Mapping[str, object]) -> None:
-    print(json.dumps(content, indent=2, default=float))
+    print(json.dumps(content, indent=2, default=vars))

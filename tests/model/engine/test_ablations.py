@@ -85,7 +85,7 @@ def test_decoupling_runs_end_to_end_and_again_from_what_it_kept(
         printed.append(json.loads(out[out.index("{\n") : out.index("\n}\n") + 2])["rows"])
         assert "| report, macro-F1 of facts, all |" in out
     assert json.dumps(printed[0]) == json.dumps(printed[1])
-    assert len(printed[0]["questions, AUROC, all"]["differences"]) == 2
+    assert len(printed[0]["questions, AUROC, all"]["by_seed"]) == 2
 
 
 def test_self_supervision_runs_end_to_end(
