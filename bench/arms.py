@@ -50,7 +50,7 @@ def count(parameters: Sequence[nn.Parameter]) -> int:
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of two arms: both means over the seeds, the differences seed by seed, and two 95 % intervals.
+    """One figure of two arms: both means over the seeds, the differences by seed, and two 95 % intervals.
 
     ``persons`` draws the persons of the test films anew and averages the seeds within each draw: what other
     films would change. ``seeds`` is Student's interval of the differences of the seeds: what another run
