@@ -25,7 +25,7 @@ from transformers import PreTrainedTokenizerFast
 from bench.answers import Said, baselines, figures
 from bench.arms import compare, comparison_table, count, describe_run, fit, print_json
 from bench.encoded_films import AT_ONCE, TESTS, Encoded, load_films
-from bench.film_pools import add_pool_options
+from bench.film_pools import add_pool_options, name_pools
 from bench.two_heads import (
     Projection,
     QuestionHead,
@@ -132,10 +132,11 @@ def run(
 
 
 def keep_run(
-    cache: Path, kind: Kind, folder: Path, films: dict[str, Encoded], schedule: Schedule, seed: int
+    options: argparse.Namespace, kind: Kind, films: dict[str, Encoded], schedule: Schedule, seed: int
 ) -> tuple[dict[str, Said], int]:
-    """As `run`, kept in the cache."""
-    settings = f"{schedule}-{len(films['learn'].reports)}-{len(films['trained'].reports)}"
+    """As `run`, kept in the cache under the schedule, the films and the digests of the model."""
+    cache, folder = options.cache, options.model
+    settings = f"{schedule} {name_pools(options)} {sorted(verify_folder(folder).sha256.items())}"
     file = cache / f"said-{kind}-{seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.npz"
     if not file.exists():
         said, size = run(kind, folder, films, schedule, seed)

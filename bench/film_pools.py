@@ -105,6 +105,11 @@ def names_to_learn(options: argparse.Namespace) -> list[str]:
     return [f"learn-{part}" for part in range(options.parts)]
 
 
+def name_pools(options: argparse.Namespace) -> str:
+    """What decides which films the sets hold."""
+    return f"{options.data} {options.parts} {options.part} {options.test} {options.pool_seed}"
+
+
 def keep_named(options: argparse.Namespace, name: str, side: int = SIDE) -> Films:
     """One set as the options of a command say."""
     number = {"real": 0}.get(name, options.part if name.startswith("learn-") else options.test)

@@ -24,7 +24,16 @@ from torch.nn.functional import avg_pool2d
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.arms import compare, comparison_table, describe_run, fit, print_json
-from bench.film_pools import SIDE, TESTS, Films, add_pool_options, join, keep_named, names_to_learn
+from bench.film_pools import (
+    SIDE,
+    TESTS,
+    Films,
+    add_pool_options,
+    join,
+    keep_named,
+    name_pools,
+    names_to_learn,
+)
 from janus_med.encoders import encode_with_gradient
 from janus_med.evaluation.bootstrap import Estimate, estimate_auroc, macro, resample
 from janus_med.model import MedicalJanus
@@ -168,7 +177,7 @@ def keep_run(
     options: argparse.Namespace, kind: Kind, films: dict[str, Films], schedule: Schedule, seed: int
 ) -> dict[str, np.ndarray]:
     """Train and judge one arm, or read from the cache what it said."""
-    settings = f"{schedule}-{len(films['learn'])}-{[len(films[name]) for name in TESTS]}-{options.preset}"
+    settings = f"{schedule} {name_pools(options)} {options.preset}"
     file = options.cache / f"judged-{kind}-{seed}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.npz"
     if not file.exists():
         store = open_images(options.data, films["learn"].grey.shape[-1], options.cache, None)
