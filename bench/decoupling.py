@@ -172,9 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, _ = load_model(options.model, verify_folder(options.model))
     encoded, films = load_films(options, model)
     runs = {
-        kind: [
-            keep_run(options.cache, kind, options.model, encoded, schedule, seed) for seed in options.seeds
-        ]
+        kind: [keep_run(options, kind, encoded, schedule, seed) for seed in options.seeds]
         for kind in options.arms
     }
     if len(runs) < len(KINDS):
