@@ -92,6 +92,10 @@ class Calibration(nn.Module):
             self.slope[index], self.offset[index] = fit_platt(scores, truth)
             self._fit_thresholds(index, scores, truth)
 
+    def never_state(self, index: int) -> None:
+        """Let a finding be raised as possible at most, however probable."""
+        self.present_above[index] = 2.0
+
     def _defer_always(self, index: int, prior: float) -> None:
         self.slope[index], self.offset[index] = 0.0, torch.logit(torch.tensor(prior))
         self.absent_below[index], self.present_above[index], self.raise_above[index] = -1.0, 2.0, 2.0

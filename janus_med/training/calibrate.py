@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from janus_med.reading import FINDINGS
 from janus_med.training.samples import Sampler, stack, to_pixels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from janus_med.model import MedicalJanus
+    from janus_med.training.data import Case
     from janus_med.training.stages import Bench
 
 FALSE_REFUSALS = 0.02
@@ -40,8 +45,31 @@ def calibrate(bench: Bench) -> None:
         labels.append(batch.labels)
     with torch.enable_grad():
         model.calibration.fit(torch.cat(logits), torch.cat(labels), prior=torch.tensor(PRIORS))
+    for name in confounded_findings(bench.store.cases):
+        model.calibration.never_state(FINDINGS.index(name))
     model.calibration.frontal_threshold[0] = _frontal_threshold(bench)
 
+
+def confounded_findings(cases: Sequence[Case]) -> tuple[str, ...]:
+    """Return the findings that are known from collections of one label each.
+
+    Whoever tells the collections apart, by their brightness say, tells such a finding "right" on the films at
+    hand; nothing here can say what its probability is worth on a film from elsewhere. Findings without any
+    labelled film are not among them: inserted ones are known with and without on the same films.
+    """
+    labelled = [case for case in cases if case.labelled]
+    found = []
+    for index, name in enumerate(FINDINGS):
+        counts = Counter((case.source, case.subset, float(case.labels[index])) for case in labelled)
+        present = {key[:2] for key in counts if key[2] == 1}
+        both = any(min(counts[*key, 0.0], counts[*key, 1.0]) >= FEWEST_OF_BOTH for key in present)
+        if sum(counts[*key, 1.0] for key in present) >= FEWEST_OF_BOTH and not both:
+            found.append(name)
+    return tuple(found)
+
+
+FEWEST_OF_BOTH = 5
+"""Films with and films without a finding that make a collection tell one from the other."""
 
 PRIORS = (0.5, 0.05, 0.05, 0.3, 0.05, 0.05, 0.05, 0.1, 0.1, 0.02, 0.1, 0.03, 0.02, 0.1)
 """Probability of a finding that too few calibration films show, by frequency in ChestX-ray14 as far as it has

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import torch
 
 from janus_med.calibration import ERROR_RATE, RAISE_RATE, Calibration, fit_platt
+from janus_med.reading import FINDINGS
+from janus_med.training.calibrate import confounded_findings
+from janus_med.training.data import Case
 
 
 def _scored(separation: float, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,3 +86,27 @@ def test_a_reversed_score_is_never_trusted() -> None:
     scores, labels = _scored(2.0, 2000, 6)
     slope, _ = fit_platt(-scores[:, 0], labels[:, 0])
     assert float(slope) >= 0
+
+
+def _case(subset: str, **labels: float) -> Case:
+    values = np.zeros(14, dtype=np.float32)
+    for name, value in labels.items():
+        values[FINDINGS.index(name)] = value
+    return Case(Path(), "made", subset, f"{subset}-{labels}", "train", values)
+
+
+def test_a_finding_that_tells_the_collections_apart_is_confounded() -> None:
+    cases = [_case("sick", Pneumonia=1.0, Edema=float(number % 2)) for number in range(12)]
+    cases += [_case("well") for _ in range(12)]
+    assert confounded_findings(cases) == ("Pneumonia",)
+    assert confounded_findings([*cases, *(_case("sick") for _ in range(5))]) == ()
+    assert confounded_findings([*cases, *(_case("well", Pneumonia=1.0) for _ in range(4))]) == ("Pneumonia",)
+
+
+def test_a_finding_that_may_not_be_stated_is_raised_however_probable() -> None:
+    calibration = Calibration(1)
+    calibration.fit(*_scored(2.0, 4000, 1))
+    assert calibration.decide(torch.tensor([0.99])) == ["present"]
+    calibration.never_state(0)
+    assert calibration.decide(torch.tensor([0.99])) == ["defer"]
+    assert calibration.raises(torch.tensor([0.99])) == [True]
