@@ -96,13 +96,16 @@ def _check_omissions(findings: Sequence[DraftFinding], labels: Sequence[dict[str
 
 def _check_sides(sentences: Sequence[DraftSentence], labels: Sequence[dict[str, Fact]]) -> Iterator[Issue]:
     for index, (sentence, facts) in enumerate(zip(sentences, labels, strict=True)):
-        if sentence.region is None or sentence.region.side == "midline":
-            continue
         sides = {fact.side for fact in facts.values() if fact.polarity != "negative"} - {None, "bilateral"}
-        if sides and sentence.region.side not in sides:
-            said = " and ".join(sorted(str(side) for side in sides))
+        if sentence.region is None or not sides or sentence.region.side in sides:
+            continue
+        said = " and ".join(sorted(str(side) for side in sides))
+        if sentence.region.side != "midline":
             message = f"the text says {said}, the region lies on the patient's {sentence.region.side}"
             yield Issue("side_contradicts_region", "error", message, index)
+        elif len(sides) == 1:
+            message = f"the text says {said}, the region reaches over both sides"
+            yield Issue("side_contradicts_region", "warning", message, index)
 
 
 def _check_sections(sentences: Sequence[DraftSentence], labels: Sequence[dict[str, Fact]]) -> Iterator[Issue]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from janus_med.checks import check_draft
@@ -55,6 +57,16 @@ def test_side_that_is_not_the_regions_is_an_error() -> None:
     }
     assert kinds(findings, [sentence("Bilateral pleural effusions.", region=LEFT)]) == set()
     assert kinds(findings, [sentence("Pleural effusion.", region=LEFT)]) == set()
+
+
+def test_one_side_in_the_text_of_a_region_over_both_is_a_warning() -> None:
+    findings = [finding("Pleural Effusion", "present")]
+    both = replace(LEFT, side="midline")
+    assert kinds(findings, [sentence("Right pleural effusion.", region=both)]) == {
+        ("side_contradicts_region", "warning")
+    }
+    assert kinds(findings, [sentence("Bilateral pleural effusions.", region=both)]) == set()
+    assert kinds(findings, [sentence("Pleural effusion.", region=both)]) == set()
 
 
 @pytest.mark.parametrize(
