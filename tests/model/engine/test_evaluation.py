@@ -204,13 +204,13 @@ def test_folder_without_boxes_has_none(exam: Exam, film_folder: Path) -> None:
     assert boxed_films(exam.store, film_folder, exam.grid) == []
 
 
-def _drafted(text: str, present: dict[str, str], probable: tuple[str, ...]) -> Drafted:
+def _drafted(text: str, present: dict[str, str], spoken: tuple[str, ...]) -> Drafted:
     labels, masks = np.zeros(14, np.float32), np.zeros((14, 4, 4), np.float32)
     for name, side in present.items():
         labels[FINDINGS.index(name)] = 1
         masks[FINDINGS.index(name), 1:3, slice(2, 4) if side == "left" else slice(0, 2)] = 1
-    probabilities = np.array([0.9 if name in probable else 0.1 for name in FINDINGS])
-    return Drafted(label_report(text), {}, probabilities, Sample(np.zeros((4, 4)), labels, masks), text)
+    called = np.array([name in spoken for name in FINDINGS])
+    return Drafted(label_report(text), {}, called, Sample(np.zeros((4, 4)), labels, masks), text)
 
 
 def test_facts_and_sides_of_texts_are_counted_by_hand(exam: Exam) -> None:
