@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.arms import DRAWS_SEED, is_enough
 from bench.film_pools import Films, join
 from bench.two_heads import true_answers
 from janus_med.evaluation.bootstrap import Estimate, bootstrap, estimate_auroc, estimate_mean, macro, resample
 from janus_med.evaluation.drafts import with_parents
 from janus_med.evaluation.metrics import f1_score
 from janus_med.reading import FINDINGS
-
-FEW = 5
-DRAWS_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +45,7 @@ def figures(said: Mapping[str, Said], films: Mapping[str, Films]) -> dict[str, E
 def _figures(said: Said, films: Films) -> dict[str, Estimate]:
     weights = resample(films.persons, np.random.default_rng(DRAWS_SEED))
     truth = true_answers(films.labels, films.masks)
-    asked = [index for index in np.ndindex(truth.shape[1:]) if _enough(truth[:, *index])]
+    asked = [index for index in np.ndindex(truth.shape[1:]) if is_enough(truth[:, *index])]
     return {
         "questions, balanced accuracy": macro(
             [balanced_accuracy(said.answers[:, *one] > 0, truth[:, *one], weights) for one in asked]
@@ -58,10 +56,6 @@ def _figures(said: Said, films: Films) -> dict[str, Estimate]:
         "report, macro-F1 of facts": macro_f1(said.stated, films.labels, weights),
         "report, nats of the true text": estimate_mean(said.nats, weights),
     }
-
-
-def _enough(truth: np.ndarray) -> bool:
-    return min((truth == 1).sum(), (truth == 0).sum()) >= FEW
 
 
 def balanced_accuracy(said: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> Estimate:
@@ -86,7 +80,7 @@ def macro_f1(stated: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Est
                 weights[:, known],
             )
             for k in range(1, len(FINDINGS))
-            if _enough(truth[known := ~np.isnan(labels[:, k]), k])
+            if is_enough(truth[known := ~np.isnan(labels[:, k]), k])
         ]
     )
 

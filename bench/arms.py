@@ -14,12 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from janus_med.evaluation.bootstrap import Estimate, Figure, macro
+from janus_med.evaluation.bootstrap import Estimate, macro
 from janus_med.evaluation.tables import markdown_table
 from janus_med.training.run import CLIP, STEPS_A_SEED, rate_at
 
 STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
 """97.5 % quantiles of Student's t for that many seeds."""
+
+FEW = 5
+"""Films with and without a finding that a figure needs."""
+
+DRAWS_SEED = 0
+"""Of the draws of persons, the same for every arm."""
 
 Estimates = Mapping[str, Estimate]
 """The figures of one arm and one seed, by name; all from the same draws of persons."""
@@ -42,6 +48,11 @@ def fit(
         optimiser.step()
         losses.append(float(loss.detach()))
     return losses
+
+
+def is_enough(truth: np.ndarray) -> bool:
+    """Whether (M,) labels of 0, 1, NaN hold `FEW` of either."""
+    return bool(min((truth == 1).sum(), (truth == 0).sum()) >= FEW)
 
 
 def count(parameters: Sequence[nn.Parameter]) -> int:
@@ -73,14 +84,11 @@ def compare(first: Sequence[Estimates], second: Sequence[Estimates]) -> dict[str
 def _compare(first: list[Estimate], second: list[Estimate]) -> Difference:
     differences = [one - other for one, other in zip(first, second, strict=True)]
     by_seed, all_seeds = tuple(one.value for one in differences), macro(differences)
-    persons = _interval(all_seeds.figure)
+    figure = all_seeds.figure
+    persons = figure.low, figure.high
     return Difference(
         macro(first).value, macro(second).value, by_seed, all_seeds.value, persons, spread(by_seed)
     )
-
-
-def _interval(figure: Figure) -> tuple[float, float]:
-    return figure.low, figure.high
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

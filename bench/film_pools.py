@@ -48,9 +48,6 @@ class Films:
         grey = torch.from_numpy(self.grey).float()[:, None] / 255
         return to_pixels(avg_pool2d(grey, factor)[:, 0].numpy())
 
-    def labels_tensor(self) -> Tensor:
-        return torch.from_numpy(self.labels)
-
     def masks_tensor(self, grid: int) -> Tensor:
         """(M, K, grid, grid) float32, NaN where the place is not known."""
         masks = torch.from_numpy(self.masks).float()

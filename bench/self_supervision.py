@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.arms import compare, comparison_table, describe_run, fit, print_json
+from bench.arms import DRAWS_SEED, compare, comparison_table, describe_run, fit, is_enough, print_json
 from bench.film_pools import (
     SIDE,
     TESTS,
@@ -48,7 +48,7 @@ from janus_med.training.stages import Bench, WarmUp
 
 Kind = Literal["warm-up", "without", "longer", "start"]
 KINDS: tuple[Kind, ...] = ("warm-up", "without", "longer", "start")
-FACTOR, FEW, DRAWS_SEED = 2, 5, 0
+FACTOR = 2
 SMALL = replace(
     find_preset("nano"),
     name="small",
@@ -167,9 +167,7 @@ def figures(judged: dict[str, np.ndarray], films: dict[str, Films]) -> dict[str,
 
 def _macro_auroc(logits: np.ndarray, films: Films) -> Estimate:
     weights = resample(films.persons, np.random.default_rng(DRAWS_SEED))
-    told = [
-        k for k in range(len(FINDINGS)) if min((films.labels[:, k] == value).sum() for value in (0, 1)) >= FEW
-    ]
+    told = [k for k in range(len(FINDINGS)) if is_enough(films.labels[:, k])]
     return macro([estimate_auroc(logits[:, k], films.labels[:, k], weights) for k in told])
 
 

@@ -43,8 +43,6 @@ from janus_med.recognition import parse_config
 from janus_med.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torch import Tensor
     from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast
 
@@ -61,7 +59,6 @@ __all__ = [
     "WEIGHTS",
     "Manifest",
     "adopt_folder",
-    "attach_text_queries",
     "bundled_folder",
     "describe_model",
     "digest_file",
@@ -142,18 +139,11 @@ def _load_adapters(folder: Path, model: MedicalJanus, registry: ModalityRegistry
         state = load_file(folder / ADAPTERS)
         state.setdefault("calibration.raise_above", torch.full_like(model.calibration.raise_above, EVEN))
         attach_modalities(model, state, registry)
-        attach_text_queries(model, state)
         model.load_adapter_state(state)
     except (ValueError, RuntimeError, SafetensorError) as error:
         raise ModelUnavailable(
             f"{folder}: {ADAPTERS} does not fit preset {model.preset.name}: {error}"
         ) from error
-
-
-def attach_text_queries(model: MedicalJanus, names: Iterable[str]) -> None:
-    """Give a model text queries when ``names``, those of an adapter file, hold their tensors."""
-    if any(name.startswith("text_queries.") for name in names):
-        model.add_text_queries()
 
 
 def new_adapters(janus: JanusForConditionalGeneration, preset: str, seed: int) -> MedicalJanus:

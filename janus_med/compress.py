@@ -20,7 +20,6 @@ from janus_med.checkpoint import (
     MANIFEST,
     WEIGHTS,
     Manifest,
-    attach_text_queries,
     digest_file,
     load_model,
     save_model,
@@ -157,7 +156,6 @@ def _compose(
     janus.load_state_dict(base, strict=True)
     model = MedicalJanus(janus.eval(), whole.preset)
     model.add_generation()
-    attach_text_queries(model, adapters)
     model.load_adapter_state(adapters)
     return model.requires_grad_(False).eval()
 

@@ -203,7 +203,8 @@ class JanusMed:
         text
             One English sentence that states or raises a finding; errors as `map_phrase`.
         """
-        return map_phrase(self._model, self._tokenizer, self._perceive(pixel_values).tokens, text)
+        self._check_shape(pixel_values, 1)
+        return map_phrase(self._model, self._tokenizer, pixel_values.to(self._model.janus.device), text)
 
     @functools.cached_property
     def _writer(self) -> Writer:

@@ -117,8 +117,9 @@ class MedicalJanus(nn.Module):
         """
         if self.text_queries is None:
             raise ModelUnavailable("the model has no text queries; train it with the stage text_queries")
-        embedded = self.janus.get_input_embeddings()(ids).to(self.attention.gate.dtype)
-        evidence: Tensor = self.text_queries(self.attention, tokens, embedded, mask)
+        dtype = self.attention.gate.dtype
+        embedded = self.janus.get_input_embeddings()(ids).to(dtype)
+        evidence: Tensor = self.text_queries(self.attention, tokens.to(dtype), embedded, mask)
         return evidence
 
     def perceive(self, pixel_values: Tensor) -> Perception:
@@ -153,7 +154,12 @@ class MedicalJanus(nn.Module):
         return state | {f"lora.{name}": parameter.data for name, parameter in lora_parameters(self.janus)}
 
     def load_adapter_state(self, state: dict[str, Tensor]) -> None:
-        """Copy the tensors of `adapter_state` into the modules; ValueError when the set differs."""
+        """Copy the tensors of `adapter_state` into the modules; ValueError when the set differs.
+
+        A model without text queries gets them when ``state`` holds them.
+        """
+        if any(name.startswith("text_queries.") for name in state):
+            self.add_text_queries()
         own = self.adapter_state()
         if own.keys() != state.keys():
             differing = sorted(own.keys() ^ state.keys())

@@ -44,9 +44,9 @@ class PhraseMap:
 
 
 def map_phrase(
-    model: MedicalJanus, tokenizer: PreTrainedTokenizerFast, tokens: Tensor, text: str
+    model: MedicalJanus, tokenizer: PreTrainedTokenizerFast, pixels: Tensor, text: str
 ) -> PhraseMap:
-    """Ask the (1, N, D) tokens of one image where they show what a sentence says.
+    """Ask one image, (1, 3, S, S) float32 in [-1, 1], where it shows what a sentence says.
 
     Raises
     ------
@@ -65,7 +65,8 @@ def map_phrase(
     if not named:
         raise PhraseRefused(f"states or raises none of the findings, nothing can be shown: {text[:60]!r}")
     ids, mask = encode_sentences(tokenizer, [text])
-    evidence = model.locate(tokens, ids.to(tokens.device), mask.to(tokens.device))[0]
+    device = pixels.device
+    evidence = model.locate(model.encoder.encode(pixels), ids.to(device), mask.to(device))[0]
     if not bool(evidence.isfinite().all()):
         raise ModelFault("the map of a sentence holds a value that is not finite")
     grid = model.preset.grid

@@ -37,7 +37,7 @@ def plan_report(findings: tuple[FindingReading, ...], *, prior: bool = False) ->
     """
     by_name = {finding.name: finding for finding in findings}
     stated = [
-        _fact(finding) for finding in findings if finding.name != "No Finding" and _is_spoken_of(finding)
+        _fact(finding) for finding in findings if finding.name != "No Finding" and is_spoken_of(finding)
     ]
     facts = _most_certain(_without_implied(stated), by_name)
     absent = [
@@ -50,7 +50,8 @@ def plan_report(findings: tuple[FindingReading, ...], *, prior: bool = False) ->
     return ExpertPlan(facts, told, normal, prior, tuple(name for name in absent if name not in denied))
 
 
-def _is_spoken_of(finding: FindingReading) -> bool:
+def is_spoken_of(finding: FindingReading) -> bool:
+    """Whether a text may state or raise a finding."""
     return finding.decision == "present" or finding.raised
 
 

@@ -73,21 +73,22 @@ class FindingAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> CrossAttention:
         """Let the finding queries read (B, N, D) image tokens."""
-        keys, values = self.look(tokens)
-        scores = self.score(keys, self.queries)  # (B, H, K, N)
+        seen = self.look(tokens)
+        scores = self.score(seen, self.queries)  # (B, H, K, N)
         shares = scores.softmax(dim=-1)  # (B, H, K, N)
+        values = self._split(self.to_value(seen))  # (B, H, N, d)
         read = (shares @ values).transpose(1, 2).flatten(2)  # (B, K, D)
         outputs = self.project(read) + self.queries
         evidence = scores.mean(dim=1) + self.evidence_bias
         return CrossAttention(outputs, evidence, shares.mean(dim=1), self._write(tokens, outputs, evidence))
 
-    def look(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return keys and values, (B, H, N, D / H) each, of (B, N, D) image tokens."""
-        seen = nn.functional.gelu(self.hidden(self.norm(tokens)))  # (B, N, D)
-        return self._split(self.to_key(seen)), self._split(self.to_value(seen))
+    def look(self, tokens: Tensor) -> Tensor:
+        """Return (B, N, D), what keys and values are made of, of (B, N, D) image tokens."""
+        return nn.functional.gelu(self.hidden(self.norm(tokens)))
 
-    def score(self, keys: Tensor, queries: Tensor) -> Tensor:
-        """Compare keys (B, H, N, d) with (K, D) queries, or (B, K, D) of each image: (B, H, K, N)."""
+    def score(self, seen: Tensor, queries: Tensor) -> Tensor:
+        """Compare what was seen with (K, D) queries, or (B, K, D) of each image: (B, H, K, N)."""
+        keys = self._split(self.to_key(seen))  # (B, H, N, d)
         return self._split(queries) @ keys.transpose(-1, -2) * keys.shape[-1] ** -0.5
 
     def _split(self, rows: Tensor) -> Tensor:

@@ -76,8 +76,7 @@ class TextQueries(nn.Module):
         read = self._read(embedded, mask)  # (B, D)
         named = self.to_findings(read).softmax(dim=-1)  # (B, K)
         query = named @ attention.queries + self.to_rest(read)  # (B, D)
-        keys, _ = attention.look(tokens)
-        evidence = attention.score(keys, query[:, None]).mean(dim=1)[:, 0]  # (B, N)
+        evidence = attention.score(attention.look(tokens), query[:, None]).mean(dim=1)[:, 0]  # (B, N)
         placed = self.to_place(read) @ self.places.T  # (B, N)
         return evidence + named @ attention.evidence_bias + placed + self.bias
 

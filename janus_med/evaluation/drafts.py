@@ -15,7 +15,7 @@ from janus_med.evaluation.sections import Bar, Section, beside
 from janus_med.evaluation.tables import figures_table, measures_table
 from janus_med.expert import SIDED, describe_location
 from janus_med.facts import label_report
-from janus_med.planning import IMPLIED_BY, plan_report
+from janus_med.planning import IMPLIED_BY, is_spoken_of, plan_report
 from janus_med.reading import FINDINGS
 from janus_med.training.samples import to_pixels
 
@@ -94,7 +94,7 @@ def _drafted(reading: Reading, sample: Sample, person: str) -> Drafted:
     plan = plan_report(reading.findings)
     facts = label_report(" ".join(sentence.text for sentence in reading.sentences))
     meant = {fact.finding: "positive" if fact.certain else "uncertain" for fact in plan.facts}
-    spoken = np.array([one.decision == "present" or one.raised for one in reading.findings])
+    spoken = np.array([is_spoken_of(finding) for finding in reading.findings])
     meant |= dict.fromkeys(plan.absent, "negative")
     return Drafted(facts, meant, spoken, sample, person, bool(reading.withheld))
 

@@ -96,9 +96,9 @@ def _measure(exam: Exam, said: Said, name: str, asked: list[tuple[int, str, str]
 def phrase_maps(exam: Exam, said: Said, rows: np.ndarray, sentences: list[str]) -> np.ndarray:
     """Return the map (P, g, g) of one sentence each on films of ``said``."""
     pixels = to_pixels(np.stack([said.films.samples[row].grey for row in rows]))
-    tokens = exam.model.encoder.encode(pixels).to(exam.model.attention.gate.dtype)
     ids, mask = encode_sentences(exam.tokenizer, sentences)
-    maps = exam.model.locate(tokens, ids, mask).sigmoid().view(-1, exam.grid, exam.grid)
+    evidence = exam.model.locate(exam.model.encoder.encode(pixels), ids, mask)
+    maps = evidence.sigmoid().view(-1, exam.grid, exam.grid)
     return np.asarray(maps.cpu().numpy())
 
 

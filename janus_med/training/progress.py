@@ -12,8 +12,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from janus_med.checkpoint import attach_text_queries
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -85,9 +83,9 @@ def read_state(folder: Path) -> dict[str, Any] | None:
 def load_model(folder: Path, model: MedicalJanus) -> dict[str, Tensor]:
     """Load base and adapters; return the tensors that belong to the stage and its optimiser."""
     tensors = load_file(folder / TENSORS)
-    attach_text_queries(model, (name.removeprefix("adapter.") for name in tensors))
     _copy({name: tensors.pop(f"janus.{name}") for name in model.janus.state_dict()}, model.janus.state_dict())
-    model.load_adapter_state({name: tensors.pop(f"adapter.{name}") for name in model.adapter_state()})
+    adapters = [name for name in tensors if name.startswith("adapter.")]
+    model.load_adapter_state({name.removeprefix("adapter."): tensors.pop(name) for name in adapters})
     return tensors
 
 
