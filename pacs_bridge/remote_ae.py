@@ -18,6 +18,7 @@ from pynetdicom import AE, evt
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import AssociationRejected, BridgeError, Rejected, Retriable
 from pacs_bridge.pynetdicom_logs import keep_identifiers_out_of_logs
+from pacs_bridge.reactor_gate import keep_answers_from_the_reactor
 from pacs_bridge.received import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 REJECTION_REASONS = {
@@ -86,6 +87,7 @@ class RemoteAE:
             raise Retriable(f"{to} cannot be reached: {error.strerror}") from error
         if not assoc.is_established:
             raise _no_association(assoc, self.destination)
+        keep_answers_from_the_reactor(assoc)
         try:
             yield assoc
         except BaseException:

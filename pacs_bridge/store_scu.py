@@ -4,9 +4,8 @@ What decides a retry stands here, in one place:
 
 - No association, association lost, A-ASSOCIATE-RJ transient, status 0xA7xx or 0x0110: `Retriable`.
 - A-ASSOCIATE-RJ permanent, no presentation context, every other failure status: `Rejected`.
-- An empty status means *unknown*: the peer may have stored the instance (pynetdicom loses one answer in some
-  thousands under load). A new association sends the same SOP Instance UID again; a peer that then calls it a
-  duplicate (0x0111) has it.
+- An empty status means *unknown*: the peer may have stored the instance, its answer is lost. A new
+  association sends the same SOP Instance UID again; a peer that then calls it a duplicate (0x0111) has it.
 """
 
 from __future__ import annotations

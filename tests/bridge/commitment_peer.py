@@ -12,6 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from pynetdicom import AE, build_context, build_role, evt
 
+from pacs_bridge.reactor_gate import keep_answers_from_the_reactor
+
 COMMITMENT = "1.2.840.10008.1.20.1"
 WELL_KNOWN = "1.2.840.10008.1.20.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
@@ -149,6 +151,7 @@ def _association(port: int, calling: str, called: str, roles: list[Any]) -> Iter
         "127.0.0.1", port, contexts=[build_context(COMMITMENT, IMPLICIT)], ae_title=called, ext_neg=roles
     )
     assert assoc.is_established
+    keep_answers_from_the_reactor(assoc)
     try:
         yield assoc
     finally:

@@ -25,6 +25,8 @@ from pynetdicom.pdu_primitives import (
     MaximumLengthNotification,
 )
 
+from pacs_bridge.reactor_gate import keep_answers_from_the_reactor
+
 CR = "1.2.840.10008.5.1.4.1.1.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = str(ExplicitVRLittleEndian)
@@ -120,6 +122,8 @@ def association(
         tls_args=None if tls is None else (tls, "localhost"),
         max_pdu=max_pdu,
     )
+    if assoc.is_established:
+        keep_answers_from_the_reactor(assoc)
     try:
         yield assoc
     finally:

@@ -15,6 +15,7 @@ from pynetdicom import AE, build_context, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel as COMMITMENT
 
 from pacs_bridge import Listener, ListenerConfig, ListenerGroup, NormalizedRequest, Peer, SpoolSink
+from pacs_bridge.reactor_gate import keep_answers_from_the_reactor
 from tests.bridge.conftest import RecordedEvents
 from tests.bridge.peers import CALLED, CALLING, CR, EXPLICIT, IMPLICIT
 
@@ -55,6 +56,7 @@ def associate(port, role=None):
     contexts = [build_context(COMMITMENT, IMPLICIT), build_context(CR, EXPLICIT)]
     assoc = ae.associate("127.0.0.1", port, contexts, ae_title=CALLED, ext_neg=[role] if role else None)
     assert assoc.is_established
+    keep_answers_from_the_reactor(assoc)
     return assoc
 
 

@@ -20,6 +20,7 @@ from pynetdicom import AE
 from app.settings import Settings
 from app.store.engine import open_store
 from app.store.migrate import upgrade
+from pacs_bridge.reactor_gate import keep_answers_from_the_reactor
 from tests.conftest import need
 from tests.faults.test_listener_killed import indexed
 from tests.workers.conftest import wait_until
@@ -47,6 +48,7 @@ def send(settings: Settings, dataset: Dataset, count: int) -> list[tuple[str, in
     ae.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
     assoc = ae.associate("127.0.0.1", settings.dicom_port, ae_title=settings.ae_title)
     assert assoc.is_established
+    keep_answers_from_the_reactor(assoc)
     answers = []
     for _ in range(count):
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()

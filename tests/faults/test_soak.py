@@ -2,7 +2,7 @@
 
 Covered: memory, threads and descriptors of the receiving process under C-STORE, releases, lost
 connections and noise. Not covered: intake and the database beside it. `JANUS_MED_SOAK_SECONDS` prolongs it,
-at 20 connections a second: 1,800 or more for a release.
+at `JANUS_MED_SOAK_RATE` connections a second (20): 1,800 seconds or more for a release.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from tests.bridge.peers import RawPeer, encode, p_data, radiograph, store_comman
 from tests.conftest import ROOT
 
 SECONDS = float(os.environ.get("JANUS_MED_SOAK_SECONDS", "8"))
-PAUSE = 0.05 if "JANUS_MED_SOAK_SECONDS" in os.environ else 0.0
+RATE = float(os.environ.get("JANUS_MED_SOAK_RATE", "20"))
+# the short run keeps no pace: as many as there is time for
+PACE = 1 / RATE if "JANUS_MED_SOAK_SECONDS" in os.environ else 0.0
 WARM_UP = 120
 AT_ONCE = 48
 RELEASE = struct.pack(">BBL", 5, 0, 4) + bytes(4)
@@ -113,7 +115,7 @@ def visit(port: int, process: psutil.Process, seconds: float) -> tuple[int, int,
     while (now := time.monotonic() - began) < seconds or connections < 2 * WARM_UP:
         instances += VISITS[connections % len(VISITS)](port, rng)
         connections += 1
-        time.sleep(PAUSE)
+        time.sleep(max(0.0, connections * PACE - (time.monotonic() - began)))
         if connections > WARM_UP:
             samples.append((now, process.memory_info().rss / 2**20))
     return connections, instances, samples

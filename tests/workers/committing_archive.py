@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.sop_class import BasicTextSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
+from pacs_bridge.reactor_gate import keep_answers_from_the_reactor
 from pacs_bridge.results.document import SECONDARY_CAPTURE
 from tests.bridge.commitment_peer import COMMITMENT, WELL_KNOWN, event_information, serve
 
@@ -72,6 +73,7 @@ def on_the_same_association(content: Callable[[CommittingArchive], Dataset], eve
         assoc, said = event.assoc, content(archive)
 
         def report() -> None:
+            keep_answers_from_the_reactor(assoc)
             answer, _ = assoc.send_n_event_report(said, event_type, COMMITMENT, WELL_KNOWN)
             archive.answers.append(int(answer.get("Status", -1)))
 

@@ -25,6 +25,7 @@ from app.workers.listen import listener_config
 from app.workers.ports import is_loopback
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import AssociationRejected, Rejected
+from pacs_bridge.reactor_gate import keep_answers_from_the_reactor
 from pacs_bridge.store_scu import echo, send_instances
 from tests.workers.conftest import wait_until
 from tests.workers.processes import Process, system_settings
@@ -113,6 +114,7 @@ def test_study_is_not_complete_while_its_association_is_open(
     ae.add_requested_context(dataset.SOPClassUID, dataset.file_meta.TransferSyntaxUID)
     ae.add_requested_context(Verification)
     assoc = ae.associate("127.0.0.1", settings.dicom_port, ae_title=settings.ae_title)
+    keep_answers_from_the_reactor(assoc)
     assert assoc.send_c_store(dataset).Status == 0
     wait_until(lambda: state_of(own_store, str(dataset.StudyInstanceUID)) is StudyState.RECEIVING)
     for _ in range(4):
