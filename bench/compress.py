@@ -1,7 +1,7 @@
 """A compressed model beside the whole one: bytes, time of a reading, agreement.
 
-    python -m bench.compress [--compressed DIR] [--prune 0.3] [--text-layers 2] [--recover-steps 400]
-                             [--films 60] [--rounds 20]
+    python -m bench.compress [--compressed DIR] [--prune 0.3] [--vision-layers 5] [--text-layers 2]
+                             [--recover-steps 400] [--films 60] [--rounds 20]
 
 Without ``--compressed`` the folder is made first, int8 and pruned. Both sides are read in turn on validation
 films of the data folder; medians of the paired ratios count. The load average stands beside the times.
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--compressed", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--prune", type=float, default=0.3)
+    parser.add_argument("--vision-layers", type=int)
     parser.add_argument("--text-layers", type=int)
     parser.add_argument("--recover-steps", type=int, default=0)
     parser.add_argument("--films", type=int, default=60)
@@ -53,7 +54,8 @@ def main() -> None:
         compressed = options.compressed
         if compressed is None:
             compressed = Path(folder) / "compressed"
-            wanted = Compression(True, options.prune, options.text_layers, options.recover_steps)
+            layers = options.vision_layers, options.text_layers
+            wanted = Compression(True, options.prune, *layers, options.recover_steps)
             compress_folder(options.model, compressed, wanted, options.data)
         sides = [JanusMed.load(side, "cpu") for side in (options.model, compressed)]
         films = open_films(options.data, options.films, sides[0].info.image_size)

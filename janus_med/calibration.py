@@ -21,7 +21,7 @@ ERROR_RATE = 0.1
 """Share of positives that may be called absent, and of negatives that may be called present."""
 
 RAISE_RATE = 0.02
-"""Share of calibration films without a finding on which it may be raised as possible."""
+"""Share of calibration films without a finding on which it may be raised, where no other is given."""
 
 EVEN = 0.5
 
@@ -71,7 +71,13 @@ class Calibration(nn.Module):
             return "defer"
         return "present" if above else "absent"
 
-    def fit(self, logits: Tensor, labels: Tensor, prior: Tensor | None = None) -> None:
+    def fit(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        prior: Tensor | None = None,
+        raise_rates: Tensor | None = None,
+    ) -> None:
         """Fit on held-out images.
 
         Parameters
@@ -82,6 +88,8 @@ class Calibration(nn.Module):
             (M, K) 0, 1 or NaN where the truth is not known.
         prior
             (K,) probability given to a finding that cannot be calibrated; 0.05 when None.
+        raise_rates
+            (K,) share of the images without a finding on which it may be raised; `RAISE_RATE` when None.
         """
         for index in range(logits.shape[1]):
             known = ~labels[:, index].isnan()
@@ -90,23 +98,24 @@ class Calibration(nn.Module):
                 self._defer_always(index, 0.05 if prior is None else float(prior[index]))
                 continue
             self.slope[index], self.offset[index] = fit_platt(scores, truth)
-            self._fit_thresholds(index, scores, truth)
+            rate = RAISE_RATE if raise_rates is None else float(raise_rates[index])
+            self._fit_thresholds(index, scores, truth, rate)
 
-    def never_state(self, index: int) -> None:
-        """Let a finding be raised as possible at most, however probable."""
-        self.present_above[index] = 2.0
+    def leave_to_reader(self, index: int) -> None:
+        """Never state, deny or raise a finding, however probable."""
+        self.absent_below[index], self.present_above[index], self.raise_above[index] = -1.0, 2.0, 2.0
 
     def _defer_always(self, index: int, prior: float) -> None:
         self.slope[index], self.offset[index] = 0.0, torch.logit(torch.tensor(prior))
-        self.absent_below[index], self.present_above[index], self.raise_above[index] = -1.0, 2.0, 2.0
+        self.leave_to_reader(index)
 
-    def _fit_thresholds(self, index: int, scores: Tensor, truth: Tensor) -> None:
+    def _fit_thresholds(self, index: int, scores: Tensor, truth: Tensor, raise_rate: float) -> None:
         probability = torch.sigmoid(self.slope[index] * scores + self.offset[index])
         positives, negatives = probability[truth == 1], probability[truth == 0]
         # nothing less likely than not is stated, and nothing more likely than not is denied
         self.absent_below[index] = _lower_quantile(positives, ERROR_RATE).clamp(max=EVEN)
         self.present_above[index] = (-_lower_quantile(-negatives, ERROR_RATE)).clamp(min=EVEN)
-        self.raise_above[index] = (-_lower_quantile(-negatives, RAISE_RATE)).clamp(max=EVEN)
+        self.raise_above[index] = (-_lower_quantile(-negatives, raise_rate)).clamp(max=EVEN)
 
 
 def _lower_quantile(values: Tensor, rate: float) -> Tensor:

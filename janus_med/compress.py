@@ -58,8 +58,8 @@ class Compression:
         Store weights as int8, one scale an output channel.
     prune
         Share of the weights in the layers of either tower that goes; 0 for none.
-    text_layers
-        Layers of the language model that stay when it is pruned; None for all.
+    vision_layers, text_layers
+        Layers of either tower that stay when it is pruned; None for all.
     recover_steps
         Steps of recovery after pruning.
     films
@@ -70,6 +70,7 @@ class Compression:
 
     int8: bool = False
     prune: float = 0.0
+    vision_layers: int | None = None
     text_layers: int | None = None
     recover_steps: int = 0
     films: int = 256
@@ -131,7 +132,8 @@ def _check(source: Path, out: Path, options: Compression, data: Path | None) -> 
         raise Fatal(f"the share to prune must lie in [0, 1), {options.prune} given")
     if options.prune and (data is None or not (data / MANIFEST_OF_FILMS).is_file()):
         raise Fatal(f"pruning is measured on films: give a data folder with {MANIFEST_OF_FILMS}")
-    if (options.recover_steps or options.text_layers is not None) and not options.prune:
+    layers = (options.vision_layers, options.text_layers)
+    if (options.recover_steps or layers != (None, None)) and not options.prune:
         raise Fatal("without pruning there is no layer to leave out and nothing to recover")
     if out.exists() and any(out.iterdir()):
         raise Fatal(f"{out} is not empty: choose another folder")
@@ -176,7 +178,7 @@ def _pruned(
     importance = measure_importance(whole, tokenizer, batches, options.seed)
     config = whole.janus.config
     try:
-        plan = plan_pruning(config, importance, options.prune, options.text_layers)
+        plan = plan_pruning(config, importance, options.prune, options.vision_layers, options.text_layers)
     except ValueError as error:
         raise Fatal(str(error)) from error
     return _compose(
@@ -235,6 +237,7 @@ def _card(content: dict[str, Any]) -> str:
     return (
         f"# {content['id']}\n\nA compressed copy of the model whose weights have SHA-256 "
         f"`{options['source_sha256']}`.\n\n* pruned share of the layers: {options['prune']}\n"
+        f"* vision layers kept: {options['vision_layers'] or 'all'}\n"
         f"* language layers kept: {options['text_layers'] or 'all'}\n"
         f"* recovery steps: {options['recover_steps']}\n* int8 weights: "
         f"{'yes' if options['int8'] else 'no'}\n\n"

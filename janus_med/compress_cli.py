@@ -19,6 +19,9 @@ def compress(  # noqa: PLR0917 - typer makes options of them
     model: ModelFolder = None,
     int8: Annotated[bool, typer.Option("--int8", help="Store weights as int8.")] = False,
     prune: Annotated[float, typer.Option(help="Share of the layers' weights to remove, such as 0.3.")] = 0.0,
+    vision_layers: Annotated[
+        int | None, typer.Option(help="Layers of the vision tower that stay; all without it.")
+    ] = None,
     text_layers: Annotated[
         int | None, typer.Option(help="Layers of the language model that stay; all without it.")
     ] = None,
@@ -35,7 +38,7 @@ def compress(  # noqa: PLR0917 - typer makes options of them
     from janus_med.compress import Compression, compress_folder
     from janus_med.errors import Fatal
 
-    options = Compression(int8, prune, text_layers, recover_steps, seed=seed)
+    options = Compression(int8, prune, vision_layers, text_layers, recover_steps, seed=seed)
     try:
         report = compress_folder(model or bundled_folder(), out, options, data, _show)
     except Fatal as error:

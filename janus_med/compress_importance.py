@@ -32,12 +32,13 @@ REPORTS = 8
 @dataclass(frozen=True, eq=False)
 class Importance:
     """Scores a layer: vision MLP channels (M,), language MLP channels (M,), language heads (H,); and of the
-    language layers themselves (L,).
+    layers of either tower themselves (L,).
     """
 
     vision_channels: tuple[Tensor, ...]
     text_channels: tuple[Tensor, ...]
     text_heads: tuple[Tensor, ...]
+    vision_layers: Tensor
     text_layers: Tensor
 
 
@@ -56,11 +57,12 @@ def measure_importance(
     seed
         Decides the reports.
     """
-    vision = [layer.mlp.fc2 for layer in model.janus.model.vision_model.encoder.layers]
+    blocks = model.janus.model.vision_model.encoder.layers
+    vision = [block.mlp.fc2 for block in blocks]
     layers = model.janus.model.language_model.layers
     downs, outs = [layer.mlp.down_proj for layer in layers], [layer.self_attn.o_proj for layer in layers]
     watches = [_Watch(linear) for linear in (*vision, *downs, *outs)]
-    turns = [_Turn(layer) for layer in layers]
+    turns = [_Turn(layer) for layer in (*blocks, *layers)]
     rng = Random(seed)  # noqa: S311 - wording, not secrets
     for batch in pixels:
         cross = model.perceive(batch).cross
@@ -71,12 +73,14 @@ def measure_importance(
         model.janus(input_ids=texts.ids, attention_mask=texts.mask, mm_encoder_outputs={"image": image})
     heads = model.janus.config.text_config.num_attention_heads
     scores = [watch.close() for watch in watches]
+    turned = torch.tensor([turn.close() for turn in turns])
     ends = len(vision), len(vision) + len(downs)
     return Importance(
         tuple(scores[: ends[0]]),
         tuple(scores[ends[0] : ends[1]]),
         tuple(score.square().view(heads, -1).sum(dim=1).sqrt() for score in scores[ends[1] :]),
-        torch.tensor([turn.close() for turn in turns]),
+        turned[: len(blocks)],
+        turned[len(blocks) :],
     )
 
 

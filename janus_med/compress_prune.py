@@ -1,8 +1,8 @@
 """Structured pruning of both towers: whole MLP channels and whole heads go, the same number in every layer,
-and whole layers of the language model where that is asked for.
+and whole layers where that is asked for.
 
-Every token passes through every layer of the language model, and in a small one the passing costs more than
-the products: there layers save time, channels mostly bytes.
+Every token passes through every layer, and in a small model the passing costs more than the products: there
+layers save time, channels mostly bytes.
 
 Because the layers stay alike, the result is described by the ordinary configuration of Janus and loaded by
 the unmodified class. The heads of the vision tower stay: its class ties their number to its width.
@@ -36,6 +36,7 @@ class PrunePlan:
     text_channels: tuple[Tensor, ...]
     text_heads: tuple[Tensor, ...]
     head_width: int
+    vision_layers: tuple[int, ...]
     text_layers: tuple[int, ...]
 
     def head_channels(self, layer: int) -> Tensor:
@@ -45,7 +46,11 @@ class PrunePlan:
 
 
 def plan_pruning(
-    config: JanusConfig, importance: Importance, share: float, text_layers: int | None = None
+    config: JanusConfig,
+    importance: Importance,
+    share: float,
+    vision_layers: int | None = None,
+    text_layers: int | None = None,
 ) -> PrunePlan:
     """Choose what is kept so that each tower's layers lose a share of their weights.
 
@@ -57,40 +62,48 @@ def plan_pruning(
         Of its structures; the least important go.
     share
         In (0, 1): of the weights in the layers of either tower.
-    text_layers
-        Layers of the language model that stay; None for all. Layers that go count for the share, and may be
-        more than it.
+    vision_layers, text_layers
+        Layers of either tower that stay; None for all. Layers that go count for the share, and may be more
+        than it.
 
     Raises
     ------
     ValueError
-        When the share leaves no channel, ``text_layers`` is not between 1 and all, or the language model
-        shares keys between heads.
+        When the share leaves no channel, the layers that stay are not between 1 and all, or the language
+        model shares keys between heads.
     """
     text, vision = config.text_config, config.vision_config
     if text.num_key_value_heads != text.num_attention_heads:
         raise ValueError("heads that share keys are not pruned")
-    layers = _keep_layers(importance.text_layers, text_layers)
-    rest = max(0.0, 1 - (1 - share) * text.num_hidden_layers / len(layers))  # what the kept ones still lose
+    blocks = _keep_layers("vision", importance.vision_layers, vision_layers)
+    layers = _keep_layers("language", importance.text_layers, text_layers)
+    rest = _rest(share, text.num_hidden_layers, len(layers))
     heads = _fitting_heads(text.hidden_size, text.num_attention_heads, rest)
     attention = 4 * text.hidden_size * text.head_dim  # weights a head
     whole = attention * text.num_attention_heads + 3 * text.hidden_size * text.intermediate_size
     text_channels = _fit(whole * (1 - rest) - attention * heads, 3 * text.hidden_size)
     inner = int(vision.hidden_size * vision.mlp_ratio)
     whole = 4 * vision.hidden_size**2 + 2 * vision.hidden_size * inner
-    vision_channels = _fit(whole * (1 - share) - 4 * vision.hidden_size**2, 2 * vision.hidden_size)
+    left = whole * (1 - _rest(share, vision.num_hidden_layers, len(blocks)))
+    vision_channels = _fit(left - 4 * vision.hidden_size**2, 2 * vision.hidden_size)
     return PrunePlan(
-        tuple(_best(scores, vision_channels) for scores in importance.vision_channels),
+        tuple(_best(importance.vision_channels[layer], vision_channels) for layer in blocks),
         tuple(_best(importance.text_channels[layer], text_channels) for layer in layers),
         tuple(_best(importance.text_heads[layer], heads) for layer in layers),
         text.head_dim,
+        blocks,
         layers,
     )
 
 
-def _keep_layers(scores: Tensor, count: int | None) -> tuple[int, ...]:
+def _rest(share: float, layers: int, kept: int) -> float:
+    """Return the share that the kept layers still lose."""
+    return max(0.0, 1 - (1 - share) * layers / kept)
+
+
+def _keep_layers(tower: str, scores: Tensor, count: int | None) -> tuple[int, ...]:
     if count is not None and not 1 <= count <= len(scores):
-        raise ValueError(f"{count} language layers to keep; the model has {len(scores)}")
+        raise ValueError(f"{count} {tower} layers to keep; the model has {len(scores)}")
     return tuple(_best(scores, len(scores) if count is None else count).tolist())
 
 
@@ -117,6 +130,7 @@ def prune_config(config: JanusConfig, plan: PrunePlan) -> JanusConfig:
     ratio = channels / width
     # the class truncates width * ratio
     pruned.vision_config.mlp_ratio = ratio if int(width * ratio) == channels else (channels + 0.5) / width
+    pruned.vision_config.num_hidden_layers = len(plan.vision_layers)
     pruned.text_config.num_hidden_layers = len(plan.text_layers)
     pruned.text_config.intermediate_size = len(plan.text_channels[0])
     pruned.text_config.num_attention_heads = len(plan.text_heads[0])
@@ -136,7 +150,8 @@ def prune_base(tensors: dict[str, Tensor], plan: PrunePlan) -> dict[str, Tensor]
         heads = plan.head_channels(layer)
         cuts |= {f"{attention}.{name}_proj.{kind}": (0, heads) for name in "qkv" for kind in _KINDS}
         cuts |= {f"{mlp}.down_proj.weight": (1, kept), f"{attention}.o_proj.weight": (1, heads)}
-    return _cut(_renumber(tensors, TEXT, plan.text_layers), cuts)
+    remaining = _renumber(_renumber(tensors, VISION, plan.vision_layers), TEXT, plan.text_layers)
+    return _cut(remaining, cuts)
 
 
 def prune_adapters(tensors: dict[str, Tensor], plan: PrunePlan) -> dict[str, Tensor]:

@@ -61,12 +61,16 @@ class UnderstandingAdapter(nn.Module):
         """Judge (B, N, D) image tokens and what the finding queries read of them."""
         normed = self.norm(tokens)
         pooled = normed.mean(dim=1)  # (B, D)
-        strongest = cross.evidence.logsumexp(dim=-1) - torch.tensor(float(tokens.shape[1])).log()  # (B, K)
-        logits = self.from_pool(pooled)
-        logits = logits + (cross.outputs * self.from_queries).sum(dim=-1) + self.from_evidence * strongest
+        logits = self.from_pool(pooled) + self.from_evidence * strongest_evidence(cross.evidence)
+        logits = logits + (cross.outputs * self.from_queries).sum(dim=-1)
         logits = logits + self.from_places(normed)
         embedding = self.to_embedding(torch.cat([pooled, cross.outputs.mean(dim=1)], dim=-1))
         return Understanding(logits, nn.functional.normalize(embedding, dim=-1), self.frontal(tokens))
+
+
+def strongest_evidence(evidence: Tensor) -> Tensor:
+    """Return the soft maximum (B, K) over the patches of (B, K, N) logits; equal logits give that logit."""
+    return evidence.logsumexp(dim=-1) - torch.tensor(float(evidence.shape[-1])).log()
 
 
 class PlaceReader(nn.Module):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from janus_med.calibration import RAISE_RATE
 from janus_med.reading import FINDINGS
-from janus_med.training.samples import Sampler, stack, to_pixels
+from janus_med.training.samples import to_pixels
+from janus_med.training.weigh_evidence import judge_films
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 FALSE_REFUSALS = 0.02
 """Share of calibration chest films that the frontal check may refuse."""
+
+RAISE_RATES = {"Lung Lesion": 0.05, "Pneumothorax": 0.05}
+"""Share of films without it on which a finding may be raised, where a miss harms more than a glance costs."""
 
 
 @torch.no_grad()
@@ -36,17 +41,12 @@ def round_weights(model: MedicalJanus) -> None:
 def calibrate(bench: Bench) -> None:
     """Fit probabilities, decisions and the frontal threshold; the weights must already be rounded."""
     model = bench.model
-    sampler = Sampler(bench.store, "calibration", model.preset.grid, inserted_share=0.5)
-    logits, labels = [], []
-    for step in range(-(-bench.recipe.calibration_samples // 32)):
-        rng = bench.rng("calibration", step)
-        batch = stack([sampler.draw(rng) for _ in range(32)])
-        logits.append(model.perceive(batch.pixels).understanding.logits)
-        labels.append(batch.labels)
+    films = judge_films(bench, "calibration", bench.recipe.calibration_samples)
+    rates = torch.tensor([RAISE_RATES.get(name, RAISE_RATE) for name in FINDINGS])
     with torch.enable_grad():
-        model.calibration.fit(torch.cat(logits), torch.cat(labels), prior=torch.tensor(PRIORS))
+        model.calibration.fit(films.logits, films.labels, torch.tensor(PRIORS), rates)
     for name in confounded_findings(bench.store.cases):
-        model.calibration.never_state(FINDINGS.index(name))
+        model.calibration.leave_to_reader(FINDINGS.index(name))
     model.calibration.frontal_threshold[0] = _frontal_threshold(bench)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,7 +23,7 @@ TENSORS, STATE = "tensors.safetensors", "state.json"
 @dataclass(frozen=True)
 class Position:
     """Where a run stands: ``step`` steps of ``stage`` are done; ``losses`` holds the mean of each finished
-    stage's end.
+    stage's end, ``evidence`` what `weigh_evidence` added at the end.
     """
 
     preset: str
@@ -33,6 +33,7 @@ class Position:
     seconds: float
     losses: dict[str, float]
     generation: bool
+    evidence: dict[str, float] = field(default_factory=dict)
 
 
 def save_progress(

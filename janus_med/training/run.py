@@ -30,6 +30,7 @@ from janus_med.training.stages import (
     WarmUp,
 )
 from janus_med.training.text_query_stage import TextQueryStage
+from janus_med.training.weigh_evidence import weigh_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +156,8 @@ class TrainingRun:
         return self._moved(0)
 
     def finish(self) -> None:
-        """Round the weights to what is stored, then calibrate."""
+        """Weigh the evidence, round the weights to what is stored, then calibrate."""
+        self._position = replace(self._position, evidence=weigh_evidence(self._bench))
         round_weights(self._bench.model)
         calibrate(self._bench)
 

@@ -11,6 +11,7 @@ from janus_med.calibration import ERROR_RATE, RAISE_RATE, Calibration, fit_platt
 from janus_med.reading import FINDINGS
 from janus_med.training.calibrate import confounded_findings
 from janus_med.training.data import Case
+from janus_med.training.weigh_evidence import FACTORS, best_factor
 
 
 def _scored(separation: float, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,10 +104,39 @@ def test_a_finding_that_tells_the_collections_apart_is_confounded() -> None:
     assert confounded_findings([*cases, *(_case("well", Pneumonia=1.0) for _ in range(4))]) == ("Pneumonia",)
 
 
-def test_a_finding_that_may_not_be_stated_is_raised_however_probable() -> None:
+def test_a_finding_that_is_left_to_the_reader_is_not_judged_however_probable() -> None:
     calibration = Calibration(1)
     calibration.fit(*_scored(2.0, 4000, 1))
-    assert calibration.decide(torch.tensor([0.99])) == ["present"]
-    calibration.never_state(0)
-    assert calibration.decide(torch.tensor([0.99])) == ["defer"]
-    assert calibration.raises(torch.tensor([0.99])) == [True]
+    assert [calibration.decide(torch.tensor([p]))[0] for p in (0.01, 0.99)] == ["absent", "present"]
+    calibration.leave_to_reader(0)
+    assert [calibration.decide(torch.tensor([p]))[0] for p in (0.01, 0.99)] == ["defer", "defer"]
+    assert calibration.raises(torch.tensor([0.99])) == [False]
+
+
+def test_a_finding_that_must_not_be_missed_is_raised_on_more_films_without_it() -> None:
+    scores, labels = _scored(0.3, 8000, 8)
+    calibration = Calibration(2)
+    calibration.fit(scores.expand(-1, 2), labels.expand(-1, 2), raise_rates=torch.tensor([0.02, 0.05]))
+    probabilities = calibration.probabilities(scores.expand(-1, 2))[labels[:, 0] == 0]
+    shares = (probabilities >= calibration.raise_above).float().mean(dim=0)
+    assert torch.allclose(shares, torch.tensor([0.02, 0.05]), atol=0.002)
+
+
+def _told_by_both(gain: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits, evidence that says ``gain`` more than they do, and labels."""
+    generator = torch.Generator().manual_seed(9)
+    labels = (torch.rand(2000, generator=generator) < 0.3).float()
+    logits = labels + torch.randn(2000, generator=generator)
+    evidence = gain * labels + 0.5 * torch.randn(2000, generator=generator)
+    return logits, evidence, labels
+
+
+def test_evidence_counts_for_more_where_it_orders_films_better() -> None:
+    assert best_factor(*_told_by_both(2.0)) == FACTORS[-1]
+    assert best_factor(*_told_by_both(0.0)) == 0.0
+
+
+def test_evidence_is_left_alone_where_too_few_films_tell() -> None:
+    logits, evidence, labels = _told_by_both(2.0)
+    rare = torch.where(labels.cumsum(0) > 19, torch.nan, labels)
+    assert best_factor(logits, evidence, rare) == 0.0

@@ -140,19 +140,25 @@ def test_pruned_and_int8_folder_takes_less_than_either(whole, tmp_path, film_fol
     JanusMed.load(tmp_path / "both", "cpu")
 
 
-@pytest.mark.parametrize(("text_layers", "text_left"), [(None, 0.7), (3, 0.7), (2, 0.5)])
-def test_the_share_of_both_towers_layers_is_pruned(text_layers: int | None, text_left: float) -> None:
+@pytest.mark.parametrize(
+    ("vision_layers", "vision_left", "text_layers", "text_left"),
+    [(None, 0.7, None, 0.7), (5, 0.7, 3, 0.7), (3, 0.5, 2, 0.5)],
+)
+def test_the_share_of_both_towers_layers_is_pruned(
+    vision_layers: int | None, vision_left: float, text_layers: int | None, text_left: float
+) -> None:
     preset = find_preset("tiny")
     config = build_config(preset)
     text, vision = config.text_config, config.vision_config
     inner = int(vision.hidden_size * vision.mlp_ratio)
     importance = Importance(
-        tuple(torch.rand(inner) for _ in range(5)),
+        tuple(torch.rand(inner) for _ in range(vision.num_hidden_layers)),
         tuple(torch.rand(text.intermediate_size) for _ in range(4)),
         tuple(torch.rand(text.num_attention_heads) for _ in range(4)),
+        torch.rand(vision.num_hidden_layers),
         torch.rand(4),
     )
-    pruned = prune_config(config, plan_pruning(config, importance, 0.3, text_layers))
+    pruned = prune_config(config, plan_pruning(config, importance, 0.3, vision_layers, text_layers))
 
     def weights(one):
         text, vision = one.text_config, one.vision_config
@@ -163,10 +169,10 @@ def test_the_share_of_both_towers_layers_is_pruned(text_layers: int | None, text
                 4 * text.hidden_size * text.head_dim * text.num_attention_heads
                 + 3 * text.hidden_size * text.intermediate_size
             ),
-            4 * vision.hidden_size**2 + 2 * vision.hidden_size * channels,
+            vision.num_hidden_layers * (4 * vision.hidden_size**2 + 2 * vision.hidden_size * channels),
         )
 
-    for before, after, left in zip(weights(config), weights(pruned), (text_left, 0.7), strict=True):
+    for before, after, left in zip(weights(config), weights(pruned), (text_left, vision_left), strict=True):
         assert left - 0.03 < after / before <= left
 
 
@@ -180,7 +186,7 @@ def _silence(nano) -> PrunePlan:
             layer.self_attn.o_proj.base_layer.weight[:, :24] = 0
             layer.self_attn.o_proj.lora_A["default"].weight[:, :24] = 0
     odd = lambda count: (torch.arange(1, count, 2),) * 2  # noqa: E731
-    return PrunePlan(odd(64), odd(96), (torch.tensor([1]),) * 2, 24, (0, 1))
+    return PrunePlan(odd(64), odd(96), (torch.tensor([1]),) * 2, 24, (0, 1), (0, 1))
 
 
 def _prune(nano, plan: PrunePlan) -> MedicalJanus:
@@ -208,6 +214,20 @@ def test_a_language_layer_that_adds_nothing_is_the_one_that_goes(nano, nano_toke
     ids = nano_tokenizer("FINDINGS: The heart is enlarged.", return_tensors="pt").input_ids
     with torch.no_grad():
         assert torch.allclose(nano.janus(input_ids=ids).logits, small.janus(input_ids=ids).logits, atol=1e-5)
+
+
+def test_a_vision_layer_that_adds_nothing_is_the_one_that_goes(nano, nano_tokenizer, nano_pixels) -> None:
+    nano.add_generation()
+    with torch.no_grad():
+        silent = nano.janus.model.vision_model.encoder.layers[0]
+        for linear in (silent.mlp.fc2, silent.self_attn.projection_layer):
+            linear.weight.zero_()
+            linear.bias.zero_()
+    importance = measure_importance(nano, nano_tokenizer, [nano_pixels], 0)
+    plan = plan_pruning(nano.janus.config, importance, 0.01, vision_layers=1)
+    assert plan.vision_layers == (1,)
+    small = _prune(nano, plan)
+    assert torch.allclose(nano.encoder.encode(nano_pixels), small.encoder.encode(nano_pixels), atol=1e-5)
 
 
 def test_removing_what_adds_nothing_changes_nothing(nano, nano_tokenizer, nano_pixels) -> None:
@@ -262,6 +282,7 @@ def test_recovery_brings_a_damaged_model_nearer_and_leaves_the_adapters(
         (Compression(prune=1.5), r"\[0, 1\)"),
         (Compression(prune=0.3), "data folder"),
         (Compression(int8=True, text_layers=1), "without pruning"),
+        (Compression(int8=True, vision_layers=1), "without pruning"),
         (Compression(int8=True, recover_steps=3), "nothing to recover"),
     ],
 )
