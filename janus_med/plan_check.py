@@ -55,7 +55,8 @@ def find_disagreements(text: str, plan: ExpertPlan) -> tuple[Disagreement, ...]:
     -------
     tuple of Disagreement
         In reading order, at most one a sentence. What a sentence leaves out is no disagreement: a finding
-        without its side is incomplete, on the other side it is wrong.
+        without its side is incomplete, on the other side it is wrong. A finding that its section has told
+        already is one: the sentence stands in the place of another finding.
 
     Raises
     ------
@@ -64,9 +65,16 @@ def find_disagreements(text: str, plan: ExpertPlan) -> tuple[Disagreement, ...]:
     """
     wanted = {fact.finding: fact for fact in plan.facts}
     found = []
+    told: dict[str, set[str]] = {"findings": set(), "impression": set()}
     for number, span in enumerate(find_sentences(text)):
         sentence = text[span.start : span.end]
+        planned = {name for name, said in label_sentence(sentence).items() if said.polarity != "negative"}
+        planned &= wanted.keys()
         judged = _judge(sentence, wanted, plan)
+        if judged is None and planned and planned <= told[span.section]:
+            again = ", ".join(sorted(planned))
+            judged = f"it speaks of {again} a second time", _named(sentence, planned)
+        told[span.section] |= planned
         if judged is not None:
             reason, (start, end) = judged
             found.append(Disagreement(number, reason, (span.start + start, span.start + end)))
@@ -88,10 +96,7 @@ def _judge(sentence: str, wanted: dict[str, ExpertFact], plan: ExpertPlan) -> tu
 def _judge_unplanned(
     name: str, said: Fact, sentence: str, wanted: dict[str, ExpertFact], plan: ExpertPlan
 ) -> tuple[str, Range] | None:
-    named = (
-        0,
-        max((_end(one, sentence) for one in find_mentions(sentence) if one.finding == name), default=0),
-    )
+    named = _named(sentence, {name})
     if name == "No Finding":
         wrong = not plan.normal
         return ("it calls the film normal, which was not decided", (0, len(sentence))) if wrong else None
@@ -119,6 +124,12 @@ def _judge_fact(said: Fact, sentence: str, fact: ExpertFact) -> tuple[str, Range
     if fact.count and bool(_MANY.search(sentence)) != (fact.count == "multiple"):
         return f"its number differs: {fact.count} was found", _first(_NODULE, sentence)
     return None
+
+
+def _named(sentence: str, findings: set[str]) -> Range:
+    """Return the characters up to the last word that names one of the findings."""
+    ends = (_end(one, sentence) for one in find_mentions(sentence) if one.finding in findings)
+    return 0, max(ends, default=0)
 
 
 def _end(mention: Mention, sentence: str) -> int:

@@ -79,7 +79,7 @@ _TINY = Recipe(
         "language": StageRecipe(1300, 16, 2e-3),
         "scope": StageRecipe(300, 64, 1.5e-3),
         "text_queries": StageRecipe(800, 64, 1e-3),
-        "generation": StageRecipe(500, 8, 1.5e-3),
+        "generation": StageRecipe(2000, 8, 1.5e-3),
         "calibration": StageRecipe(0, 32, 0.0),
     },
     pool=2400,

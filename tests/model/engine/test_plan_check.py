@@ -54,6 +54,14 @@ def test_every_report_of_the_grammar_agrees_with_its_plan() -> None:
     assert [find_disagreements(write_report(plan, rng), plan) for plan in plans] == [()] * 400
 
 
+def test_sentence_that_tells_a_finding_again_stands_in_the_place_of_another() -> None:
+    twice = "Possible right effusion. Cardiomegaly. A right effusion is suspected."
+    (found,) = find_disagreements(_report("Cardiomegaly.", twice), PLAN)
+    assert (found.sentence, found.reason) == (3, "it speaks of Pleural Effusion a second time")
+    text = _report("Cardiomegaly.", twice)
+    assert text[slice(*found.culprit)].strip() == "A right effusion"
+
+
 @pytest.mark.parametrize(
     ("sentence", "reason", "culprit"),
     [
