@@ -80,7 +80,8 @@ class-conditional split conformal prediction at an error rate of 0.10, on a mixt
 inserted films: the probability is that of this mixture, not of any clinic. Before that, the patches of a
 finding may count for more, where that orders calibration films better. An undecided finding is raised as
 possible where it is likelier than on 98 % of the mixture without it (95 % for Lung Lesion and Pneumothorax).
-Pneumonia is left to the reader, always: the films with it come from one collection, those without from others.
+Pneumonia is always left to the reader: the films with it come from one collection, those without from
+others.
 
 ## Figures on validation persons
 
