@@ -2,8 +2,8 @@
 
 Kinds: ``text_contradicts_classifier``, ``finding_not_in_text``, ``side_contradicts_region``,
 ``comparison_without_prior``, ``impression_contradicts_findings``, ``duplicate_sentence``,
-``question_not_answered``, ``deferred``; and ``text_skipped`` and ``sentence_withheld``, which
-`janus_med.drafting` adds.
+``question_not_answered``, ``deferred``; and ``text_skipped``, ``sentence_withheld`` and
+``sentence_by_rule``, which `janus_med.drafting` adds.
 """
 
 from __future__ import annotations

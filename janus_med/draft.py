@@ -71,7 +71,10 @@ class DraftFinding:
 
 @dataclass(frozen=True)
 class DraftSentence:
-    """One sentence of AI text; a negated or normal one never has a region."""
+    """One sentence of AI text; a negated or normal one never has a region.
+
+    ``by_rule``: the grammar worded it, since the language model had left its finding out.
+    """
 
     section: Section
     text: str
@@ -79,6 +82,7 @@ class DraftSentence:
     polarity: Polarity
     confidence: float
     region: Region | None = None
+    by_rule: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The sentence of the `janus-med draft` contract."""

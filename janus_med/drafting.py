@@ -20,6 +20,7 @@ from janus_med.scope import choose_frontals, refuse_by_model, refuse_image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from janus_med.draft import DraftSentence
     from janus_med.reading import Reader, Reading
     from janus_med.study import Instance, Preprocessed, Study
 
@@ -91,6 +92,7 @@ def draft_study(
             *check_draft(findings, sentences, has_prior=has_prior, indication=indication),
             *_report_skipped(images),
             *_report_withheld(images),
+            *_report_completed(sentences),
         ),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
         timings=_sum_timings(images),
@@ -153,6 +155,15 @@ def _report_withheld(images: Sequence[ReadImage]) -> tuple[Issue, ...]:
     reasons = dict.fromkeys(reason for image in images for reason in image.reading.withheld)
     return tuple(
         Issue("sentence_withheld", "warning", f"a sentence was left out: {reason}") for reason in reasons
+    )
+
+
+def _report_completed(sentences: Sequence[DraftSentence]) -> tuple[Issue, ...]:
+    message = "worded by rule: the language model had left this finding out"
+    return tuple(
+        Issue("sentence_by_rule", "info", message, index)
+        for index, sentence in enumerate(sentences)
+        if sentence.by_rule
     )
 
 

@@ -106,7 +106,13 @@ def _draft_sentence(sentence: SentenceReading, findings: dict[str, DraftFinding]
         candidates = [findings[name] for name in sentence.findings if name in findings]
         region = _choose_region(sentence.text, [one for one in candidates if one.region is not None])
     return DraftSentence(
-        sentence.section, sentence.text, sentence.findings, sentence.polarity, sentence.confidence, region
+        sentence.section,
+        sentence.text,
+        sentence.findings,
+        sentence.polarity,
+        sentence.confidence,
+        region,
+        by_rule=sentence.by_rule,
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FINE = 96
 """Side of the grid on which boxes are cut: finer than the patches, coarse enough to search at once."""
 BOX_LEVEL = 0.5
-PART_LEVEL = 0.5
+PART_LEVEL = 1 / 3
 MAX_PARTS = 3
 
 
@@ -106,8 +106,8 @@ def find_regions(attention: np.ndarray, trace: SpatialTrace, sop_instance_uid: s
     Returns
     -------
     tuple of Region
-        The one with the most attention first, others only if they hold at least half as much; () when the map
-        is flat or lies on padding alone.
+        The one with the most attention first, others only if they hold at least a third as much; () when the
+        map is flat or lies on padding alone.
 
     Raises
     ------

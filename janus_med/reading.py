@@ -72,13 +72,20 @@ class FindingReading:
 
 @dataclass(frozen=True)
 class SentenceReading:
-    """One generated sentence and the findings it speaks of."""
+    """One sentence and the findings it speaks of.
+
+    Attributes
+    ----------
+    by_rule
+        Whether the grammar worded it, since the language model had left its finding out.
+    """
 
     section: Section
     text: str
     findings: tuple[str, ...]
     polarity: Polarity
     confidence: float
+    by_rule: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from janus_med.completion import complete_sentences
 from janus_med.errors import ModelFault
 from janus_med.planning import plan_report
 from janus_med.reading import CHANGES, FINDINGS, MOTIONS, FindingReading, Reading
@@ -16,7 +17,7 @@ from janus_med.writing import Writer, Written, read_sentences
 
 if TYPE_CHECKING:
     from janus_med.model import MedicalJanus, Perception
-    from janus_med.reading import Change
+    from janus_med.reading import Change, SentenceReading
     from janus_med.router import Budget
 
 
@@ -147,7 +148,7 @@ def assemble_reading(
     if isinstance(written, ModelFault):
         return written
     try:
-        sentences = () if isinstance(written, str) else read_sentences(written, findings)
+        sentences = () if isinstance(written, str) else _sentences(written, findings)
     except ModelFault as fault:
         return fault
     embedding = perception.understanding.embedding[row].cpu().numpy().astype(np.float32)
@@ -157,6 +158,11 @@ def assemble_reading(
     return Reading(
         findings, sentences, embedding, seed, *seconds, skipped=skipped, motions=motions, withheld=withheld
     )
+
+
+def _sentences(written: Written, findings: tuple[FindingReading, ...]) -> tuple[SentenceReading, ...]:
+    facts = () if written.plan is None else written.plan.facts
+    return complete_sentences(read_sentences(written, findings), facts, findings)
 
 
 def _read_change(perception: Perception, row: int, index: int) -> Change | None:

@@ -53,6 +53,8 @@ class Written:
         The tokens themselves; empty when not known.
     withheld
         Sentences that say otherwise than the plan whatever was forbidden; `read_sentences` leaves them out.
+    plan
+        What the prompt said; None when it is not known.
     """
 
     text: str
@@ -61,6 +63,7 @@ class Written:
     attention: Tensor | None = None
     withheld: tuple[Disagreement, ...] = ()
     ids: tuple[int, ...] = ()
+    plan: ExpertPlan | None = None
 
     def shown_spans(self) -> list[Span]:
         """Return where the sentences stand that are not withheld; ModelFault when a section is missing."""
@@ -124,7 +127,7 @@ class Writer:
                 ):  # what cannot be worded otherwise stays, and is withheld
                     written[row] = again
             found = _compare(written, plans)
-        return [_withhold(one, disagreements) for one, disagreements in zip(written, found, strict=True)]
+        return [_close(*row) for row in zip(written, found, plans, strict=True)]
 
     def _decode(self, prompts: Sequence[Prompt], capture: bool) -> list[Written | ModelFault]:
         answers = self._decoder.decode(prompts, self._tokenizer.eos_token_id, MAX_NEW_TOKENS, capture=capture)
@@ -164,8 +167,10 @@ def _disagreements(written: Written | ModelFault, plan: ExpertPlan) -> tuple[Dis
         return ()
 
 
-def _withhold(written: Written | ModelFault, found: tuple[Disagreement, ...]) -> Written | ModelFault:
-    return written if isinstance(written, ModelFault) else replace(written, withheld=found)
+def _close(
+    written: Written | ModelFault, found: tuple[Disagreement, ...], plan: ExpertPlan
+) -> Written | ModelFault:
+    return written if isinstance(written, ModelFault) else replace(written, withheld=found, plan=plan)
 
 
 def write_text(

@@ -36,14 +36,14 @@ CheXpert's hierarchy states its parent, for text, adapter and truth alike. *Alwa
 for every film. Sides are judged where the truth lies on one side and the text rightly states the finding:
 `describe_location` puts the true mask into words as it does the maps. A text without a side is wrong; *more
 frequent side* is the rival. Each text was read back against its plan and worded again where it disagreed; a
-sentence that still disagrees is withheld.
+sentence that still disagrees is withheld. A finding that the text leaves out is told in a sentence by rule.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Drafted:
     """One text: its facts, what the plan meant, which findings the adapter calls present or possible (K,)
-    bool, the sample, whose film it is, and whether a sentence of it was withheld.
+    bool, the sample, whose film it is, and whether a sentence of it was withheld, or worded by rule.
     """
 
     facts: dict[str, Fact]
@@ -52,6 +52,7 @@ class Drafted:
     sample: Sample
     person: str
     withheld: bool = False
+    by_rule: bool = False
 
 
 def examine_drafts(exam: Exam) -> Section:
@@ -96,7 +97,8 @@ def _drafted(reading: Reading, sample: Sample, person: str) -> Drafted:
     meant = {fact.finding: "positive" if fact.certain else "uncertain" for fact in plan.facts}
     spoken = np.array([is_spoken_of(finding) for finding in reading.findings])
     meant |= dict.fromkeys(plan.absent, "negative")
-    return Drafted(facts, meant, spoken, sample, person, bool(reading.withheld))
+    by_rule = any(sentence.by_rule for sentence in reading.sentences)
+    return Drafted(facts, meant, spoken, sample, person, bool(reading.withheld), by_rule)
 
 
 def compare_facts(exam: Exam, drafted: list[Drafted]) -> dict[str, dict[str, Estimate]]:
@@ -187,6 +189,7 @@ def _fidelity(exam: Exam, drafted: list[Drafted], films: FilmSet, faults: list[b
         "films free of findings without a stated finding": estimate_mean(quiet[normal], kept[:, normal]),
         "the same without a raised one": estimate_mean(silent[normal], kept[:, normal]),
         "films with a withheld sentence": estimate_mean(np.array([one.withheld for one in drafted]), kept),
+        "films with a sentence by rule": estimate_mean(np.array([one.by_rule for one in drafted]), kept),
         "model faults": estimate_mean(np.array(faults), weights),
     }
 
