@@ -117,8 +117,8 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
     ("username", "places"),
     [
         ("vera", ["Worklist"]),
-        ("rana", ["Worklist"]),
-        ("ada", ["Worklist"]),
+        ("rana", ["Worklist", "Critical results"]),
+        ("ada", ["Worklist", "Critical results"]),
         ("adam", ["Worklist", "Operations", "Rules", "Users"]),
         ("aud", ["Audit"]),
     ],

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.domain.access import Action, may
 from app.domain.critical import Category, Communication, CriticalResult, Means
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected
+from app.domain.errors import AuthenticationFailed, Rejected
 from app.domain.review import Review
 from app.services import critical
 from app.ui.session import Visit, begin_visit
@@ -67,8 +67,8 @@ def offer_loops(visit: Visit, review: Review) -> None:
                 offer_ending(visit, loop, act)
         else:
             st.caption(plain(_ended(loop)))
-    if st.button("Critical result ...", key="critical_new"):
-        open_dialog(uid)
+    with st.popover("Critical result ..."):
+        _ask_what(visit, uid)
 
 
 def show_loop(place: st.delta_generator.DeltaGenerator, loop: CriticalResult, now: datetime) -> None:
@@ -85,17 +85,15 @@ def show_loop(place: st.delta_generator.DeltaGenerator, loop: CriticalResult, no
 
 def offer_ending(visit: Visit, loop: CriticalResult, place: st.delta_generator.DeltaGenerator) -> None:
     """Offer to close or to cancel a loop."""
-    if place.button("Communicated ...", key=f"critical_close_{loop.critical_id}", type="primary"):
-        close_dialog(loop)
-    if place.button("Opened in error ...", key=f"critical_cancel_{loop.critical_id}"):
-        cancel_dialog(loop)
+    with place.popover("Communicated ...", type="primary"):
+        _ask_who_was_told(visit, loop)
+    with place.popover("Opened in error ..."):
+        _ask_why(visit, loop)
 
 
-@st.dialog("Critical result")
-def open_dialog(study_uid: str) -> None:
+def _ask_what(visit: Visit, study_uid: str) -> None:
     """Ask what is critical and how soon somebody must know."""
-    visit = begin_visit()
-    with st.form("critical_open", border=False):
+    with st.form("critical_open", border=False, clear_on_submit=True):
         finding = st.text_input("Finding", max_chars=300, key="critical_finding")
         category = st.selectbox("Category", list(CATEGORIES), format_func=CATEGORIES.__getitem__)
         wants = st.form_submit_button("Open the loop", type="primary")
@@ -108,50 +106,47 @@ def open_dialog(study_uid: str) -> None:
         )
 
 
-@st.dialog("The critical result was communicated")
-def close_dialog(loop: CriticalResult) -> None:
+def _ask_who_was_told(visit: Visit, loop: CriticalResult) -> None:
     """Ask who told whom, when and how; nothing of it may be missing."""
-    visit = begin_visit()
-    st.text(loop.finding)
-    with st.form("critical_close", border=False):
+    number = loop.critical_id
+    with st.form(f"critical_close_{number}", border=False):
         teller = st.text_input(
-            "Who told", value=visit.actor.printed_name, max_chars=120, key="critical_teller"
+            "Who told", value=visit.actor.printed_name, max_chars=120, key=f"critical_teller_{number}"
         )
-        receiver = st.text_input("Who was told", max_chars=120, key="critical_receiver")
-        means = st.selectbox("How", list(Means), format_func=lambda way: way.value)
+        receiver = st.text_input("Who was told", max_chars=120, key=f"critical_receiver_{number}")
+        means = st.selectbox(
+            "How", list(Means), format_func=lambda way: way.value, key=f"critical_means_{number}"
+        )
         told_at = st.text_input(
-            "When (UTC)", value=visit.now.astimezone(UTC).strftime("%Y-%m-%d %H:%M"), key="critical_told_at"
+            "When (UTC; empty: now)", placeholder="2026-11-27 06:12", key=f"critical_told_at_{number}"
         )
         wants = st.form_submit_button("Close the loop", type="primary")
-    if not wants:
-        return
-    try:
-        told = Communication(teller, receiver, read_time(told_at), means)
-        critical.close_loop(visit.room.store, visit.actor, loop.critical_id, told, now=visit.now)
-    except (Rejected, DatabaseUnavailable) as error:
-        st.error(f"Not closed: {plain(str(error))}.")
-    else:
-        st.rerun()
-
-
-@st.dialog("The critical result was opened in error")
-def cancel_dialog(loop: CriticalResult) -> None:
-    """Ask why nobody has to be told."""
-    visit = begin_visit()
-    st.text(loop.finding)
-    with st.form("critical_cancel", border=False):
-        reason = st.text_input("Why nobody has to be told", max_chars=300, key="critical_reason")
-        wants = st.form_submit_button("Cancel the loop", type="primary")
     if wants:
         attempt(
-            lambda: critical.cancel_loop(
-                visit.room.store, visit.actor, loop.critical_id, reason, now=visit.now
+            lambda: critical.close_loop(
+                visit.room.store,
+                visit.actor,
+                number,
+                Communication(teller, receiver, read_time(told_at) or visit.now, means),
+                now=visit.now,
             )
         )
 
 
-def read_time(text: str) -> datetime:
-    """Read a moment in UTC, ``2026-11-27 06:12``; `Rejected` when it is none."""
+def _ask_why(visit: Visit, loop: CriticalResult) -> None:
+    """Ask why nobody has to be told."""
+    number = loop.critical_id
+    with st.form(f"critical_cancel_{number}", border=False):
+        reason = st.text_input("Why nobody has to be told", max_chars=300, key=f"critical_reason_{number}")
+        wants = st.form_submit_button("Cancel the loop", type="primary")
+    if wants:
+        attempt(lambda: critical.cancel_loop(visit.room.store, visit.actor, number, reason, now=visit.now))
+
+
+def read_time(text: str) -> datetime | None:
+    """Read a moment in UTC, ``2026-11-27 06:12``; None for an empty text, `Rejected` when it is none."""
+    if not text.strip():
+        return None
     try:
         return datetime.strptime(text.strip(), "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
     except ValueError:

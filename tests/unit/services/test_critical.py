@@ -1,4 +1,4 @@
-"""Critical results: opened by readers and signatures, closed with everything on record, escalated by the clock.
+"""Critical results: opened by readers and signatures, closed with everything on record, escalated in time.
 
 Covered: every field that may be missing, the database's own refusal, escalation and its alert, loops of a
 signature. Not covered: the channels of an alert (`tests/faults/test_alert_is_told.py`).
