@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PositiveInt, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -202,6 +202,10 @@ class Settings(BaseSettings):
     )
     selftest_minutes: int = Field(
         default=0, description="Minutes between two self-tests; 0 runs none by itself.", ge=0, le=1440
+    )
+    critical_minutes: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        default=(10, 60, 4320),
+        description="Minutes until a critical result of category 1, 2, 3 escalates (JSON list).",
     )
     retention_signed_days: int = Field(
         default=0, description="Days after which pixels of signed and delivered studies go; 0: never.", ge=0

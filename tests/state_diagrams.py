@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.commitment import COMMITMENT_TRANSITIONS
+from app.domain.critical import CRITICAL_TRANSITIONS
 from app.domain.delivery import DELIVERY_TRANSITIONS
 from app.domain.order import ORDER_TRANSITIONS
 from app.domain.report import REPORT_TRANSITIONS
@@ -38,6 +39,7 @@ def render() -> str:
         "Delivery": DELIVERY_TRANSITIONS,
         "Storage commitment request": COMMITMENT_TRANSITIONS,
         "Order": ORDER_TRANSITIONS,
+        "Critical result": CRITICAL_TRANSITIONS,
     }
     return "\n".join([HEAD, *(draw(name, table) for name, table in machines.items())])
 

@@ -30,6 +30,7 @@ class Action(StrEnum):
     SIGN_FINAL = "sign final"
     TAKE_OVER = "take over"
     WITHDRAW_REPORT = "withdraw report"
+    HANDLE_CRITICAL = "handle critical result"
     VIEW_AUDIT = "view audit"
     EXPORT_AUDIT = "export audit"
     MANAGE_USERS = "manage users"
@@ -42,7 +43,13 @@ class Action(StrEnum):
 
 
 _READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
-_WRITE = {Action.EDIT_REPORT, Action.SIGN_PRELIMINARY, Action.TAKE_OVER, Action.STORE_INSTANCES}
+_WRITE = {
+    Action.EDIT_REPORT,
+    Action.SIGN_PRELIMINARY,
+    Action.TAKE_OVER,
+    Action.STORE_INSTANCES,
+    Action.HANDLE_CRITICAL,
+}
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),

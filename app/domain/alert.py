@@ -19,6 +19,7 @@ class AlertKind(StrEnum):
     SELF_TEST_FAILED = "self-test failed"
     SPOOL_DAMAGED = "spool is damaged"
     DISK_LOW = "disk is low"
+    CRITICAL_OVERDUE = "critical result not communicated"
 
 
 @dataclass(frozen=True)

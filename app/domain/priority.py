@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-ROUTINE, AI_CRITICAL, STAT = 0, 50, 100
+from app.domain.critical import CRITICAL_FINDINGS
 
-_CRITICAL_FINDINGS = frozenset({"Pneumothorax"})
+ROUTINE, AI_CRITICAL, STAT = 0, 50, 100
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def requested_priority(requested: str) -> Priority:
 
 def with_findings(priority: Priority, present: Collection[str]) -> Priority:
     """Raise a priority when the draft holds a critical finding; never lower it."""
-    critical = sorted(_CRITICAL_FINDINGS.intersection(present))
+    critical = sorted(CRITICAL_FINDINGS.intersection(present))
     if not critical or priority.rank >= AI_CRITICAL:
         return priority
     return Priority(AI_CRITICAL, f"AI: possible {', '.join(critical).lower()}")

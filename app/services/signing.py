@@ -12,6 +12,7 @@ from app.domain.errors import NotAuthorised, StaleVersion
 from app.domain.report import Report, ReportCommand
 from app.domain.study import Study
 from app.services.accounts import reauthenticate
+from app.services.critical import DEFAULT_WAITS, Waits, open_loops_of_signature
 from app.services.facts import fact_about
 from app.services.locking import require_pen
 from app.services.outbox import put_into_outbox
@@ -34,6 +35,7 @@ def sign(
     password: str,
     destinations: Sequence[tuple[str, str]],
     send_preliminary: bool = False,
+    waits: Waits = DEFAULT_WAITS,
     now: datetime,
 ) -> Attestation:
     """Sign a report: an attending makes it final and sends it out, a resident makes it preliminary.
@@ -49,6 +51,8 @@ def sign(
     send_preliminary
         Whether a preliminary report leaves too (`JANUS_MED_SEND_PRELIMINARY`); by default nothing leaves
         before an attending has signed.
+    waits
+        Times to escalation of the critical results that the signature opens.
 
     Raises
     ------
@@ -80,6 +84,7 @@ def sign(
         leaves = action is Action.SIGN_FINAL or send_preliminary
         count = put_into_outbox(tx, actor, study, after, attestation, destinations if leaves else (), now=now)
         _record(tx, actor, study, attestation, count, now)
+        open_loops_of_signature(tx, actor, study, after, waits=waits, now=now)
         return attestation
 
 

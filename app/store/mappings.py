@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.store import (
     tables_alerts,
     tables_commitment,
+    tables_critical,
     tables_forwarding,
     tables_operations,
     tables_orders,
@@ -17,6 +18,7 @@ __all__ = [
     "Base",
     "tables_alerts",
     "tables_commitment",
+    "tables_critical",
     "tables_forwarding",
     "tables_operations",
     "tables_orders",

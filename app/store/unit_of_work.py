@@ -14,6 +14,7 @@ from app.store.users import Users
 if TYPE_CHECKING:
     from app.store.alerts import Alerts
     from app.store.commitments import Commitments
+    from app.store.critical import CriticalResults
     from app.store.deliveries import Deliveries
     from app.store.dicomweb import DicomwebIndex
     from app.store.figures import Figures
@@ -107,6 +108,13 @@ class UnitOfWork:
         from app.store.commitments import Commitments
 
         return Commitments(self.session)
+
+    @cached_property
+    def critical(self) -> CriticalResults:
+        """Loops about critical results."""
+        from app.store.critical import CriticalResults
+
+        return CriticalResults(self.session)
 
     @cached_property
     def orders(self) -> Orders:

@@ -40,8 +40,13 @@ def browser_address() -> str:
     return st.context.ip_address or "127.0.0.1"
 
 
-def begin_visit() -> Visit:
+def begin_visit(*, renew: bool = True) -> Visit:
     """Return who runs the script.
+
+    Parameters
+    ----------
+    renew
+        False where the page runs by itself: that must not keep a session alive.
 
     Raises
     ------
@@ -51,5 +56,7 @@ def begin_visit() -> Visit:
     room, token, now = this_room(), session_token(), datetime.now(UTC)
     if not token:
         raise AuthenticationFailed("log in first")
-    actor = accounts.resume_session(room.store, token, source=browser_address(), idle=room.idle, now=now)
+    actor = accounts.resume_session(
+        room.store, token, source=browser_address(), idle=room.idle, now=now, renew=renew
+    )
     return Visit(room, actor, now, csrf_token(token))

@@ -19,6 +19,7 @@ import structlog
 from app.domain.access import service_actor
 from app.domain.errors import DatabaseUnavailable
 from app.services.counting import Counts, Reporter
+from app.services.critical import escalate_overdue, waits_of
 from app.services.watch import check_sources, count_work
 from app.settings import Settings
 from app.store.engine import Store, open_store
@@ -101,6 +102,13 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
         Chore("purge", 300.0, lambda: spool.purge(policy_of(settings)), first=30.0),
         Chore("inspect spool", 900.0, spool.inspect, first=60.0),
         Chore("watch disk", 30.0, spool.watch_disk),
+        Chore(
+            "escalate critical results",
+            10.0,
+            lambda: escalate_overdue(
+                store, actor, waits=waits_of(settings.critical_minutes), now=datetime.now(UTC)
+            ),
+        ),
     )
 
 

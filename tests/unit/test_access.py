@@ -18,6 +18,7 @@ sign preliminary  . x x . . .
 sign final        . . x . . .
 take over         . x x . . .
 withdraw report   . . x . . .
+handle critical result . x x . . .
 view audit        . . . . x x
 export audit      . . . . x x
 manage users      . . . x . x
@@ -34,8 +35,10 @@ def allowed() -> dict[tuple[Role, Action], bool]:
     roles = (Role.VIEWER, Role.RESIDENT, Role.ATTENDING, Role.ADMIN, Role.AUDITOR, Role.SERVICE)
     table = {}
     for line in MATRIX.strip().splitlines():
-        action = Action(line[:18].strip())
-        table |= {(role, action): mark == "x" for role, mark in zip(roles, line[18:].split(), strict=True)}
+        *name, viewer, resident, attending, admin, auditor, service = line.split()
+        marks = (viewer, resident, attending, admin, auditor, service)
+        action = Action(" ".join(name))
+        table |= {(role, action): mark == "x" for role, mark in zip(roles, marks, strict=True)}
     return table
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.commitment import COMMITMENT_TRANSITIONS, CommitmentCommand, CommitmentState
+from app.domain.critical import CRITICAL_TRANSITIONS, CriticalCommand, CriticalState
 from app.domain.delivery import DELIVERY_TRANSITIONS, DeliveryCommand, DeliveryState
 from app.domain.errors import InvalidTransition
 from app.domain.machine import advance
@@ -26,11 +27,18 @@ MACHINES: dict[str, tuple[Table, type[StrEnum], type[StrEnum]]] = {
     "delivery": (DELIVERY_TRANSITIONS, DeliveryState, DeliveryCommand),
     "commitment": (COMMITMENT_TRANSITIONS, CommitmentState, CommitmentCommand),
     "order": (ORDER_TRANSITIONS, OrderState, OrderCommand),
+    "critical": (CRITICAL_TRANSITIONS, CriticalState, CriticalCommand),
 }
 
 # Written out once more, by hand: state, then "command -> state" of each arrow.
 # What is not here is refused.
 ARROWS = {
+    "critical": """
+        OPEN: escalate -> ESCALATED, close -> CLOSED, cancel -> CANCELLED
+        ESCALATED: escalate -> ESCALATED, close -> CLOSED, cancel -> CANCELLED
+        CLOSED:
+        CANCELLED:
+    """,
     "study": """
         RECEIVING: receive image -> RECEIVING, complete -> COMPLETE
         RECEIVING: exclude -> EXCLUDED, quarantine -> QUARANTINED

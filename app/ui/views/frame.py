@@ -32,11 +32,12 @@ class Place:
 
 def places() -> Mapping[str, Place]:
     """Return every view by its name in the address."""
-    from app.ui.views import audit, operations, review, rules, users, worklist
+    from app.ui.views import audit, critical, operations, review, rules, users, worklist
 
     return {
         "worklist": Place("Worklist", Action.LIST_STUDIES, worklist.show),
         "review": Place("Review", Action.OPEN_STUDY, review.show, is_listed=False),
+        "critical": Place("Critical results", Action.HANDLE_CRITICAL, critical.show),
         "audit": Place("Audit", Action.VIEW_AUDIT, audit.show),
         "operations": Place("Operations", Action.VIEW_OPERATIONS, operations.show),
         "rules": Place("Rules", Action.MANAGE_RULES, rules.show),

@@ -13,6 +13,7 @@ from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
+from app.ui.views.critical import offer_loops
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
@@ -37,6 +38,7 @@ def show(visit: Visit) -> None:
         show_priors(review.priors)
         _show_context(review)
         _edit(visit, review)
+        offer_loops(visit, review)
         offer_withdrawal(visit, review)
 
 

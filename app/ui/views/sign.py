@@ -9,6 +9,7 @@ from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejecte
 from app.domain.report import Report, Section, compose_section
 from app.domain.study import Study
 from app.services import reading, signing
+from app.services.critical import waits_of
 from app.services.destinations import choose_destinations
 from app.ui.present import sign_as
 from app.ui.session import Visit, begin_visit
@@ -69,6 +70,7 @@ def _sign(visit: Visit, study: Study, report: Report, password: str) -> bool:
             password=password,
             destinations=choose_destinations(study, settings.destinations),
             send_preliminary=settings.send_preliminary,
+            waits=waits_of(settings.critical_minutes),
             now=visit.now,
         )
     except AuthenticationFailed:

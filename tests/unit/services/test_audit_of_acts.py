@@ -11,10 +11,11 @@ from sqlalchemy import text
 
 from app.domain.access import service_actor
 from app.domain.audit import verify_chain
+from app.domain.critical import Category, Communication, Means
 from app.domain.draft import undrafted
 from app.domain.errors import NotAuthorised
 from app.domain.report import Section
-from app.services import delivery, drafting, intake, reading, signing
+from app.services import critical, delivery, drafting, intake, reading, signing
 from app.services.reading import WorklistQuery
 from app.services.withdrawal import withdraw
 from app.store.audit_log import AuditLog
@@ -111,6 +112,44 @@ STORY = (
             h.store, h["resident"], _report(h), Section.IMPRESSION, "Nodule.", now=AT
         ),
     ),
+    Act(
+        "open a critical result",
+        "resident",
+        ("critical result opened",),
+        lambda h: critical.open_loop(
+            h.store, h["resident"], uid("s1"), "Large pneumothorax", Category.MINUTES, now=AT
+        ),
+    ),
+    Act(
+        "let its time pass",
+        "janus-med/housekeeping",
+        ("critical result escalated",),
+        lambda h: critical.escalate_overdue(h.store, service_actor("housekeeping"), now=LATE),
+    ),
+    Act(
+        "tell somebody",
+        "attending",
+        ("critical result communicated",),
+        lambda h: critical.close_loop(
+            h.store,
+            h["attending"],
+            _loop(h),
+            Communication("Ada", "Dr. Ward", AT, Means.TELEPHONE),
+            now=LATE,
+        ),
+    ),
+    Act(
+        "open another in error",
+        "attending",
+        ("critical result opened",),
+        lambda h: critical.open_loop(h.store, h["attending"], uid("s1"), "A fold", Category.DAYS, now=AT),
+    ),
+    Act(
+        "cancel it",
+        "attending",
+        ("critical result cancelled",),
+        lambda h: critical.cancel_loop(h.store, h["attending"], _loop(h), "a skin fold", now=AT),
+    ),
     Act("sign as resident", "resident", ("report signed",), lambda h: _sign(h, "resident")),
     Act(
         "open again",
@@ -181,6 +220,12 @@ def _report(house: House) -> int:
     """The report of the first revision: attempts that were undone have used up numbers."""
     with house.store.begin() as tx:
         return tx.reports.summaries(uid("s1"))[0].report_id
+
+
+def _loop(house: House) -> int:
+    with house.store.begin() as tx:
+        (loop,) = tx.critical.unfinished()
+    return loop.critical_id
 
 
 def _delivery(house: House) -> int:

@@ -9,9 +9,10 @@ from types import FunctionType
 import pytest
 
 from app.domain.access import Action, Actor, Role, may, service_actor
+from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.report import Section
-from app.services import delivery, reading, signing
+from app.services import critical, delivery, reading, signing
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
@@ -65,6 +66,22 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.WITHDRAW_REPORT,
         lambda h, a: withdraw(h.store, a, 1, version=1, password=PASSWORD, reason="wrong patient", now=AT),
     ),
+    "open_loop": (
+        Action.HANDLE_CRITICAL,
+        lambda h, a: critical.open_loop(h.store, a, uid("s1"), "Pneumothorax", Category.MINUTES, now=AT),
+    ),
+    "close_loop": (
+        Action.HANDLE_CRITICAL,
+        lambda h, a: critical.close_loop(
+            h.store, a, 1, Communication("Ada", "Dr. Ward", AT, Means.TELEPHONE), now=AT
+        ),
+    ),
+    "cancel_loop": (Action.HANDLE_CRITICAL, lambda h, a: critical.cancel_loop(h.store, a, 1, "no", now=AT)),
+    "list_open_loops": (Action.HANDLE_CRITICAL, lambda h, a: critical.list_open_loops(h.store, a, now=AT)),
+    "loops_of_study": (
+        Action.HANDLE_CRITICAL,
+        lambda h, a: critical.loops_of_study(h.store, a, uid("s1"), now=AT),
+    ),
     "retry_delivery": (
         Action.RETRY_WORK,
         lambda h, a: delivery.retry_delivery(h.store, a, 1, now=AT),
@@ -105,7 +122,8 @@ def _get_past_the_gate(house: House, act: UseCase, actor: Actor) -> None:
 def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     """A use case that is added to the reading room cannot be forgotten here."""
     acts = {name for name in reading.__all__ if isinstance(getattr(reading, name), FunctionType)}
-    assert acts | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
+    loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
+    assert acts | loops | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")

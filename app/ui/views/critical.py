@@ -1,0 +1,163 @@
+"""Critical results: the board of open loops, and the forms that open, close and cancel one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from app.domain.access import Action, may
+from app.domain.critical import Category, Communication, CriticalResult, Means
+from app.domain.errors import AuthenticationFailed, Rejected
+from app.domain.review import Review
+from app.services import critical
+from app.ui.session import Visit, begin_visit
+from app.ui.views.frame import go_to, show_head
+from app.ui.views.operations_page import ago, attempt, utc
+from app.ui.views.plain import plain
+
+CATEGORIES = {
+    Category.MINUTES: "1: within minutes",
+    Category.HOURS: "2: within hours",
+    Category.DAYS: "3: within days",
+}
+REFRESH_SECONDS = 10
+
+
+def show(visit: Visit) -> None:
+    """Show every loop that is not closed, the soonest due first, live."""
+    show_head(visit, "critical")
+    st.fragment(_board, run_every=REFRESH_SECONDS)()
+
+
+def _board() -> None:
+    try:
+        visit = begin_visit(renew=False)
+    except AuthenticationFailed:
+        st.rerun()
+    loops = critical.list_open_loops(visit.room.store, visit.actor, now=visit.now)
+    if not loops:
+        st.write("No critical result is open.")
+        return
+    late = sum(loop.result.due_at <= visit.now or loop.result.escalations > 0 for loop in loops)
+    st.caption(f"{len(loops)} open, {late} past their time; the soonest due first.")
+    for loop in loops:
+        with st.container(border=True):
+            text, act = st.columns((8, 2), vertical_alignment="center")
+            show_loop(text, loop.result, visit.now)
+            patient = loop.study.patient
+            text.caption(
+                plain(f"{patient.name}, {patient.patient_id}, accession {loop.study.accession_number}")
+            )
+            if act.button("Open the study", key=f"critical_open_{loop.result.critical_id}"):
+                go_to("review", study=loop.study.study_uid)
+            offer_ending(visit, loop.result, act)
+
+
+def offer_loops(visit: Visit, review: Review) -> None:
+    """Show the loops of a study beside its report, with the way to open another."""
+    if not may(visit.actor.role, Action.HANDLE_CRITICAL):
+        return
+    uid = review.study.study_uid
+    for loop in critical.loops_of_study(visit.room.store, visit.actor, uid, now=visit.now):
+        if loop.is_unfinished:
+            with st.container(border=True):
+                text, act = st.columns((7, 3), vertical_alignment="center")
+                show_loop(text, loop, visit.now)
+                offer_ending(visit, loop, act)
+        else:
+            st.caption(plain(_ended(loop)))
+    with st.popover("Critical result ..."):
+        _ask_what(visit, uid)
+
+
+def show_loop(place: st.delta_generator.DeltaGenerator, loop: CriticalResult, now: datetime) -> None:
+    """Show what is open, since when and until when."""
+    remaining = loop.due_at - now
+    due = f"due in {ago(now, loop.due_at)}" if remaining.total_seconds() > 0 else "its time has passed"
+    since = f"category {CATEGORIES[loop.category]}, open for {ago(loop.opened_at, now)}, {due}"
+    text = f"**{plain(loop.finding)}**, {since}"
+    if loop.escalations:
+        place.error(f"{text}; escalated {loop.escalations} times, and nobody is on record as told.")
+    else:
+        place.warning(f"{text}.")
+
+
+def offer_ending(visit: Visit, loop: CriticalResult, place: st.delta_generator.DeltaGenerator) -> None:
+    """Offer to close or to cancel a loop."""
+    with place.popover("Communicated ...", type="primary"):
+        _ask_who_was_told(visit, loop)
+    with place.popover("Opened in error ..."):
+        _ask_why(visit, loop)
+
+
+def _ask_what(visit: Visit, study_uid: str) -> None:
+    """Ask what is critical and how soon somebody must know."""
+    with st.form("critical_open", border=False, clear_on_submit=True):
+        finding = st.text_input("Finding", max_chars=300, key="critical_finding")
+        category = st.selectbox("Category", list(CATEGORIES), format_func=CATEGORIES.__getitem__)
+        wants = st.form_submit_button("Open the loop", type="primary")
+    if wants:
+        waits = critical.waits_of(visit.room.settings.critical_minutes)
+        attempt(
+            lambda: critical.open_loop(
+                visit.room.store, visit.actor, study_uid, finding, category, waits=waits, now=visit.now
+            )
+        )
+
+
+def _ask_who_was_told(visit: Visit, loop: CriticalResult) -> None:
+    """Ask who told whom, when and how; nothing of it may be missing."""
+    number = loop.critical_id
+    with st.form(f"critical_close_{number}", border=False):
+        teller = st.text_input(
+            "Who told", value=visit.actor.printed_name, max_chars=120, key=f"critical_teller_{number}"
+        )
+        receiver = st.text_input("Who was told", max_chars=120, key=f"critical_receiver_{number}")
+        means = st.selectbox(
+            "How", list(Means), format_func=lambda way: way.value, key=f"critical_means_{number}"
+        )
+        told_at = st.text_input(
+            "When (UTC; empty: now)", placeholder="2026-11-27 06:12", key=f"critical_told_at_{number}"
+        )
+        wants = st.form_submit_button("Close the loop", type="primary")
+    if wants:
+        attempt(
+            lambda: critical.close_loop(
+                visit.room.store,
+                visit.actor,
+                number,
+                Communication(teller, receiver, read_time(told_at) or visit.now, means),
+                now=visit.now,
+            )
+        )
+
+
+def _ask_why(visit: Visit, loop: CriticalResult) -> None:
+    """Ask why nobody has to be told."""
+    number = loop.critical_id
+    with st.form(f"critical_cancel_{number}", border=False):
+        reason = st.text_input("Why nobody has to be told", max_chars=300, key=f"critical_reason_{number}")
+        wants = st.form_submit_button("Cancel the loop", type="primary")
+    if wants:
+        attempt(lambda: critical.cancel_loop(visit.room.store, visit.actor, number, reason, now=visit.now))
+
+
+def read_time(text: str) -> datetime | None:
+    """Read a moment in UTC, ``2026-11-27 06:12``; None for an empty text, `Rejected` when it is none."""
+    if not text.strip():
+        return None
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    except ValueError:
+        raise Rejected("the time reads like 2026-11-27 06:12, in UTC") from None
+
+
+def _ended(loop: CriticalResult) -> str:
+    if loop.communication is None:
+        return f"Critical result {loop.finding}: opened in error, {loop.reason} ({loop.ended_by})"
+    told = loop.communication
+    return (
+        f"Critical result {loop.finding}: {told.teller} told {told.receiver} {told.means.value}, "
+        f"{utc(told.told_at)} UTC"
+    )
