@@ -31,6 +31,7 @@ class Action(StrEnum):
     TAKE_OVER = "take over"
     WITHDRAW_REPORT = "withdraw report"
     HANDLE_CRITICAL = "handle critical result"
+    VIEW_QUALITY = "view quality"
     VIEW_AUDIT = "view audit"
     EXPORT_AUDIT = "export audit"
     MANAGE_USERS = "manage users"
@@ -53,10 +54,13 @@ _WRITE = {
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),
-    Role.ATTENDING: frozenset(_READ | _WRITE | {Action.SIGN_FINAL, Action.WITHDRAW_REPORT}),
+    Role.ATTENDING: frozenset(
+        _READ | _WRITE | {Action.SIGN_FINAL, Action.WITHDRAW_REPORT, Action.VIEW_QUALITY}
+    ),
     Role.ADMIN: frozenset(
         {
             Action.LIST_STUDIES,
+            Action.VIEW_QUALITY,
             Action.MANAGE_USERS,
             Action.VIEW_OPERATIONS,
             Action.RETRY_WORK,

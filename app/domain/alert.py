@@ -19,6 +19,7 @@ class AlertKind(StrEnum):
     SELF_TEST_FAILED = "self-test failed"
     SPOOL_DAMAGED = "spool is damaged"
     DISK_LOW = "disk is low"
+    DISCORDANCE = "AI text fares otherwise than before"
     CRITICAL_OVERDUE = "critical result not communicated"
 
 

@@ -136,7 +136,7 @@ class Reports:
             draft_id=row.draft_id,
             ai_model=row.ai_model,
             sentences=tuple(
-                _as_sentence(sentence)
+                sentence_of(sentence)
                 for sentence in self._session.scalars(ordered.execution_options(populate_existing=True))
             ),
             updated_at=row.updated_at,
@@ -183,7 +183,8 @@ def _sentence_values(sentence: Sentence) -> dict[str, Any]:
     }
 
 
-def _as_sentence(row: SentenceRow) -> Sentence:
+def sentence_of(row: SentenceRow) -> Sentence:
+    """Return a stored sentence."""
     region = row.region
     return Sentence(
         key=row.key,

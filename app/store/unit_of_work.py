@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.store.orders import Orders
     from app.store.patients import Patients
     from app.store.priors import Priors
+    from app.store.quality import Quality
     from app.store.reports import Reports
     from app.store.retention import Retention
     from app.store.rule_versions import RuleVersions
@@ -143,6 +144,13 @@ class UnitOfWork:
         from app.store.figures import Figures
 
         return Figures(self.session)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """What became of AI text."""
+        from app.store.quality import Quality
+
+        return Quality(self.session)
 
     @cached_property
     def retention(self) -> Retention:

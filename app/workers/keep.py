@@ -20,6 +20,7 @@ from app.domain.access import service_actor
 from app.domain.errors import DatabaseUnavailable
 from app.services.counting import Counts, Reporter
 from app.services.critical import escalate_overdue, waits_of
+from app.services.quality import watch_discordance
 from app.services.watch import check_sources, count_work
 from app.settings import Settings
 from app.store.engine import Store, open_store
@@ -102,6 +103,12 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
         Chore("purge", 300.0, lambda: spool.purge(policy_of(settings)), first=30.0),
         Chore("inspect spool", 900.0, spool.inspect, first=60.0),
         Chore("watch disk", 30.0, spool.watch_disk),
+        Chore(
+            "watch discordance",
+            3600.0,
+            lambda: watch_discordance(store, now=datetime.now(UTC)),
+            first=120.0,
+        ),
         Chore(
             "escalate critical results",
             10.0,

@@ -19,6 +19,7 @@ sign final        . . x . . .
 take over         . x x . . .
 withdraw report   . . x . . .
 handle critical result . x x . . .
+view quality      . . x x . .
 view audit        . . . . x x
 export audit      . . . . x x
 manage users      . . . x . x

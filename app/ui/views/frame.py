@@ -32,12 +32,13 @@ class Place:
 
 def places() -> Mapping[str, Place]:
     """Return every view by its name in the address."""
-    from app.ui.views import audit, critical, operations, review, rules, users, worklist
+    from app.ui.views import audit, critical, operations, quality, review, rules, users, worklist
 
     return {
         "worklist": Place("Worklist", Action.LIST_STUDIES, worklist.show),
         "review": Place("Review", Action.OPEN_STUDY, review.show, is_listed=False),
         "critical": Place("Critical results", Action.HANDLE_CRITICAL, critical.show),
+        "quality": Place("Quality", Action.VIEW_QUALITY, quality.show),
         "audit": Place("Audit", Action.VIEW_AUDIT, audit.show),
         "operations": Place("Operations", Action.VIEW_OPERATIONS, operations.show),
         "rules": Place("Rules", Action.MANAGE_RULES, rules.show),

@@ -1,0 +1,103 @@
+"""The quality board on signed reports: which count, how long signing took, the alert.
+
+Covered: acceptance, edits, refusals, own sentences, the span, the alert raised and cleared. Not covered:
+the arithmetic (`tests/unit/test_quality.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain.alert import AlertKind
+from app.domain.errors import NotAuthorised
+from app.domain.quality import DayShare, ModelQuality, judge_models
+from app.domain.report import Section
+from app.services import quality
+from app.services.alerts import open_alerts
+from app.services.reading import add_sentence, edit_sentence, open_study, reject_sentence
+from app.services.signing import sign
+from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House
+
+AT = NOW + QUIET
+LATER = AT + timedelta(hours=1)
+
+
+def read_and_sign(house: House, name: str) -> None:
+    """Refuse the first sentence, rewrite the second, and sign three minutes after opening."""
+    reader = house["attending"]
+    report = open_study(house.store, reader, house.drafted(name), now=AT).report
+    assert report is not None
+    add_sentence(house.store, reader, report.report_id, Section.FINDINGS, "No lesion.", now=AT)
+    reject_sentence(house.store, reader, report.report_id, "ai-1", now=AT)
+    after = edit_sentence(house.store, reader, report.report_id, "ai-2", "The lungs are clear.", now=AT)
+    sign(
+        house.store,
+        reader,
+        report.report_id,
+        version=after.version,
+        password=PASSWORD,
+        destinations=[PACS],
+        now=AT + timedelta(minutes=3),
+    )
+
+
+@pytest.mark.covers("R3")
+def test_board_counts_what_readers_made_of_the_draft(house: House) -> None:
+    house.signed("s1")
+    read_and_sign(house, "s2")
+    (judged,) = quality.quality_board(house.store, house["attending"], now=LATER)
+    assert judged.model.startswith("janus-tiny")
+    assert judged.reports == 2
+    total = judged.total
+    assert (total.sentences, total.accepted, total.edited, total.rejected) == (4, 2, 1, 1)
+    assert total.discordance == 0.5
+    assert set(judged.findings) == {"Lung Lesion"}
+    assert judged.seconds_to_sign == pytest.approx(90)
+    assert judged.days == (DayShare(AT.date(), 2, 4),)
+
+
+def test_unsigned_and_older_reports_do_not_count(house: House) -> None:
+    house.accepted(house.drafted("s1"), "attending")
+    house.signed("s2")
+    (judged,) = quality.quality_board(house.store, house["admin"], now=LATER)
+    assert judged.reports == 1
+    assert quality.quality_board(house.store, house["admin"], days=1, now=AT + timedelta(days=2)) == ()
+
+
+@pytest.mark.covers("C2")
+@pytest.mark.parametrize("username", ["viewer", "resident", "auditor"])
+def test_board_is_for_those_who_answer_for_it(house: House, username: str) -> None:
+    with pytest.raises(NotAuthorised):
+        quality.quality_board(house.store, house[username], now=LATER)
+
+
+@pytest.mark.covers("R3")
+def test_discordance_outside_its_band_is_an_alert_until_it_is_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.signed()
+    (judged,) = quality.quality_board(house.store, house["attending"], now=LATER)
+
+    def with_days(shares: list[int]) -> None:
+        days = tuple(DayShare(AT.date() + timedelta(days=n), k, 50) for n, k in enumerate(shares))
+        changed = ModelQuality(
+            judged.model, judged.reports, judged.total, judged.seconds_to_sign, judged.findings, days
+        )
+        monkeypatch.setattr("app.services.quality.judge_models", lambda _: (changed,))
+
+    with_days([5] * 20 + [20] * 7)
+    assert quality.watch_discordance(house.store, now=LATER) == (judged.model,)
+    assert quality.watch_discordance(house.store, now=LATER) == (judged.model,)
+    (alert,) = open_alerts(house.store)
+    assert (alert.kind, alert.subject) == (AlertKind.DISCORDANCE, judged.model)
+    assert "above the band around 10%" in alert.reason
+    with_days([5] * 27)
+    assert quality.watch_discordance(house.store, now=LATER) == ()
+    assert open_alerts(house.store) == ()
+
+
+def test_nothing_signed_is_no_drift(house: House) -> None:
+    assert judge_models([]) == ()
+    assert quality.watch_discordance(house.store, now=LATER) == ()

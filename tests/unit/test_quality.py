@@ -1,0 +1,127 @@
+"""Sums and drift of AI sentences, without a database.
+
+Covered: what counts as discordant, sums by model and finding, the band and the seven days. Not covered: which
+reports count (`tests/unit/services/test_quality.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from random import Random
+
+import pytest
+
+from app.domain.quality import (
+    DayShare,
+    ReadSentence,
+    SignedReading,
+    binomial_tail,
+    drift,
+    judge_models,
+    read_sentence,
+    share_changed,
+    side_of_band,
+)
+from app.domain.report import Decision, Origin, Section, Sentence
+
+MONDAY = date(2026, 11, 2)
+ACCEPTED = ReadSentence(("Edema",), Decision.ACCEPTED, 0.0)
+REFUSED = ReadSentence(("Edema", "Fracture"), Decision.REJECTED, 0.0)
+
+
+def written(text: str, ai_text: str, decision: Decision, origin: Origin = Origin.AI) -> Sentence:
+    return Sentence("ai-1", Section.FINDINGS, 0, text, ai_text, origin, decision, ("Edema",))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "changed", "discordant"),
+    [
+        (written("Edema.", "Edema.", Decision.ACCEPTED), 0.0, False),
+        (written("Edema.", "Edema.", Decision.REJECTED), 0.0, True),
+        (written("Mild edema.", "Edema.", Decision.EDITED), 0.41, False),
+        (written("The lungs are clear.", "Edema.", Decision.EDITED), 0.77, True),
+    ],
+)
+def test_a_sentence_is_discordant_when_it_was_refused_or_says_something_else(
+    sentence: Sentence, changed: float, discordant: bool
+) -> None:
+    read = read_sentence(sentence)
+    assert read is not None
+    assert read.changed == pytest.approx(changed, abs=0.01)
+    assert read.is_discordant is discordant
+
+
+def test_what_a_person_wrote_or_nobody_touched_does_not_count() -> None:
+    assert read_sentence(written("x", "", Decision.EDITED, Origin.HUMAN)) is None
+    assert read_sentence(written("x", "x", Decision.UNTOUCHED)) is None
+
+
+def test_share_of_changed_characters() -> None:
+    assert share_changed("same", "same") == 0.0
+    assert share_changed("abcd", "efgh") == 1.0
+
+
+def test_sums_stand_by_model_finding_and_day() -> None:
+    readings = [
+        SignedReading("b", MONDAY, 60.0, (ACCEPTED, REFUSED)),
+        SignedReading("b", MONDAY + timedelta(days=1), 120.0, (ACCEPTED,)),
+        SignedReading("a", MONDAY, None, (ACCEPTED,)),
+        SignedReading("c", MONDAY, 5.0, ()),
+    ]
+    first, second = judge_models(readings)
+    assert (first.model, first.seconds_to_sign, first.total.acceptance) == ("a", None, 1.0)
+    assert (second.model, second.reports, second.seconds_to_sign) == ("b", 2, 90.0)
+    assert second.total.discordance == pytest.approx(1 / 3)
+    assert second.findings["Edema"].sentences == 3
+    assert second.findings["Fracture"].discordance == 1.0
+    assert second.days == (DayShare(MONDAY, 1, 2), DayShare(MONDAY + timedelta(days=1), 0, 1))
+
+
+def test_binomial_tail_against_values_of_a_table() -> None:
+    assert binomial_tail(8, 10, 0.5) == pytest.approx(0.0546875)
+    assert binomial_tail(0, 10, 0.3) == pytest.approx(1.0)
+    assert binomial_tail(600, 5000, 0.1) == pytest.approx(2.5e-6, rel=0.5)
+    assert (binomial_tail(1, 5, 0.0), binomial_tail(0, 5, 0.0), binomial_tail(5, 5, 1.0)) == (0.0, 1.0, 1.0)
+
+
+def days(shares: list[float], sentences: int = 100) -> list[DayShare]:
+    return [
+        DayShare(MONDAY + timedelta(days=number), round(share * sentences), sentences)
+        for number, share in enumerate(shares)
+    ]
+
+
+@pytest.mark.covers("R3")
+@pytest.mark.parametrize(
+    ("shares", "outside"),
+    [
+        ([0.1] * 20 + [0.3] * 7, "above the band around 10%"),
+        ([0.3] * 20 + [0.1] * 7, "below the band around 30%"),
+        ([0.1] * 20 + [0.3] * 6, ""),
+        ([0.1] * 20 + [0.3] * 6 + [0.1], ""),
+        ([0.1] * 20 + [0.3] * 3 + [0.0] * 4, ""),
+        ([0.1] * 27, ""),
+        ([0.3] * 7, ""),
+    ],
+)
+def test_drift_is_seven_days_on_one_side_of_the_band(shares: list[float], outside: str) -> None:
+    said = drift(days(shares))
+    assert said.endswith(outside) if outside else said == ""
+
+
+def test_few_sentences_before_or_a_day_make_no_drift() -> None:
+    assert drift(days([0.1] * 9 + [0.9] * 7, sentences=10)) == ""
+    assert side_of_band(DayShare(MONDAY, 1, 1), 0.1) == "inside"
+
+
+@pytest.mark.covers("R3")
+def test_a_model_that_does_not_change_is_hardly_ever_called_drifting() -> None:
+    rng = Random(0)
+    alarms = 0
+    for _ in range(500):
+        drawn = [
+            DayShare(MONDAY + timedelta(days=n), sum(rng.random() < 0.15 for _ in range(40)), 40)
+            for n in range(30)
+        ]
+        alarms += bool(drift(drawn))
+    assert alarms == 0
