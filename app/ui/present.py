@@ -62,6 +62,7 @@ def editor_data(review: Review, actor: Actor, *, now: datetime) -> JSON:
         "roleMayEdit": role_may_edit,
         "superseded": is_superseded(review),
         "signAs": sign_as(actor, review),
+        "mayTellCritical": may(actor.role, Action.HANDLE_CRITICAL),
         "lock": _lock_data(review.lock, actor, now=now),
         "draft": _draft_data(review.draft, review.study),
         "signatures": [_signature_data(attestation) for attestation in review.attestations],

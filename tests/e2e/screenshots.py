@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 from pydicom.data import get_testdata_file
 
+from app.domain.access import Actor, Role, service_actor
+from app.domain.critical import Category
+from app.services import critical
 from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, Reader
 from tests.e2e.reading_room import House, open_house
 from tests.ui import seed
@@ -27,6 +31,8 @@ def main() -> None:
         study = bring_in_studies(house)
         draw_login(browser, house.room.url)
         draw_reading(browser, house.room.url, study)
+        draw_critical(browser, house, study)
+        draw_quality(browser, house.room.url)
         draw_audit(browser, house.room.url)
         browser.close()
 
@@ -79,6 +85,29 @@ def draw_reading(browser: Browser, url: str, study: str) -> None:
     reader.sign(seed.PASSWORD)
     expect(reader.page.locator(".banners")).to_contain_text("SIGNED")
     _draw(reader, "signed")
+
+
+def draw_critical(browser: Browser, house: House, study: str) -> None:
+    """A critical result that nobody was told of in time, with the form that closes it."""
+    ada, now = Actor("ada", "Dr. Ada Attending", Role.ATTENDING, "127.0.0.1"), seed.now_utc()
+    for finding, minutes in (("Suspicious nodule, left upper zone", 2), ("Tension pneumothorax", 14)):
+        category = Category.HOURS if minutes < 10 else Category.MINUTES
+        opened = now - timedelta(minutes=minutes)
+        critical.open_loop(house.store, ada, study, finding, category, now=opened)
+    critical.escalate_overdue(house.store, service_actor("housekeeping"), now=now)
+    reader = Reader(browser, house.room.url, "ada")
+    reader.page.goto(f"{house.room.url}/?view=critical")
+    reader.page.get_by_role("button", name="Communicated ...").first.click()
+    reader.page.get_by_role("button", name="Close the loop").first.wait_for()
+    _draw(reader, "critical")
+
+
+def draw_quality(browser: Browser, url: str) -> None:
+    """What readers made of AI text."""
+    reader = Reader(browser, url, "ada")
+    reader.page.goto(f"{url}/?view=quality")
+    reader.page.get_by_text("Discordant sentences by day").wait_for()
+    _draw(reader, "quality")
 
 
 def draw_audit(browser: Browser, url: str) -> None:

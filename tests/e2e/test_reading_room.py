@@ -201,6 +201,28 @@ def _export_and_verify(auditor: Reader, file: Path) -> None:
     assert "report signed" in file.read_text()
 
 
+@pytest.mark.covers("S7")
+def test_critical_result_is_opened_by_one_key_and_closed_with_a_receiver(
+    house: House, reader_of: Callable[[str], Reader]
+) -> None:
+    study, ada = house.chest("critical"), reader_of("ada")
+    ada.open_study(study)
+    ada.choose("ai-1")
+    ada.press("c")
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_label("Finding").fill("Tension pneumothorax")
+    dialog.get_by_role("button", name="Open the loop").click()
+    loop = ada.page.get_by_text("Tension pneumothorax, category 1: within minutes")
+    loop.wait_for()
+    ada.page.get_by_role("button", name="Communicated ...").click()
+    ada.page.get_by_label("Who was told").fill("Dr. Ward")
+    ada.page.get_by_text("by telephone").click()
+    ada.page.get_by_role("button", name="Close the loop").click()
+    ada.page.get_by_text("Dr. Ada Attending told Dr. Ward by telephone").wait_for()
+    told = [event for event, _ in house.events(study) if event.startswith("critical")]
+    assert told == ["critical result opened", "critical result communicated"]
+
+
 def test_sentence_of_ones_own_is_written_and_kept(house: House, reader_of: Callable[[str], Reader]) -> None:
     study, rana = house.chest("own"), reader_of("rana")
     rana.open_study(study)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.access import service_actor
-from app.domain.critical import Category, CriticalState
+from app.domain.critical import Category, CriticalState, Means
 from app.services import critical
 from tests.ui.conftest import Hospital
 from tests.ui.test_views import Page, page_of
@@ -45,10 +45,13 @@ def fill(page: Page, **fields: str) -> Page:
 def test_reader_opens_a_loop_and_closes_it_only_with_a_receiver(
     hospital: Hospital, page_of: Callable[[str], Page]
 ) -> None:
-    study = hospital.chest().study_uid
+    study = hospital.receive("ct").study_uid  # no report yet: with one, the editor's own button asks
     page = page_of("ada").open(view="review", study=study)
     fill(page, finding="Tension pneumothorax").press("Open the loop")
     assert "Tension pneumothorax" in page.texts
+    page.press("Close the loop")
+    assert "how it was told" in page.texts
+    page._app.radio(key="critical_means_1").set_value(Means.TELEPHONE)
     page.press("Close the loop")
     assert "who was told" in page.texts
     assert state_of(hospital, study) is CriticalState.OPEN
@@ -76,7 +79,7 @@ def test_board_names_what_is_open_and_late(hospital: Hospital, page_of: Callable
     critical.escalate_overdue(hospital.store, service_actor("housekeeping"), now=datetime.now(UTC))
     page = page_of("rana").open(view="critical")
     assert "1 open, 1 past their time" in "\n".join(note.value for note in page._app.caption)
-    assert "escalated 1 times, and nobody is on record as told" in page.texts
+    assert "escalated once: nobody is on record as told" in page.texts
     fill(page, **{f"reason_{number}": "a skin fold"}).press("Cancel the loop")
     assert state_of(hospital, study) is CriticalState.CANCELLED
     assert "No critical result is open" in page_of("rana").open(view="critical").texts

@@ -11,6 +11,7 @@ from app.domain.critical import Category, Communication, CriticalResult, Means
 from app.domain.errors import AuthenticationFailed, Rejected
 from app.domain.review import Review
 from app.services import critical
+from app.ui.present import patient_data
 from app.ui.session import Visit, begin_visit
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.operations_page import ago, attempt, utc
@@ -45,17 +46,15 @@ def _board() -> None:
         with st.container(border=True):
             text, act = st.columns((8, 2), vertical_alignment="center")
             show_loop(text, loop.result, visit.now)
-            patient = loop.study.patient
-            text.caption(
-                plain(f"{patient.name}, {patient.patient_id}, accession {loop.study.accession_number}")
-            )
+            who = patient_data(loop.study)
+            text.caption(plain(f"{who['name']}, {who['id']}, {who['description']}, {who['accession']}"))
             if act.button("Open the study", key=f"critical_open_{loop.result.critical_id}"):
                 go_to("review", study=loop.study.study_uid)
             offer_ending(visit, loop.result, act)
 
 
 def offer_loops(visit: Visit, review: Review) -> None:
-    """Show the loops of a study beside its report, with the way to open another."""
+    """Show the loops of a study above its report; where there is no report yet, the way to open one."""
     if not may(visit.actor.role, Action.HANDLE_CRITICAL):
         return
     uid = review.study.study_uid
@@ -67,20 +66,27 @@ def offer_loops(visit: Visit, review: Review) -> None:
                 offer_ending(visit, loop, act)
         else:
             st.caption(plain(_ended(loop)))
-    with st.popover("Critical result ..."):
-        _ask_what(visit, uid)
+    if review.report is None:
+        with st.popover("Critical result ..."):
+            _ask_what(visit, uid)
+
+
+@st.dialog("Critical result: somebody must be told")
+def critical_dialog(study_uid: str) -> None:
+    """Open a loop from the report."""
+    _ask_what(begin_visit(), study_uid)
 
 
 def show_loop(place: st.delta_generator.DeltaGenerator, loop: CriticalResult, now: datetime) -> None:
     """Show what is open, since when and until when."""
-    remaining = loop.due_at - now
-    due = f"due in {ago(now, loop.due_at)}" if remaining.total_seconds() > 0 else "its time has passed"
-    since = f"category {CATEGORIES[loop.category]}, open for {ago(loop.opened_at, now)}, {due}"
-    text = f"**{plain(loop.finding)}**, {since}"
+    is_late = loop.due_at <= now
+    due = "its time has passed" if is_late else f"due in {ago(now, loop.due_at)}"
+    since = f"category {CATEGORIES[loop.category]}, open for {ago(loop.opened_at, now)}"
     if loop.escalations:
-        place.error(f"{text}; escalated {loop.escalations} times, and nobody is on record as told.")
+        times = "once" if loop.escalations == 1 else f"{loop.escalations} times"
+        place.error(f"**{plain(loop.finding)}**, {since}; escalated {times}: nobody is on record as told.")
     else:
-        place.warning(f"{text}.")
+        place.warning(f"**{plain(loop.finding)}**, {since}, {due}.")
 
 
 def offer_ending(visit: Visit, loop: CriticalResult, place: st.delta_generator.DeltaGenerator) -> None:
@@ -114,8 +120,12 @@ def _ask_who_was_told(visit: Visit, loop: CriticalResult) -> None:
             "Who told", value=visit.actor.printed_name, max_chars=120, key=f"critical_teller_{number}"
         )
         receiver = st.text_input("Who was told", max_chars=120, key=f"critical_receiver_{number}")
-        means = st.selectbox(
-            "How", list(Means), format_func=lambda way: way.value, key=f"critical_means_{number}"
+        means = st.radio(
+            "How",
+            list(Means),
+            index=None,
+            format_func=lambda way: way.value,
+            key=f"critical_means_{number}",
         )
         told_at = st.text_input(
             "When (UTC; empty: now)", placeholder="2026-11-27 06:12", key=f"critical_told_at_{number}"
@@ -127,7 +137,7 @@ def _ask_who_was_told(visit: Visit, loop: CriticalResult) -> None:
                 visit.room.store,
                 visit.actor,
                 number,
-                Communication(teller, receiver, read_time(told_at) or visit.now, means),
+                Communication(teller, receiver, read_time(told_at) or visit.now, _chosen(means)),
                 now=visit.now,
             )
         )
@@ -141,6 +151,12 @@ def _ask_why(visit: Visit, loop: CriticalResult) -> None:
         wants = st.form_submit_button("Cancel the loop", type="primary")
     if wants:
         attempt(lambda: critical.cancel_loop(visit.room.store, visit.actor, number, reason, now=visit.now))
+
+
+def _chosen(means: Means | None) -> Means:
+    if means is None:
+        raise Rejected("a critical result is closed with how it was told: choose one")
+    return means
 
 
 def read_time(text: str) -> datetime | None:

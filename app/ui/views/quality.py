@@ -29,7 +29,7 @@ def show(visit: Visit) -> None:
         "Discordant: refused, or more than half of its characters rewritten. Changed: mean share of "
         "characters that differ. Seconds to sign: from the signer's first opening, median."
     )
-    chosen = st.selectbox("Model", [one.model for one in judged], format_func=plain)
+    chosen = st.selectbox("Model", [one.model for one in judged])
     _show_model(next(one for one in judged if one.model == chosen))
 
 
@@ -41,7 +41,7 @@ def _show_model(one: ModelQuality) -> None:
         key="quality_findings",
     )
     st.subheader("Discordant sentences by day")
-    st.line_chart(
+    st.bar_chart(
         {
             "day": [day.day for day in one.days],
             "discordant %": [round(100 * day.discordant / day.sentences, 1) for day in one.days],

@@ -13,7 +13,7 @@ from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
-from app.ui.views.critical import offer_loops
+from app.ui.views.critical import critical_dialog, offer_loops
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
@@ -23,6 +23,7 @@ from app.ui.views.withdraw import offer_withdrawal
 
 _OPENED = "opened_study"
 _HELD = "held_report"
+_TRIGGERS = ("sign", "critical", "takeover", "reopen", "newest", "reload")
 
 
 def show(visit: Visit) -> None:
@@ -37,8 +38,8 @@ def show(visit: Visit) -> None:
         _choose_report(review)
         show_priors(review.priors)
         _show_context(review)
-        _edit(visit, review)
         offer_loops(visit, review)
+        _edit(visit, review)
         offer_withdrawal(visit, review)
 
 
@@ -95,9 +96,11 @@ def _edit(visit: Visit, review: Review) -> None:
         "csrf": visit.csrf,
         "findings": findings_data(review.draft),
     }
-    events = mount("editor", data, key="editor", triggers=("sign", "takeover", "reopen", "newest", "reload"))
+    events = mount("editor", data, key="editor", triggers=_TRIGGERS)
     if events["sign"]:
         sign_dialog(review.study.study_uid)
+    elif events["critical"]:
+        critical_dialog(review.study.study_uid)
     elif events["takeover"] and review.lock is not None:
         confirm_take_over(review.report.report_id, review.lock)
     elif events["reopen"]:
@@ -116,6 +119,6 @@ def _choose_report(review: Review) -> None:
     every = {shown.report_id: f"revision {shown.revision}: {shown.state.value.lower()} (shown)"}
     for other in review.others:
         every[other.report_id] = f"revision {other.revision}: {other.state.value.lower()}"
-    wanted = st.selectbox("Report", list(every), format_func=lambda report_id: plain(every[report_id]))
+    wanted = st.selectbox("Report", list(every), format_func=every.__getitem__)
     if wanted != shown.report_id:
         go_to("review", study=review.study.study_uid, report=str(wanted))

@@ -23,6 +23,7 @@ class Editor {
     this.parts = makeEditorFrame({
       add: (section) => this.add(section),
       sign: () => this.sign(),
+      critical: () => this.tellCritical(),
       help: () => showHelp(this.parts.help),
     });
     this.autosave = new Autosave((state) => this.showSaved(state));
@@ -79,6 +80,7 @@ class Editor {
       key(["e", "Enter"], "Edit the sentence (Enter or Esc when done)", onChosen((k) => this.edit(k))),
       key(["r"], "Reject the sentence", onChosen((k) => this.reject(k))),
       key(["n"], "New sentence in this section", () => this.add(link.chosenSentence?.section ?? "findings")),
+      key(["c"], "Critical result: somebody must be told", () => this.tellCritical()),
       key(["s"], "Sign", () => this.sign()),
       key(["Escape"], "Choose nothing", () => link.choose(null)),
       key(["?"], "These keys", () => showHelp(this.parts.help)),
@@ -211,6 +213,12 @@ class Editor {
     if (await this.autosave.flush()) this.trigger("sign", { version: this.data.version, at: Date.now() });
   }
 
+  async tellCritical() {
+    if (!this.data.mayTellCritical) return;
+    if (this.editing) await this.leave(this.editing);
+    if (await this.autosave.flush()) this.trigger("critical", Date.now());
+  }
+
   showSaved({ state, text, at }) {
     this.parts.saved.textContent = state === "saved" && at ? `saved ${clockTime(at)}` : text;
     this.parts.saved.dataset.state = state;
@@ -227,6 +235,7 @@ class Editor {
     parts.banners.replaceChildren(...banners(data, this.sentences, (event) => this.trigger(event, Date.now())));
     parts.facts.replaceChildren(...recordOf(data, localTime));
     parts.version.textContent = `version ${data.version}`;
+    parts.critical.hidden = !data.mayTellCritical;
     parts.sign.hidden = !data.signAs || !data.mayEdit;
     parts.sign.textContent = data.signAs === "final" ? "Sign final ..." : "Sign preliminary ...";
     parts.root.dataset.state = data.state;

@@ -33,9 +33,11 @@ export function makeEditorFrame(actions) {
     version: el("span", { class: "version" }),
     help: makeHelp(),
     keys: el("button", { type: "button", class: "quiet", text: "Keys ?", title: "Show the keys (?)", onclick: actions.help }),
+    critical: el("button", { type: "button", class: "quiet", text: "Critical ...", title: "Critical result (c)", onclick: actions.critical }),
     sign: el("button", { type: "button", class: "sign", text: "Sign ...", title: "Sign (s)", onclick: actions.sign }),
   };
-  const foot = el("footer", {}, parts.saved, parts.version, el("span", { class: "gap" }), parts.keys, parts.sign);
+  const gap = el("span", { class: "gap" });
+  const foot = el("footer", {}, parts.saved, parts.version, gap, parts.keys, parts.critical, parts.sign);
   parts.body = el("div", { class: "body" }, parts.banners, ...sections, parts.findings, parts.facts);
   parts.root = el("section", { class: "editor", "aria-label": "Report" }, parts.body, foot, parts.help);
   return parts;
