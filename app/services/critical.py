@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor
 from app.domain.alert import AlertKind
-from app.domain.audit import AuditEvent
+from app.domain.audit import AuditEvent, AuditFact
 from app.domain.critical import (
     CRITICAL_FINDINGS,
     Category,
@@ -114,8 +114,8 @@ def close_loop(
     with store.begin() as tx:
         before = tx.critical.lock(critical_id)
         after = before.close(communication, actor.username, now=now)
-        late = max(0.0, (communication.told_at - before.opened_at).total_seconds())
-        detail = {"means": communication.means.name, "seconds_to_communication": round(late)}
+        waited = max(0.0, (communication.told_at - before.opened_at).total_seconds())
+        detail = {"means": communication.means.name, "seconds_to_communication": round(waited)}
         _end(tx, actor, after, AuditEvent.CRITICAL_CLOSED, detail, now)
         return after
 
@@ -137,10 +137,21 @@ def cancel_loop(
         return after
 
 
-def list_open_loops(store: Store, actor: Actor, *, now: datetime) -> tuple[OpenLoop, ...]:
-    """Return every loop that is not closed, the soonest due first."""
+def list_open_loops(
+    store: Store, actor: Actor, *, is_new: bool = True, now: datetime
+) -> tuple[OpenLoop, ...]:
+    """Return every loop that is not closed, the soonest due first.
+
+    Parameters
+    ----------
+    is_new
+        Whether a person asks, which is recorded; False where a page that is open looks again.
+    """
     permit(store, actor, Action.HANDLE_CRITICAL, now=now)
     with store.begin() as tx:
+        if is_new:
+            listed = {"list": "critical results"}
+            tx.audit.append(AuditFact(event=AuditEvent.LIST_STUDIES, actor=actor, at=now, detail=listed))
         return tuple(OpenLoop(loop, tx.studies.get(loop.study_uid)) for loop in tx.critical.unfinished())
 
 

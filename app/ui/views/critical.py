@@ -23,12 +23,21 @@ CATEGORIES = {
     Category.DAYS: "3: within days",
 }
 REFRESH_SECONDS = 10
+_LOOKED_AT = "critical_looked_at"
 
 
 def show(visit: Visit) -> None:
     """Show every loop that is not closed, the soonest due first, live."""
     show_head(visit, "critical")
+    if not st.session_state.get(_LOOKED_AT):
+        critical.list_open_loops(visit.room.store, visit.actor, now=visit.now)
+        st.session_state[_LOOKED_AT] = True
     st.fragment(_board, run_every=REFRESH_SECONDS)()
+
+
+def leave() -> None:
+    """Let the next look at the board be recorded again."""
+    st.session_state.pop(_LOOKED_AT, None)
 
 
 def _board() -> None:
@@ -36,7 +45,7 @@ def _board() -> None:
         visit = begin_visit(renew=False)
     except AuthenticationFailed:
         st.rerun()
-    loops = critical.list_open_loops(visit.room.store, visit.actor, now=visit.now)
+    loops = critical.list_open_loops(visit.room.store, visit.actor, is_new=False, now=visit.now)
     if not loops:
         st.write("No critical result is open.")
         return

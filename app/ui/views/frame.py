@@ -56,6 +56,10 @@ def show_page(visit: Visit) -> None:
         from app.ui.views import review
 
         review.leave(visit)
+    if name != "critical":
+        from app.ui.views import critical
+
+        critical.leave()
     open_to[name].show(visit)
 
 

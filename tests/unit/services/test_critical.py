@@ -134,6 +134,16 @@ def test_a_loop_opened_in_error_stays_on_record_with_the_reason(house: House) ->
         critical.close_loop(house.store, house["attending"], number, TOLD, now=SOON)
 
 
+@pytest.mark.covers("A1")
+def test_a_look_at_the_board_is_on_record_and_a_refresh_is_not(house: House) -> None:
+    house.drafted()
+    _open(house)
+    critical.list_open_loops(house.store, house["resident"], now=SOON)
+    critical.list_open_loops(house.store, house["resident"], is_new=False, now=SOON)
+    (entry,) = house.log("list studies")
+    assert (entry.username, entry.detail) == ("resident", {"list": "critical results"})
+
+
 def test_what_is_not_there_or_has_no_name_is_refused(house: House) -> None:
     house.drafted()
     with pytest.raises(NotFound):
