@@ -79,9 +79,7 @@ def test_board_names_what_is_open_and_late(hospital: Hospital, page_of: Callable
     critical.escalate_overdue(hospital.store, service_actor("housekeeping"), now=datetime.now(UTC))
     page = page_of("rana").open(view="critical")
     page.open(view="critical")
-    looks = [
-        event for event, username, _ in hospital.events() if (event, username) == ("list studies", "rana")
-    ]
+    looks = [event for event, _, user in hospital.events() if (event, user) == ("list studies", "rana")]
     assert len(looks) == 1
     assert "1 open, 1 past their time" in "\n".join(note.value for note in page._app.caption)
     assert "escalated once: nobody is on record as told" in page.texts
