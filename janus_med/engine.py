@@ -176,7 +176,7 @@ class JanusMed:
         Returns
         -------
         tuple of SentenceMap
-            In reading order, the sentences of `read`. These maps are a second view: the attention of a
+            In reading order, the sentences of `read` but those by rule. A second view: the attention of a
             language model localises worse than that of the finding queries, which overlays are made of.
 
         Raises

@@ -75,7 +75,8 @@ def test_explain_maps_the_sentences_of_the_reading(chest_radiograph) -> None:
     engine = JanusMed.load(None, "cpu")
     pixels = _pixels(chest_radiograph, engine.info.image_size)
     explained = engine.explain(pixels)
-    assert [one.sentence for one in explained] == list(engine.read(pixels).sentences)
+    generated = [sentence for sentence in engine.read(pixels).sentences if not sentence.by_rule]
+    assert [one.sentence for one in explained] == generated
     for one in explained:
         assert one.attention.shape == (14, 14)
         assert 0 <= one.attention.min() < one.attention.max() == 1
