@@ -14,6 +14,7 @@ from typing import Any
 
 from pydicom.uid import UID
 from pynetdicom import AE, evt
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 
 from pacs_bridge.destination import Destination, Timeouts
 from pacs_bridge.errors import AssociationRejected, BridgeError, Rejected, Retriable
@@ -72,7 +73,7 @@ class RemoteAE:
             There is none, and which of the two is worth another try.
         """
         keep_identifiers_out_of_logs()
-        to = self.destination
+        to, refusals = self.destination, list[A_ASSOCIATE_RJ]()
         try:
             assoc = self._ae().associate(
                 to.host,
@@ -81,12 +82,16 @@ class RemoteAE:
                 ae_title=to.ae_title,
                 tls_args=None if to.tls is None else (to.tls, to.host),
                 ext_neg=list(roles),
-                evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once), *handlers],
+                evt_handlers=[
+                    (evt.EVT_CONN_OPEN, _send_at_once),
+                    (evt.EVT_PDU_RECV, _keep_refusal, [refusals]),
+                    *handlers,
+                ],
             )
         except OSError as error:
             raise Retriable(f"{to} cannot be reached: {error.strerror}") from error
         if not assoc.is_established:
-            raise _no_association(assoc, self.destination)
+            raise _no_association(assoc, refusals, self.destination)
         keep_answers_from_the_reactor(assoc)
         try:
             yield assoc
@@ -107,17 +112,28 @@ class RemoteAE:
         return ae
 
 
-def _no_association(assoc: Any, destination: Destination) -> BridgeError:
+def _keep_refusal(event: Any, refusals: list[A_ASSOCIATE_RJ]) -> None:
+    """Keep an A-ASSOCIATE-RJ as it comes in.
+
+    pynetdicom 3.0 itself takes a refusal for "not connected" when the connection is closed again before its
+    other thread looks.
+    """
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        refusals.append(event.pdu)
+
+
+def _no_association(assoc: Any, refusals: Sequence[A_ASSOCIATE_RJ], destination: Destination) -> BridgeError:
     """Say why there is no association, in the tree's terms."""
-    answer = assoc.acceptor.primitive
-    if assoc.is_rejected and answer is not None:
-        source, diagnostic = int(answer.result_source), int(answer.diagnostic)
+    if refusals:
+        refusal = refusals[0]
+        source, diagnostic = int(refusal.source or 0), int(refusal.reason_diagnostic or 0)
         reason = REJECTION_REASONS.get((source, diagnostic), f"reason {source}/{diagnostic}")
-        if int(answer.result) == 1:
+        if refusal.result == 1:
             return AssociationRejected(
                 1, source, diagnostic, f"{destination} rejected the association: {reason}"
             )
         return Retriable(f"{destination} rejected the association for now: {reason}")
+    answer = assoc.acceptor.primitive
     if answer is not None and not assoc.accepted_contexts:
         return Rejected(0x0122, f"{destination} accepts none of the object types that were offered")
     return Retriable(f"{destination} cannot be reached or did not answer the association request")

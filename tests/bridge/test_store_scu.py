@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.acse import ACSE
 
 from pacs_bridge import (
     AssociationRejected,
@@ -88,6 +90,19 @@ def test_full_peer_is_worth_another_try(start_site):
     with pytest.raises(Retriable, match="local limit exceeded"):
         echo(to(site.port), calling_ae=CALLING)
     holder.close()
+
+
+def test_rejection_is_one_although_the_connection_is_gone_before_anybody_looks(site, monkeypatch):
+    asked = ACSE.send_request
+
+    def send_request(self):
+        asked(self)
+        time.sleep(0.5)  # the thread that looks loses the processor
+
+    monkeypatch.setattr(ACSE, "send_request", send_request)
+    with pytest.raises(AssociationRejected, match="must know us") as refusal:
+        echo(to(site.port), calling_ae="STRANGER")
+    assert refusal.value.codes == (1, 1, 3)
 
 
 def test_absent_peer_is_worth_another_try():
