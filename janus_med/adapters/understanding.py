@@ -61,8 +61,8 @@ class UnderstandingAdapter(nn.Module):
         """Judge (B, N, D) image tokens and what the finding queries read of them."""
         normed = self.norm(tokens)
         pooled = normed.mean(dim=1)  # (B, D)
-        logits = self.from_pool(pooled) + self.from_evidence * strongest_evidence(cross.evidence)
-        logits = logits + (cross.outputs * self.from_queries).sum(dim=-1)
+        logits = self.from_pool(pooled) + (cross.outputs * self.from_queries).sum(dim=-1)
+        logits = logits + self.from_evidence * strongest_evidence(cross.evidence)
         logits = logits + self.from_places(normed)
         embedding = self.to_embedding(torch.cat([pooled, cross.outputs.mean(dim=1)], dim=-1))
         return Understanding(logits, nn.functional.normalize(embedding, dim=-1), self.frontal(tokens))
