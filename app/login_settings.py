@@ -65,7 +65,7 @@ class LoginSettings(BaseSettings):
     idle_minutes: int = Field(default=15, description="Idle time after which a session or lock ends.", ge=1)
     oidc: OidcSettings | None = Field(
         default=None,
-        description="Identity provider of single sign-on (JSON object; see Single sign-on below); empty: none.",
+        description="Identity provider (JSON object; see Single sign-on below); empty: none.",
     )
     totp_roles: tuple[Role, ...] = Field(
         default=(), description="Roles whose accounts need a one-time password (JSON list)."

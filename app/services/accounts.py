@@ -215,12 +215,12 @@ def resume_session(
     return actor
 
 
-def log_out(store: Store, token: str, *, now: datetime) -> None:
-    """End a session; nothing happens when it has ended already."""
+def log_out(store: Store, token: str, *, now: datetime) -> bool:
+    """End a session; return whether an identity provider opened it. What has ended stays as it is."""
     with store.begin() as tx:
         session = tx.users.session_by_token(token)
         if session is None:
-            return
+            return False
         user = tx.users.by_id(session.user_id)
         end_session(
             tx,
@@ -229,6 +229,7 @@ def log_out(store: Store, token: str, *, now: datetime) -> None:
             "by the user",
             now=now,
         )
+        return not user.is_local
 
 
 def _without_password(known: User, policy: LoginPolicy) -> str:

@@ -1,4 +1,4 @@
-"""Talks to the identity provider: discovery, keys, the exchange of a code for an ID token. Bounded in all it takes."""
+"""Asks the identity provider: discovery, keys, the exchange of a code for an ID token; bounded in all it takes."""
 
 from __future__ import annotations
 

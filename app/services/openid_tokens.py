@@ -1,4 +1,4 @@
-"""Checks tokens of an identity provider: signature, issuer, audience, times, nonce (OpenID Connect Core 3.1.3.7)."""
+"""Checks tokens of an identity provider: signature, issuer, audience, times, nonce (OIDC Core 3.1.3.7)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ ALGORITHMS = (
 LEEWAY_SECONDS = 30
 _LONGEST_TOKEN = 64 * 1024
 _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
-_AGAIN = "the identity provider's answer was not accepted: log in again; if it happens again, tell the administrator"
+_AGAIN = (
+    "the identity provider's answer was not accepted: log in again; if it happens again, tell the "
+    "administrator"
+)
 
 
 class UnknownKey(SignOnRefused):

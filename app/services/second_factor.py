@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from app.domain.access import Action, Actor, Role
 from app.domain.account import User
@@ -205,7 +206,9 @@ def end_sessions_without(store: Store, roles: Collection[Role], *, now: datetime
     return len(users)
 
 
-def refuse_without_prompt(store: Store, needed: SecondFactorNeeded, *, source: str, now: datetime) -> None:
+def refuse_without_prompt(
+    store: Store, needed: SecondFactorNeeded, *, source: str, now: datetime
+) -> NoReturn:
     """Turn away an account with a second factor where none can be asked for (HTTP Basic), on record.
 
     Raises

@@ -25,8 +25,8 @@ def admit(
 ) -> tuple[str, Actor]:
     """Open a session for a person whom the provider has vouched for; the first time, make their account.
 
-    Name and role are those of the token, each time. An account belongs to issuer and subject, and a name to one
-    account: neither a token nor a new account here takes over another's.
+    Name and role are those of the token, each time. An account belongs to issuer and subject, and a name to
+    one account: neither a token nor a new account here takes over another's.
 
     Raises
     ------
