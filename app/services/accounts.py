@@ -38,6 +38,7 @@ from app.store.unit_of_work import UnitOfWork
 __all__ = [
     "add_user",
     "change_user",
+    "end_other_sessions",
     "end_session",
     "list_users",
     "log_in",
@@ -244,6 +245,18 @@ def _second_factor_of(tx: UnitOfWork, user: User, policy: LoginPolicy) -> Second
     if is_set or user.role in policy.second_factor_roles:
         return SecondFactorNeeded(user.user_id, is_set=is_set)
     return None
+
+
+def end_other_sessions(store: Store, actor: Actor, *, now: datetime) -> int:
+    """End every session of one's own account but the present one; return how many."""
+    permit(store, actor, Action.OWN_ACCOUNT, now=now)
+    if actor.user_id is None:
+        return 0
+    with store.begin() as tx:
+        others = [s for s in tx.users.open_sessions_of(actor.user_id) if s.session_id != actor.session_id]
+        for session in others:
+            end_session(tx, session, actor, "by the user, from another session", now=now)
+    return len(others)
 
 
 def end_session(tx: UnitOfWork, session: LoginSession, actor: Actor, why: str, *, now: datetime) -> None:

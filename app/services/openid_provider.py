@@ -1,4 +1,4 @@
-"""Asks the identity provider: discovery, keys, the exchange of a code for an ID token; bounded in all it takes."""
+"""Asks the identity provider: discovery, keys, a code for an ID token; bounded in all that it takes."""
 
 from __future__ import annotations
 

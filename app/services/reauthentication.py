@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from app.domain.access import Actor
 from app.domain.account import CONFIRMATION, User
@@ -18,6 +19,25 @@ _WRONG_CODE = (
     "for some minutes"
 )
 SESSION_ENDED = "the session has ended: log in again"
+
+
+class Proof(StrEnum):
+    """What a person shows before a signature."""
+
+    PASSWORD = "password"
+    PASSWORD_AND_CODE = "password and one-time password"
+    PROVIDER = "confirmation at the identity provider"
+
+
+def proof_of(store: Store, actor: Actor) -> Proof:
+    """Return what this person has to show before a signature."""
+    if actor.user_id is None:
+        return Proof.PASSWORD
+    with store.begin() as tx:
+        if not tx.users.by_id(actor.user_id).is_local:
+            return Proof.PROVIDER
+        has_factor = tx.factors.of(actor.user_id) is not None
+    return Proof.PASSWORD_AND_CODE if has_factor else Proof.PASSWORD
 
 
 def reauthenticate(store: Store, actor: Actor, password: str, *, now: datetime) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from app.domain.access import Action, Actor, Role
+from app.domain.access import Action, Actor, Role, require
 from app.domain.account import User
 from app.domain.audit import AuditEvent, AuditFact
 from app.domain.errors import AuthenticationFailed, Conflict, NotFound, Rejected, SecondFactorNeeded
@@ -166,12 +166,11 @@ def enrol(
     return recovery_codes
 
 
-def has_second_factor(store: Store, actor: Actor) -> bool:
-    """Tell whether the actor's own account has a second factor."""
-    if actor.user_id is None:
-        return False
+def holders(store: Store, actor: Actor) -> frozenset[int]:
+    """Return the numbers of the accounts that have a second factor."""
+    require(actor, Action.MANAGE_USERS)
     with store.begin() as tx:
-        return tx.factors.of(actor.user_id) is not None
+        return tx.factors.holders()
 
 
 def reset(store: Store, actor: Actor, username: str, *, now: datetime) -> None:
