@@ -13,10 +13,10 @@ from app.services.credentials import forget_failures, judge_code, judge_password
 from app.services.passwords import password_matches
 from app.store.engine import Store
 
-_WRONG = "wrong password, or the account is locked for some minutes"
+_WRONG = "the password is wrong, or the account is locked for some minutes"
 _WRONG_CODE = (
-    "wrong password or one-time password (a fresh one, right behind the password), or the account is locked "
-    "for some minutes"
+    "the password or the one-time password (a fresh one, right behind the password) is wrong, or the account "
+    "is locked for some minutes"
 )
 SESSION_ENDED = "the session has ended: log in again"
 
@@ -24,8 +24,8 @@ SESSION_ENDED = "the session has ended: log in again"
 class Proof(StrEnum):
     """What a person shows before a signature."""
 
-    PASSWORD = "password"
-    PASSWORD_AND_CODE = "password and one-time password"
+    PASSWORD = "password"  # noqa: S105 - what is shown, not a password
+    PASSWORD_AND_CODE = "password and one-time password"  # noqa: S105
     PROVIDER = "confirmation at the identity provider"
 
 

@@ -18,9 +18,7 @@ def ask_credentials(visit: Visit) -> str:
         provider = visit.room.provider
         name = plain(provider.settings.name) if provider else "the identity provider"
         st.link_button(f"Confirm at {name} ...", "/login/oidc/confirm")
-        st.caption(
-            "Opens a new tab and asks for your credentials. Then come back; it counts for two minutes."
-        )
+        st.caption("Opens a new tab and asks for your credentials. Then come back: it counts two minutes.")
         return ""
     password = st.text_input("Your password", type="password", autocomplete="current-password")
     if proof is Proof.PASSWORD:
