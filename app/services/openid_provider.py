@@ -116,6 +116,11 @@ class OpenIdProvider:
         query = {"client_id": self.settings.client_id, "post_logout_redirect_uri": back}
         return _with_query(endpoint, query) if endpoint else ""
 
+    def ask_anew(self, *, now: datetime) -> None:
+        """Ask for the discovery document and the keys; raises `SignOnRefused` when they cannot be used."""
+        self._cached = None
+        self._fresh(now)
+
     def exchange(self, request: LoginRequest, code: str, *, now: datetime) -> Mapping[str, Any]:
         """Return the claims of the ID token that a code stands for.
 

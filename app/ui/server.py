@@ -119,13 +119,16 @@ def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
     Raises
     ------
     ConfigurationError
-        If the port is taken.
+        If the port is taken, or the secret of single sign-on is missing or not private.
     """
     import uvicorn
 
     from app.services.counting import Reporter
     from app.store.engine import open_store
 
+    if settings.oidc is not None:
+        # before anything is made: a secret that is missing or open to others ends the start
+        open_provider(settings.oidc)
     listening = bind(settings)
     with listening, open_store(settings) as store:
         config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""Single sign-on over HTTP with a real provider process of the tests: what opens a session, and what does not.
+"""Single sign-on over HTTP with a real provider of the tests: what opens a session, and what does not.
 
 Not covered here: a real browser between both (`tests/e2e/test_sign_on.py`); Keycloak and other products.
 """
@@ -70,9 +70,9 @@ def leave(browser: Browser, path: str = "/login/oidc") -> str:
     return answer.headers["location"]
 
 
-def come_back(browser: Browser, address: str, code: str, **query: str) -> Response:
+def come_back(browser: Browser, address: str, granted: str, **query: str) -> Response:
     state = dict(parse_qsl(urlsplit(address).query))["state"]
-    return browser.get("/login/oidc/callback", params={"code": code, "state": state} | query)
+    return browser.get("/login/oidc/callback", params={"code": granted, "state": state} | query)
 
 
 def log_in(hospital: Hospital, provider: Provider, **claims: Any) -> tuple[Browser, Response]:
