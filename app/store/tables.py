@@ -57,7 +57,6 @@ class SessionRow(Base):
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    # what the identity provider said: its own session, when the person authenticated there
     provider_session: Mapped[str] = mapped_column(default="", server_default="", index=True)
     authenticated_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]

@@ -172,8 +172,13 @@ def up(settings: Settings) -> None:
     from app.store.embedded import EmbeddedPostgres
     from app.store.migrate import upgrade
 
+    from app.services.openid_provider import open_provider
+
     stop = stop_on_signals()
     check_ports(settings)
+    if settings.oidc is not None:
+        # the reading room would refuse to start, again and again
+        open_provider(settings.oidc)
     embedded = None if settings.database_url else EmbeddedPostgres(settings)
     try:
         if embedded is not None:

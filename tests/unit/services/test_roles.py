@@ -11,6 +11,7 @@ import pytest
 from app.domain.access import Action, Actor, Role, may, service_actor
 from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
+from app.domain.one_time import make_secret
 from app.domain.report import Section
 from app.services import accounts, critical, delivery, reading, second_factor, signing
 from app.services.reading import WorklistQuery, open_study
@@ -84,7 +85,7 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     ),
     "enrol": (
         Action.OWN_ACCOUNT,
-        lambda h, a: second_factor.enrol(h.store, a, "A", password=PASSWORD, code="", now=AT),
+        lambda h, a: second_factor.enrol(h.store, a, make_secret(), password=PASSWORD, code="", now=AT),
     ),
     "end_other_sessions": (
         Action.OWN_ACCOUNT,
