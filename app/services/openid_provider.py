@@ -8,7 +8,8 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ _SECONDS_IN_ALL = 15.0
 _KEPT = timedelta(minutes=10)
 # a token with an unknown key makes us ask for new ones: not more often than this
 _KEYS_AT_MOST_EVERY = timedelta(seconds=5)
+# threads that may wait for the provider, and how long others wait for them: readers need the rest
+_ASKING_AT_MOST, _WAIT_SECONDS = 8, 1.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class OpenIdProvider:
         self._secret = secret
         self._tls = tls
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_ASKING_AT_MOST)
         self._cached: _Cached | None = None
 
     @property
@@ -166,7 +170,7 @@ class OpenIdProvider:
             return check_logout_token(token, self._newer_keys(now), now=now, **about)
 
     def _fresh(self, now: datetime) -> _Cached:
-        with self._lock:
+        with _held(self._lock):
             if self._cached is None or now - self._cached.metadata_at >= _KEPT:
                 issuer = self.settings.issuer
                 document = self._ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
@@ -175,7 +179,7 @@ class OpenIdProvider:
             return self._cached
 
     def _newer_keys(self, now: datetime) -> KeySet:
-        with self._lock:
+        with _held(self._lock):
             cached = self._cached
             if cached is None or now - cached.keys_at < _KEYS_AT_MOST_EVERY:
                 raise refused("token: signed with an unknown key")
@@ -199,6 +203,7 @@ class OpenIdProvider:
         method = "GET" if form is None else "POST"
         try:
             with (
+                _held(self._places),
                 # proxies of the environment would see our secret
                 httpx.Client(verify=self._tls, timeout=_SECONDS, trust_env=False) as client,
                 client.stream(
@@ -241,6 +246,18 @@ def open_provider(settings: OidcSettings) -> OpenIdProvider:
             f"JANUS_MED_OIDC.ca_file: {settings.ca_file} cannot be read ({type(error).__name__})"
         ) from None
     return OpenIdProvider(settings, secret, tls)
+
+
+@contextmanager
+def _held(lock: threading.Lock | threading.Semaphore) -> Iterator[None]:
+    if not lock.acquire(timeout=_WAIT_SECONDS):
+        raise SignOnRefused(
+            "the identity provider is slow: try again in a moment", "provider does not answer: others wait"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read_bounded(answer: Any) -> bytes:

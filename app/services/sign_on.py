@@ -130,6 +130,9 @@ def _add(tx: UnitOfWork, identity: Identity, source: str, now: datetime) -> User
             identity=(identity.issuer, identity.subject),
         )
     except Conflict:
+        # the same person at the same moment in another tab
+        if (known := tx.users.by_identity(identity.issuer, identity.subject)) is not None:
+            return known
         raise SignOnRefused(
             f"the name {identity.username} belongs to another account here: ask the administrator",
             "user name belongs to another account",

@@ -169,10 +169,9 @@ def stop_on_signals() -> threading.Event:
 
 def up(settings: Settings) -> None:
     """Run the whole system until SIGINT or SIGTERM."""
+    from app.services.openid_provider import open_provider
     from app.store.embedded import EmbeddedPostgres
     from app.store.migrate import upgrade
-
-    from app.services.openid_provider import open_provider
 
     stop = stop_on_signals()
     check_ports(settings)

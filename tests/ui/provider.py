@@ -115,6 +115,8 @@ class Provider:
                 return 200, KeySet(list(self.published)).as_dict(private=False)
             case "/token":
                 return self._token(form, authorization)
+            case "/slow":
+                time.sleep(3)
             case "/huge":
                 return 200, b" " * 10_000_000 + b"{}"
         return 404, {"error": "not found"}
