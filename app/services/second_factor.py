@@ -134,6 +134,8 @@ def enrol(
 ) -> tuple[str, ...]:
     """Give one's own account a second factor, and return its recovery codes: they are shown once.
 
+    Sessions elsewhere end.
+
     Raises
     ------
     Rejected
@@ -161,6 +163,10 @@ def enrol(
             user, recovery_codes = _prove(tx, user, secret, code, source=actor.source, now=now)
         if user is not None:
             forget_failures(tx, user)
+            # sessions that the password alone has opened, those of HTTP Basic too
+            for session in tx.users.open_sessions_of(user.user_id):
+                if session.session_id != actor.session_id:
+                    end_session(tx, session, actor, "second factor set", now=now)
     if user is None:
         raise AuthenticationFailed("wrong password or one-time password, or the account is locked")
     return recovery_codes

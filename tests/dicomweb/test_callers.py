@@ -162,13 +162,15 @@ def test_account_with_a_second_factor_cannot_use_basic(site: Site) -> None:
     """Its password alone opens nothing here either, and the answer says what does."""
     now = datetime.now(UTC) - timedelta(minutes=2)
     secret = make_secret()
+    credentials = base64.b64encode(f"ada:{seed.PASSWORD}".encode()).decode()
+    client = site.client("", Authorization=f"Basic {credentials}")
+    assert client.get("/studies").status_code == 200
     with site.store.begin() as tx:
         user = tx.users.by_username("ada")
         assert user is not None
     code = pyotp.TOTP(secret).at(now)
     enrol(site.store, user.act(source="x"), secret, password=seed.PASSWORD, code=code, now=now)
-    credentials = base64.b64encode(f"ada:{seed.PASSWORD}".encode()).decode()
-    answer = site.client("", Authorization=f"Basic {credentials}").get("/studies")
+    answer = client.get("/studies")
     assert answer.status_code == 401
     assert "second factor" in answer.text
     failed = [event.detail for event in site.events() if event.event == "login failed"]
