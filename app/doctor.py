@@ -121,5 +121,10 @@ def risky_settings(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "no source's silence is an alert", "name the modalities in JANUS_MED_EXPECTED_SOURCES"
     if not settings.destinations:
         yield "signed reports go nowhere", "set JANUS_MED_DESTINATIONS"
+    if settings.oidc is None and not settings.totp_roles:
+        yield (
+            "no second factor is asked for",
+            "set JANUS_MED_TOTP_ROLES, or JANUS_MED_OIDC with a provider that asks",
+        )
     if settings.quiet_seconds is not None and settings.quiet_seconds < 5:
         yield "studies count as complete after less than 5 s", "unset JANUS_MED_QUIET_SECONDS"

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from app.destinations import AnyDestination
 from app.doctor import Check, Finding, fail, risky_settings, warn
+from app.login_settings import OidcSettings
 from app.settings import Settings
 
 _PARTS = (
@@ -39,6 +40,8 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield Check("alerts", _check_alerts)
     yield Check("processes", _check_processes)
     yield Check("routing rules", _check_rules)
+    if settings.oidc is not None:
+        yield Check("single sign-on", partial(_check_sign_on, settings.oidc))
     yield Check("model", _check_model)
     yield Check("listener", _check_listener)
     yield Check("web UI", _check_ui)
@@ -192,6 +195,13 @@ def _check_ui(settings: Settings) -> str:
 
     url = f"http://{settings.ui_host}:{settings.ui_port}"
     return f"{url}, {'answers' if answers(f'{url}/live') else 'not running'}"
+
+
+def _check_sign_on(oidc: OidcSettings, _: Settings) -> str:
+    from app.services.openid_provider import open_provider
+
+    open_provider(oidc).ask_anew(now=datetime.now(UTC))
+    return f"{oidc.issuer} answers, its keys can be read; {len(oidc.roles)} groups have a role"
 
 
 def _check_rules(settings: Settings) -> str:

@@ -18,6 +18,7 @@ from app.destinations import RESULT_FORMATS, AnyDestination
 from app.destinations import DicomDestination as Destination
 from app.domain.errors import ConfigurationError
 from app.domain.routing import Targets
+from app.login_settings import LoginSettings
 from app.neighbours import (
     ArchiveSettings,
     AuditCollector,
@@ -39,7 +40,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "janus-med"
 
 
-class Settings(BaseSettings):
+class Settings(LoginSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
     model_config = SettingsConfigDict(
@@ -162,7 +163,6 @@ class Settings(BaseSettings):
     dicomweb_largest_request_mb: int = Field(
         default=4096, description="Largest STOW-RS request in MB (10^6 bytes).", ge=1
     )
-    idle_minutes: int = Field(default=15, description="Idle time after which a session or lock ends.", ge=1)
     free_space_floor_gb: float = Field(
         default=5.0,
         description="Storage is refused below this or 10 % of the disk, whichever is smaller.",

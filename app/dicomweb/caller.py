@@ -22,9 +22,9 @@ from starlette.requests import Request
 
 from app.dicomweb.pace import Pace
 from app.domain.access import Action, Actor, Role
-from app.domain.errors import AuthenticationFailed, NotAuthorised
+from app.domain.errors import AuthenticationFailed, NotAuthorised, SecondFactorNeeded
 from app.neighbours import DicomwebClient
-from app.services import accounts, dicomweb
+from app.services import accounts, dicomweb, second_factor
 from app.services.permission import record_denial
 from app.settings import Settings
 from app.ui.csrf import is_foreign
@@ -187,9 +187,17 @@ class _BasicSessions:
                 )
             except AuthenticationFailed:
                 self._forget(name)
-        token, actor = accounts.log_in(
-            self._room.store, username=username, password=password, source=source, now=now
-        )
+        try:
+            token, actor = accounts.log_in(
+                self._room.store,
+                username=username,
+                password=password,
+                source=source,
+                policy=self._room.settings.login_policy,
+                now=now,
+            )
+        except SecondFactorNeeded as needed:
+            second_factor.refuse_without_prompt(self._room.store, needed, source=source, now=now)
         self._remember(name, token)
         return actor
 

@@ -41,9 +41,10 @@ class Action(StrEnum):
     STORE_INSTANCES = "store instances"
     MANAGE_QUARANTINE = "manage quarantine"
     HOLD_STUDY = "hold study"
+    OWN_ACCOUNT = "own account"
 
 
-_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
+_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY, Action.OWN_ACCOUNT}
 _WRITE = {
     Action.EDIT_REPORT,
     Action.SIGN_PRELIMINARY,
@@ -68,9 +69,10 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.STORE_INSTANCES,
             Action.MANAGE_QUARANTINE,
             Action.HOLD_STUDY,
+            Action.OWN_ACCOUNT,
         }
     ),
-    Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),
+    Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT, Action.OWN_ACCOUNT}),
     Role.SERVICE: frozenset(
         {
             Action.RETRY_WORK,

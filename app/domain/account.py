@@ -1,4 +1,4 @@
-"""A local account, its session, and the rules of both: lockout after wrong passwords, end after idle time."""
+"""An account, its session, and the rules of both: lockout after wrong passwords, end after idle time."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ LOCKOUT = timedelta(minutes=5)
 LONGEST_SESSION = timedelta(hours=12)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
+# how long a confirmation at the identity provider counts for one signature
+CONFIRMATION = timedelta(minutes=2)
 
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,39}")
 
 
 @dataclass(frozen=True)
 class User:
-    """A local account.
+    """An account.
 
     Attributes
     ----------
     printed_name
         As it stands under a signature.
     failed_attempts
-        Wrong passwords in a row.
+        Wrong passwords and one-time passwords in a row.
+    issuer, subject
+        Who this person is to an identity provider (OpenID Connect Core 2, iss and sub); empty for an account
+        with a password here.
     """
 
     user_id: int
@@ -39,6 +44,13 @@ class User:
     failed_attempts: int
     locked_until: datetime | None
     created_at: datetime
+    issuer: str = ""
+    subject: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its password is here, not at an identity provider."""
+        return not self.issuer
 
     def is_locked(self, now: datetime) -> bool:
         """Whether it is locked after too many wrong passwords."""
@@ -68,7 +80,17 @@ class User:
 
 @dataclass(frozen=True)
 class LoginSession:
-    """A log-in that lasts until it is ended or idle for too long."""
+    """A log-in that lasts until it is ended or idle for too long.
+
+    Attributes
+    ----------
+    provider_session
+        The provider's own session (sid), so that its end ends this one.
+    authenticated_at
+        When the person authenticated there (auth_time).
+    expires_at
+        When a session that a provider opened is over, however much it is used.
+    """
 
     session_id: int
     user_id: int
@@ -76,6 +98,9 @@ class LoginSession:
     created_at: datetime
     last_seen_at: datetime
     ended_at: datetime | None
+    provider_session: str = ""
+    authenticated_at: datetime | None = None
+    expires_at: datetime | None = None
 
     def over(self, now: datetime, idle: timedelta) -> str:
         """Return why it may no longer be used (ended, not used for `idle`, open for too long), or nothing."""
@@ -83,7 +108,31 @@ class LoginSession:
             return "ended"
         if now - self.last_seen_at >= idle:
             return "idle"
-        return "open for too long" if now - self.created_at >= LONGEST_SESSION else ""
+        is_late = self.expires_at is not None and now >= self.expires_at
+        return "open for too long" if is_late or now - self.created_at >= LONGEST_SESSION else ""
+
+
+@dataclass(frozen=True)
+class LoginPolicy:
+    """Who may log in with a password here, and who needs a second factor for it.
+
+    Attributes
+    ----------
+    second_factor_roles
+        Roles whose accounts cannot do without.
+    local_names
+        The only accounts with a password that may log in; None for all of them.
+    """
+
+    second_factor_roles: frozenset[Role] = frozenset()
+    local_names: frozenset[str] | None = None
+
+    def takes_password_of(self, username: str) -> bool:
+        """Whether this account may log in with its password."""
+        return self.local_names is None or username in self.local_names
+
+
+EVERYBODY = LoginPolicy()
 
 
 def is_username(text: str) -> bool:

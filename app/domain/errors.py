@@ -7,6 +7,8 @@
     |   +-- InvalidTransition    the state machine has no such arrow
     |   +-- NotAuthorised        the role may not do this
     |   +-- AuthenticationFailed wrong user, password, or an ended session
+    |   |   +-- SecondFactorNeeded   the password is right and does not suffice
+    |   |   +-- SignOnRefused        the identity provider, or what it says, does not open a session
     |   +-- LockedByOther        another reader holds the report
     |   +-- StaleVersion         the report changed since it was read
     |   +-- NotFound             no such study, report, user ...
@@ -42,6 +44,35 @@ class NotAuthorised(Rejected):
 
 class AuthenticationFailed(Rejected):
     """The person could not be identified, or the session has ended."""
+
+
+class SecondFactorNeeded(AuthenticationFailed):
+    """The password was right, and the account needs its one-time password too.
+
+    Attributes
+    ----------
+    is_set
+        False when the account has to get a second factor first.
+    """
+
+    def __init__(self, user_id: int, *, is_set: bool) -> None:
+        super().__init__("this account needs its one-time password too")
+        self.user_id = user_id
+        self.is_set = is_set
+
+
+class SignOnRefused(AuthenticationFailed):
+    """Single sign-on opened nothing; the message says what to do.
+
+    Attributes
+    ----------
+    reason
+        For the audit log, without secrets.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class LockedByOther(Rejected):

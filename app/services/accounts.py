@@ -1,18 +1,18 @@
-"""Local accounts: log-in, sessions, the password again before signing, and who may manage accounts.
+"""Accounts: log-in, sessions, the credentials again before signing, and who may manage accounts.
 
 Every refusal reads the same, so that it does not tell which user names exist; the reason is in the audit log.
-Whether a password counts is decided under the lock of the account's row: however many guesses arrive at once,
-five wrong ones in a row lock the account.
+Whether a password counts is decided in `app.services.credentials`.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain.access import Action, Actor, Role, require, service_actor
+from app.domain.access import Action, Actor, Role, require
 from app.domain.account import (
+    EVERYBODY,
+    LoginPolicy,
     LoginSession,
     User,
     is_username,
@@ -20,15 +20,34 @@ from app.domain.account import (
     require_printed_name,
     require_username,
 )
-from app.domain.audit import AuditEvent, AuditFact, Outcome
-from app.domain.errors import AuthenticationFailed, NotFound, Rejected
+from app.domain.audit import AuditEvent, AuditFact
+from app.domain.errors import AuthenticationFailed, NotFound, Rejected, SecondFactorNeeded
+from app.services.credentials import (
+    forget_failures,
+    judge_password,
+    note_failure,
+    open_session,
+    unknown_person,
+)
 from app.services.passwords import hash_password, is_outdated, password_matches
 from app.services.permission import permit
+from app.services.reauthentication import SESSION_ENDED, reauthenticate
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
+__all__ = [
+    "add_user",
+    "change_user",
+    "end_other_sessions",
+    "end_session",
+    "list_users",
+    "log_in",
+    "log_out",
+    "reauthenticate",
+    "resume_session",
+]
+
 _REFUSED = "wrong user name or password, or the account is locked for some minutes"
-_ENDED = "the session has ended: log in again"
 
 
 def add_user(
@@ -80,7 +99,8 @@ def change_user(
     NotFound
         If there is no such user.
     Rejected
-        If the password cannot be used, or the role is that of our own processes.
+        If the password cannot be used, the role is that of our own processes, or an identity provider decides
+        both.
     """
     permit(store, actor, Action.MANAGE_USERS, now=now)
     if role is not None:
@@ -90,6 +110,10 @@ def change_user(
         user = tx.users.by_username(username)
         if user is None:
             raise NotFound(f"there is no user {username}")
+        if not user.is_local and (role is not None or password is not None):
+            raise Rejected(
+                f"role and password of {username} come from the identity provider: change them there"
+            )
         detail: dict[str, object] = {"username": username}
         if role is not None:
             tx.users.set_role(user.user_id, role)
@@ -113,7 +137,15 @@ def list_users(store: Store, actor: Actor) -> tuple[User, ...]:
         return tx.users.all()
 
 
-def log_in(store: Store, *, username: str, password: str, source: str, now: datetime) -> tuple[str, Actor]:
+def log_in(
+    store: Store,
+    *,
+    username: str,
+    password: str,
+    source: str,
+    policy: LoginPolicy = EVERYBODY,
+    now: datetime,
+) -> tuple[str, Actor]:
     """Open a session and return its token and who it belongs to; the token is kept nowhere else.
 
     Raises
@@ -121,6 +153,8 @@ def log_in(store: Store, *, username: str, password: str, source: str, now: date
     AuthenticationFailed
         If name or password is wrong, the account is closed, or locked after five wrong passwords in a row;
         the attempt is in the audit log.
+    SecondFactorNeeded
+        If the password is right and does not suffice: nothing is open yet, see `app.services.second_factor`.
     """
     with store.begin() as tx:
         known = tx.users.by_username(username) if is_username(username) else None
@@ -128,19 +162,24 @@ def log_in(store: Store, *, username: str, password: str, source: str, now: date
     matches = password_matches(known, password)
     token = secrets.token_urlsafe(32)
     with store.begin() as tx:
+        user = None
         if known is None:
             # what was typed is not recorded: it may be a password in the wrong field
-            _record_failure(
-                tx, replace(service_actor("log-in"), source=source), now, "unknown user", "log-in"
-            )
-            actor = None
+            note_failure(tx, unknown_person(source), "unknown user", "log-in", now=now)
+        elif problem := _without_password(known, policy):
+            note_failure(tx, known.act(source=source), problem, "log-in", now=now)
         else:
-            user = _judge(tx, known, matches, source=source, purpose="log-in", now=now)
-            actor = _open_session(tx, user, token, source=source, now=now) if user else None
-    if actor is None:
+            user = judge_password(tx, known, matches, source=source, purpose="log-in", now=now)
+        needed = None if user is None else _second_factor_of(tx, user, policy)
+        if user is not None and needed is None:
+            forget_failures(tx, user)
+            actor = open_session(tx, user, token, source=source, now=now)
+    if user is None:
         raise AuthenticationFailed(_REFUSED)
-    if known is not None and is_outdated(known.password_hash):
-        _renew_hash(store, known, password)
+    if is_outdated(user.password_hash):
+        _renew_hash(store, user, password)
+    if needed is not None:
+        raise needed
     return token, actor
 
 
@@ -164,85 +203,64 @@ def resume_session(
     with store.begin() as tx:
         session = tx.users.session_by_token(token)
         if session is None or session.ended_at is not None:
-            raise AuthenticationFailed(_ENDED)
+            raise AuthenticationFailed(SESSION_ENDED)
         user = tx.users.by_id(session.user_id)
         actor = user.act(source=source, session_id=session.session_id)
         over = "account closed" if user.disabled else session.over(now, idle)
         if over:
-            _end(tx, session, actor, now, over)
+            end_session(tx, session, actor, over, now=now)
         elif renew:
             tx.users.touch_session(session.session_id, now=now)
     if over:
-        raise AuthenticationFailed(_ENDED)
+        raise AuthenticationFailed(SESSION_ENDED)
     return actor
 
 
-def log_out(store: Store, token: str, *, now: datetime) -> None:
-    """End a session; nothing happens when it has ended already."""
+def log_out(store: Store, token: str, *, now: datetime) -> bool:
+    """End a session; return whether an identity provider opened it. What has ended stays as it is."""
     with store.begin() as tx:
         session = tx.users.session_by_token(token)
         if session is None:
-            return
+            return False
         user = tx.users.by_id(session.user_id)
-        _end(tx, session, user.act(source=session.source, session_id=session.session_id), now, "by the user")
-
-
-def reauthenticate(store: Store, actor: Actor, password: str, *, now: datetime) -> None:
-    """Ask for the password again, before a signature; wrong ones count as at log-in.
-
-    Raises
-    ------
-    AuthenticationFailed
-        If it is wrong, the account is closed or locked, the session has ended, or the actor is no person.
-    """
-    if actor.user_id is None:
-        raise AuthenticationFailed("a process of the system has no password and cannot sign")
-    with store.begin() as tx:
-        known = tx.users.by_id(actor.user_id)
-    matches = password_matches(known, password)
-    with store.begin() as tx:
-        user = _judge(tx, known, matches, source=actor.source, purpose="signing", now=now)
-        ended = actor.session_id is not None and tx.users.session_by_id(actor.session_id).ended_at is not None
-    if ended:
-        raise AuthenticationFailed(_ENDED)
-    if user is None:
-        raise AuthenticationFailed("wrong password, or the account is locked for some minutes")
-
-
-def _judge(
-    tx: UnitOfWork, known: User, matches: bool, *, source: str, purpose: str, now: datetime
-) -> User | None:
-    """Decide under the account's lock whether a password counts; note why when it does not."""
-    user = tx.users.lock(known.user_id)
-    if user.disabled:
-        reason = "account closed"
-    elif user.is_locked(now):
-        reason = "account locked"
-    elif user.password_hash != known.password_hash:
-        reason = "password was changed at the same moment"
-    elif not matches:
-        reason = "wrong password"
-    else:
-        if user.failed_attempts:
-            tx.users.record_attempts(user.user_id, failed_attempts=0, locked_until=None)
-        return user
-    if reason == "wrong password":
-        user = user.after_failure(now)
-        tx.users.record_attempts(
-            user.user_id, failed_attempts=user.failed_attempts, locked_until=user.locked_until
+        end_session(
+            tx,
+            session,
+            user.act(source=session.source, session_id=session.session_id),
+            "by the user",
+            now=now,
         )
-    _record_failure(tx, user.act(source=source), now, reason, purpose)
+        return not user.is_local
+
+
+def _without_password(known: User, policy: LoginPolicy) -> str:
+    """Return why this account cannot come in by a password at all; empty when it can."""
+    if not known.is_local:
+        return "the account has no password here"
+    return "" if policy.takes_password_of(known.username) else "log-in by password is off"
+
+
+def _second_factor_of(tx: UnitOfWork, user: User, policy: LoginPolicy) -> SecondFactorNeeded | None:
+    is_set = tx.factors.of(user.user_id) is not None
+    if is_set or user.role in policy.second_factor_roles:
+        return SecondFactorNeeded(user.user_id, is_set=is_set)
     return None
 
 
-def _open_session(tx: UnitOfWork, user: User, token: str, *, source: str, now: datetime) -> Actor:
-    session = tx.users.open_session(user.user_id, token, source=source, now=now)
-    actor = user.act(source=source, session_id=session.session_id)
-    _record(tx, AuditEvent.LOGIN, actor, now, {})
-    return actor
+def end_other_sessions(store: Store, actor: Actor, *, now: datetime) -> int:
+    """End every session of one's own account but the present one; return how many."""
+    permit(store, actor, Action.OWN_ACCOUNT, now=now)
+    if actor.user_id is None:
+        return 0
+    with store.begin() as tx:
+        others = [s for s in tx.users.open_sessions_of(actor.user_id) if s.session_id != actor.session_id]
+        for session in others:
+            end_session(tx, session, actor, "by the user, from another session", now=now)
+    return len(others)
 
 
-def _end(tx: UnitOfWork, session: LoginSession, actor: Actor, now: datetime, why: str) -> None:
+def end_session(tx: UnitOfWork, session: LoginSession, actor: Actor, why: str, *, now: datetime) -> None:
+    """End a session, on record, unless it has ended already."""
     if tx.users.end_session(session.session_id, now=now):
         _record(tx, AuditEvent.LOGOUT, actor, now, {"why": why})
 
@@ -251,18 +269,6 @@ def _record(
     tx: UnitOfWork, event: AuditEvent, actor: Actor, now: datetime, detail: dict[str, object]
 ) -> None:
     tx.audit.append(AuditFact(event=event, actor=actor, at=now, detail=detail))
-
-
-def _record_failure(tx: UnitOfWork, actor: Actor, now: datetime, reason: str, purpose: str) -> None:
-    tx.audit.append(
-        AuditFact(
-            event=AuditEvent.LOGIN_FAILED,
-            actor=actor,
-            at=now,
-            outcome=Outcome.FAILURE,
-            detail={"reason": reason, "purpose": purpose},
-        )
-    )
 
 
 def _renew_hash(store: Store, user: User, password: str) -> None:

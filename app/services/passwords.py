@@ -16,8 +16,8 @@ def hash_password(password: str) -> str:
 
 
 def password_matches(user: User | None, password: str) -> bool:
-    """Compare a password with an account's; for no account, take as long and say no."""
-    if user is None:
+    """Compare a password with an account's; without one to compare with, take as long and say no."""
+    if user is None or not user.password_hash:
         hash_password(password)
         return False
     try:

@@ -18,6 +18,7 @@ from app.store.embedded import EmbeddedPostgres
 from app.store.keys import Keys, read_keys
 from app.store.readiness import require_durable, require_patient_key, require_schema
 from app.store.unit_of_work import UnitOfWork
+from app.store.vault import Vault
 
 
 class Store:
@@ -39,6 +40,7 @@ class Store:
         self._keys = keys
         self._release = release
         self.conninfo = conninfo
+        self.vault = Vault(keys.login)
 
     @contextmanager
     def begin(self, *, snapshot: bool = False) -> Iterator[UnitOfWork]:

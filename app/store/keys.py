@@ -13,6 +13,7 @@ from pathlib import Path
 from app.domain.errors import ConfigurationError
 
 PATIENT_KEY_FILE = "patient_reference.key"
+LOGIN_KEY_FILE = "login.key"
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,12 @@ class Keys:
     ----------
     patient
         32 bytes; keys the hash under which a patient stands in the audit log.
+    login
+        32 bytes; seals the secrets of one-time passwords, and what a browser keeps of a log-in that goes on.
     """
 
     patient: bytes = field(repr=False)
+    login: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
 def read_keys(keys_dir: Path) -> Keys:
@@ -36,13 +40,17 @@ def read_keys(keys_dir: Path) -> Keys:
     ConfigurationError
         If the folder or a file can be read by another account, or a key is damaged.
     """
+    return Keys(patient=_read_key(keys_dir, PATIENT_KEY_FILE), login=_read_key(keys_dir, LOGIN_KEY_FILE))
+
+
+def _read_key(keys_dir: Path, name: str) -> bytes:
     try:
-        patient = bytes.fromhex(read_secret(keys_dir, PATIENT_KEY_FILE))
+        key = bytes.fromhex(read_secret(keys_dir, name))
     except ValueError:
-        patient = b""
-    if len(patient) != 32:
-        raise ConfigurationError(f"{keys_dir / PATIENT_KEY_FILE} is damaged: restore it from the backup")
-    return Keys(patient=patient)
+        key = b""
+    if len(key) != 32:
+        raise ConfigurationError(f"{keys_dir / name} is damaged: restore it from the backup")
+    return key
 
 
 def read_secret(keys_dir: Path, name: str, make: Callable[[], str] = lambda: secrets.token_hex(32)) -> str:
@@ -57,14 +65,14 @@ def read_secret(keys_dir: Path, name: str, make: Callable[[], str] = lambda: sec
     path = keys_dir / name
     if not path.exists():
         _create_once(path, make())
-    _require_private(path)
+    require_private(path)
     return path.read_text(encoding="ascii").strip()
 
 
 def prepare_keys_dir(keys_dir: Path) -> None:
     """Make the folder of secrets (mode 700), or check that it is private."""
     keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _require_private(keys_dir)
+    require_private(keys_dir)
 
 
 def _create_once(path: Path, secret: str) -> None:
@@ -91,7 +99,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _require_private(path: Path) -> None:
+def require_private(path: Path) -> None:
+    """Raise `ConfigurationError` when another account can read a file or folder, or owns it."""
     status = path.stat()
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise ConfigurationError(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -26,9 +27,12 @@ class Base(DeclarativeBase):
 
 
 class UserRow(Base):
-    """A local account."""
+    """An account: with a password here, or of a person whom an identity provider knows."""
 
     __tablename__ = "users"
+    __table_args__ = (
+        Index("users_identity", "issuer", "subject", unique=True, postgresql_where=sql("issuer <> ''")),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(unique=True)
     printed_name: Mapped[str]
@@ -38,6 +42,8 @@ class UserRow(Base):
     failed_attempts: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    issuer: Mapped[str] = mapped_column(default="", server_default="")
+    subject: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class SessionRow(Base):
@@ -51,6 +57,10 @@ class SessionRow(Base):
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    provider_session: Mapped[str] = mapped_column(default="", server_default="", index=True)
+    authenticated_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
 
 
 class PatientRow(Base):

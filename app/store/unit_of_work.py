@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.store.reports import Reports
     from app.store.retention import Retention
     from app.store.rule_versions import RuleVersions
+    from app.store.second_factors import SecondFactors
     from app.store.stuck import Stuck
     from app.store.studies import Studies
     from app.store.work_queue import WorkQueue
@@ -48,6 +49,14 @@ class UnitOfWork:
     def users(self) -> Users:
         """Accounts and their sessions."""
         return Users(self.session)
+
+    @cached_property
+    def factors(self) -> SecondFactors:
+        """Second factors of accounts, and tokens that count once."""
+        from app.store.second_factors import SecondFactors
+        from app.store.vault import Vault
+
+        return SecondFactors(self.session, Vault(self._keys.login))
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -14,6 +14,8 @@ from starlette.requests import HTTPConnection
 
 SESSION_COOKIE = "janus_session"
 LOGIN_COOKIE = "janus_login"
+STEP_COOKIE = "janus_step"
+SIGN_ON_COOKIE = "janus_sign_on"
 CSRF_HEADER = "x-csrf-token"
 
 

@@ -28,6 +28,12 @@ _OPEN = ("/static/", "/assets/")
 _OPEN_EXACTLY = frozenset(
     {
         "/login",
+        "/login/code",
+        "/login/oidc",
+        "/login/oidc/callback",
+        "/login/oidc/backchannel",
+        # checks the session itself: who has none is told so in words
+        "/login/oidc/confirm",
         "/live",
         "/ready",
         "/metrics",

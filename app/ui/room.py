@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.ui.metrics import RoomMetrics
 
 if TYPE_CHECKING:
+    from app.services.openid_provider import OpenIdProvider
     from app.settings import Settings
     from app.store.engine import Store
     from app.ui.pixels import PixelCache
@@ -25,6 +26,7 @@ class Room:
     settings: Settings
     pixels: PixelCache
     metrics: RoomMetrics = field(default_factory=RoomMetrics)
+    provider: OpenIdProvider | None = None
 
     @property
     def idle(self) -> timedelta:

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ import structlog
 
 from app.domain.errors import ConfigurationError, JanusMedError
 from app.services.decoder import DecoderProcess
+from app.services.openid_provider import open_provider
+from app.services.second_factor import end_sessions_without
 from app.settings import Settings, read_settings
 from app.ui.middleware import room_middleware
 from app.ui.options import apply_options
@@ -25,6 +28,8 @@ from app.ui.routes.images import image_routes
 from app.ui.routes.login import login_routes
 from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
+from app.ui.routes.second_step import second_step_routes
+from app.ui.routes.sign_on import sign_on_routes
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -52,7 +57,10 @@ def build_app(store: Store, settings: Settings, more_routes: MoreRoutes | None =
     from streamlit.web.server.starlette import App
 
     apply_options(settings)
-    room = Room(store, settings, PixelCache(settings.spool_dir / "objects", DecoderProcess()))
+    provider = open_provider(settings.oidc) if settings.oidc else None
+    pixels = PixelCache(settings.spool_dir / "objects", DecoderProcess())
+    room = Room(store, settings, pixels, provider=provider)
+    end_sessions_without(store, settings.totp_roles, now=datetime.now(UTC))
     room.metrics.watch(room)
     furnish(room)
 
@@ -74,6 +82,8 @@ def room_routes(room: Room) -> list[BaseRoute]:
     """Return the routes beside Streamlit's own."""
     return [
         *login_routes(room),
+        *second_step_routes(room),
+        *sign_on_routes(room),
         *health_routes(room),
         *image_routes(room),
         *report_routes(room),
@@ -109,13 +119,16 @@ def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
     Raises
     ------
     ConfigurationError
-        If the port is taken.
+        If the port is taken, or the secret of single sign-on is missing or not private.
     """
     import uvicorn
 
     from app.services.counting import Reporter
     from app.store.engine import open_store
 
+    if settings.oidc is not None:
+        # before anything is made: a secret that is missing or open to others ends the start
+        open_provider(settings.oidc)
     listening = bind(settings)
     with listening, open_store(settings) as store:
         config = uvicorn.Config(

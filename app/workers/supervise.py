@@ -169,11 +169,15 @@ def stop_on_signals() -> threading.Event:
 
 def up(settings: Settings) -> None:
     """Run the whole system until SIGINT or SIGTERM."""
+    from app.services.openid_provider import open_provider
     from app.store.embedded import EmbeddedPostgres
     from app.store.migrate import upgrade
 
     stop = stop_on_signals()
     check_ports(settings)
+    if settings.oidc is not None:
+        # the reading room would refuse to start, again and again
+        open_provider(settings.oidc)
     embedded = None if settings.database_url else EmbeddedPostgres(settings)
     try:
         if embedded is not None:

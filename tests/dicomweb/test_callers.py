@@ -5,15 +5,19 @@ Not covered: the log-in itself and its lockout (`tests/ui/test_login.py`, `tests
 
 from __future__ import annotations
 
+import base64
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyotp
 import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from app.dicomweb.caller import is_private_path
+from app.domain.one_time import make_secret
+from app.services.second_factor import enrol
 from app.settings import Settings
 from app.ui.csrf import CSRF_HEADER, SESSION_COOKIE, csrf_token
 from tests.dicomweb.bodies import changed, multipart
@@ -151,3 +155,23 @@ def test_address_that_names_no_service_is_not_found(site: Site) -> None:
     client = site.client("viewer")
     assert [client.get(path).status_code for path in ("/", "/patients", "/studies/1.2/nothing")] == [404] * 3
     assert client.delete("/studies/1.2.3").status_code == 404
+
+
+@pytest.mark.covers("T34")
+def test_account_with_a_second_factor_cannot_use_basic(site: Site) -> None:
+    """Its password alone opens nothing here either, and the answer says what does."""
+    now = datetime.now(UTC) - timedelta(minutes=2)
+    secret = make_secret()
+    credentials = base64.b64encode(f"ada:{seed.PASSWORD}".encode()).decode()
+    client = site.client("", Authorization=f"Basic {credentials}")
+    assert client.get("/studies").status_code == 204  # nothing found yet, and let in
+    with site.store.begin() as tx:
+        user = tx.users.by_username("ada")
+        assert user is not None
+    code = pyotp.TOTP(secret).at(now)
+    enrol(site.store, user.act(source="x"), secret, password=seed.PASSWORD, code=code, now=now)
+    answer = client.get("/studies")
+    assert answer.status_code == 401
+    assert "second factor" in answer.text
+    failed = [event.detail for event in site.events() if event.event == "login failed"]
+    assert failed == [{"reason": "second factor cannot be given by HTTP Basic", "purpose": "dicomweb"}]

@@ -106,14 +106,15 @@ class House:
 
 
 @contextmanager
-def open_house(log: Path) -> Iterator[House]:
-    """Open a house with its people; everything of it is gone afterwards."""
+def open_house(log: Path, **changes: Any) -> Iterator[House]:
+    """Open a house with its people; everything of it is gone afterwards; `changes` are further settings."""
     with OpenFolder() as folder:
         settings = Settings(
             data_dir=folder,
             ui_port=free_port(),
             institution="General Hospital",
             destinations=(Destination(name="PACS", ae_title="PACS", host="127.0.0.1", port=4242),),
+            **changes,
         )
         upgrade(settings)
         room = ReadingRoom(settings, log)

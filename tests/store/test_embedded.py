@@ -103,6 +103,7 @@ def test_no_secret_can_be_read_by_another_account(embedded_settings: Settings) -
     assert [file.name for file in files] == [
         "database_application.password",
         "database_owner.password",
+        "login.key",
         "patient_reference.key",
     ]
     secrets = [file.read_text().strip() for file in files]

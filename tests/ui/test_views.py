@@ -116,11 +116,11 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
 @pytest.mark.parametrize(
     ("username", "places"),
     [
-        ("vera", ["Worklist"]),
-        ("rana", ["Worklist", "Critical results"]),
-        ("ada", ["Worklist", "Critical results", "Quality"]),
-        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Users"]),
-        ("aud", ["Audit"]),
+        ("vera", ["Worklist", "Account"]),
+        ("rana", ["Worklist", "Critical results", "Account"]),
+        ("ada", ["Worklist", "Critical results", "Quality", "Account"]),
+        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Users", "Account"]),
+        ("aud", ["Audit", "Account"]),
     ],
 )
 def test_each_role_is_offered_its_places(

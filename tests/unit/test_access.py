@@ -29,6 +29,7 @@ manage rules      . . . x . .
 store instances   . x x x . .
 manage quarantine . . . x . .
 hold study        . . . x . x
+own account       x x x x x .
 """
 
 

@@ -1,24 +1,21 @@
-"""Log-in and log-out: a plain form that needs no script, a cookie that no script can read."""
+"""Log-in by password and log-out: a plain form that needs no script, a cookie that no script can read."""
 
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
-from html import escape
-from string import Template
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable
-from app.services import accounts
-from app.ui.components.files import asset_url, read_text
-from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, csrf_token, is_foreign, is_token_of
+from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, SecondFactorNeeded, SignOnRefused
+from app.services import accounts, second_factor
+from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, STEP_COOKIE, is_foreign, is_token_of
 from app.ui.room import Room
-from app.ui.routes.answers import answering, in_thread, now, require_own_page, source_of
+from app.ui.routes.answers import answering, in_thread, now, private_json, require_own_page, source_of
+from app.ui.routes.login_pages import keep_cookie, login_page, welcome
 
 _INSIDE = re.compile(r"/(\?[A-Za-z0-9=&._%-]*)?")
 _NOTES = {
@@ -30,10 +27,11 @@ _NOTES = {
 
 @dataclass(frozen=True)
 class LoginForm:
-    """What was typed into the form."""
+    """What was typed into the form, or into that of the second step."""
 
     username: str
     password: str
+    code: str
     token: str
     target: str
 
@@ -43,12 +41,12 @@ def login_routes(room: Room) -> list[Route]:
 
     async def show(request: Request) -> Response:
         note = _NOTES.get(request.query_params.get("why", ""), "")
-        return _page(room, note=note, target=inside(request.query_params.get("to", "/")))
+        return login_page(room, note=note, target=inside(request.query_params.get("to", "/")))
 
     async def enter(request: Request) -> Response:
         form = read_form(await request.body())
         if is_foreign(request) or not is_token_of(request.cookies.get(LOGIN_COOKIE, ""), form.token):
-            return _page(room, error="The form had expired. Try again.", target=form.target, status=403)
+            return login_page(room, error="The form had expired. Try again.", target=form.target, status=403)
         return await in_thread(lambda: _log_in(room, request, form))
 
     async def leave(request: Request) -> Response:
@@ -74,59 +72,51 @@ def read_form(body: bytes) -> LoginForm:
     return LoginForm(
         username=first.get("username", "").strip(),
         password=first.get("password", ""),
+        code=first.get("code", ""),
         token=first.get("token", ""),
         target=inside(first.get("to", "/")),
     )
 
 
 def _log_in(room: Room, request: Request, form: LoginForm) -> Response:
+    at = now()
     try:
         token, _ = accounts.log_in(
             room.store,
             username=form.username,
             password=form.password,
             source=source_of(request),
-            now=now(),
+            policy=room.settings.login_policy,
+            now=at,
         )
+    except SecondFactorNeeded as needed:
+        answer = RedirectResponse(f"/login/code?{urlencode({'to': form.target})}", status_code=303)
+        ticket = second_factor.begin_second_step(room.store, needed, now=at)
+        keep_cookie(room, answer, STEP_COOKIE, ticket, path="/login/code")
+        return answer
     except AuthenticationFailed as error:
         room.metrics.logins.labels("failure").inc()
-        return _page(room, error=str(error), target=form.target, status=401)
+        return login_page(room, error=str(error), target=form.target, status=401)
     except DatabaseUnavailable:
-        return _page(room, error="The database does not answer. Try again.", target=form.target, status=503)
+        return login_page(
+            room, error="The database does not answer. Try again.", target=form.target, status=503
+        )
     room.metrics.logins.labels("success").inc()
-    answer = RedirectResponse(form.target, status_code=303)
-    _set_cookie(room, answer, SESSION_COOKIE, token)
-    answer.delete_cookie(LOGIN_COOKIE, path="/login")
-    return answer
+    return welcome(room, token, RedirectResponse(form.target, status_code=303))
 
 
 def _log_out(room: Room, request: Request) -> Response:
-    accounts.log_out(room.store, request.cookies.get(SESSION_COOKIE, ""), now=now())
-    answer = Response(status_code=204)
+    is_provided = accounts.log_out(room.store, request.cookies.get(SESSION_COOKIE, ""), now=now())
+    address = _provider_log_out(room, request) if is_provided else ""
+    answer = private_json({"address": address}) if address else Response(status_code=204)
     answer.delete_cookie(SESSION_COOKIE, path="/")
     return answer
 
 
-def _page(room: Room, *, note: str = "", error: str = "", target: str = "/", status: int = 200) -> Response:
-    secret = secrets.token_urlsafe(24)
-    template = Template(read_text("login.html"))
-    page = template.substitute(
-        style=escape(asset_url("css/login.css"), quote=True),
-        message=_message(note, error),
-        token=escape(csrf_token(secret), quote=True),
-        target=escape(target, quote=True),
-        institution=escape(room.settings.institution or "Reading room"),
-    )
-    answer = HTMLResponse(page, status_code=status, headers={"Cache-Control": "no-store"})
-    _set_cookie(room, answer, LOGIN_COOKIE, secret, path="/login")
-    return answer
-
-
-def _message(note: str, error: str) -> str:
-    if error:
-        return f'<p class="error" role="alert" id="message">{escape(error)}</p>'
-    return f'<p class="note" role="status" id="message">{escape(note)}</p>' if note else ""
-
-
-def _set_cookie(room: Room, answer: Response, name: str, value: str, *, path: str = "/") -> None:
-    answer.set_cookie(name, value, path=path, httponly=True, samesite="strict", secure=room.settings.ui_tls)
+def _provider_log_out(room: Room, request: Request) -> str:
+    """Return where the browser ends the provider's session too; ours has ended, whatever that says."""
+    back = str(request.base_url.replace(scheme="https" if room.settings.ui_tls else "http"))
+    try:
+        return room.provider.log_out_address(f"{back}login?why=out", now=now()) if room.provider else ""
+    except SignOnRefused:
+        return ""

@@ -13,6 +13,7 @@ from app.services.critical import waits_of
 from app.services.destinations import choose_destinations
 from app.ui.present import sign_as
 from app.ui.session import Visit, begin_visit
+from app.ui.views.credentials import ask_credentials, tell_refusal
 from app.ui.views.plain import plain
 
 
@@ -53,7 +54,7 @@ def _show_text(report: Report) -> None:
 
 def _ask_password(visit: Visit, study: Study, report: Report) -> None:
     with st.form("sign", border=False, clear_on_submit=True):
-        password = st.text_input("Your password", type="password", autocomplete="current-password")
+        password = ask_credentials(visit)
         wants = st.form_submit_button("Sign", type="primary")
     if wants and _sign(visit, study, report, password):
         st.rerun()
@@ -73,8 +74,8 @@ def _sign(visit: Visit, study: Study, report: Report, password: str) -> bool:
             waits=waits_of(settings.critical_minutes),
             now=visit.now,
         )
-    except AuthenticationFailed:
-        st.error("The password is wrong, or the account is locked for some minutes. Nothing was signed.")
+    except AuthenticationFailed as error:
+        tell_refusal(error, "Nothing was signed.")
     except (Rejected, DatabaseUnavailable) as error:
         st.error(f"Not signed: {plain(str(error))}.")
     else:

@@ -9,7 +9,7 @@ import streamlit as st
 from app.domain.access import Role
 from app.domain.account import User
 from app.domain.errors import Rejected
-from app.services import accounts
+from app.services import accounts, second_factor
 from app.ui.session import Visit
 from app.ui.views.frame import show_head
 from app.ui.views.plain import plain
@@ -21,21 +21,25 @@ def show(visit: Visit) -> None:
     """Show the accounts, and the forms that add one and change one."""
     show_head(visit, "users")
     users = accounts.list_users(visit.room.store, visit.actor)
-    st.dataframe([_line(user, visit) for user in users], hide_index=True, key="users")
+    holders = second_factor.holders(visit.room.store, visit.actor)
+    lines = [_line(user, visit, user.user_id in holders) for user in users]
+    st.dataframe(lines, hide_index=True, key="users")
     add, change = st.columns(2)
     with add:
         _add(visit)
     with change:
         _change(visit, users)
+        _reset(visit, [user for user in users if user.user_id in holders])
 
 
-def _line(user: User, visit: Visit) -> dict[str, object]:
+def _line(user: User, visit: Visit, has_factor: bool) -> dict[str, object]:
     state = "closed" if user.disabled else "locked" if user.is_locked(visit.now) else "open"
     return {
         "User name": user.username,
         "Printed name": user.printed_name,
         "Role": user.role.value,
         "Account": state,
+        "Log-in": "identity provider" if not user.is_local else "two steps" if has_factor else "password",
         "Since": user.created_at.astimezone(UTC).strftime("%Y-%m-%d"),
     }
 
@@ -81,6 +85,24 @@ def _change(visit: Visit, users: tuple[User, ...]) -> None:
         accounts.change_user(
             visit.room.store, visit.actor, user.username, disabled=not user.disabled, now=visit.now
         )
+    except Rejected as error:
+        st.error(plain(str(error)))
+    else:
+        st.rerun()
+
+
+def _reset(visit: Visit, holders: list[User]) -> None:
+    if not holders:
+        return
+    with st.form("reset_factor"):
+        st.subheader("Reset a second factor", anchor=False)
+        user = st.selectbox("Account", holders, format_func=lambda user: user.username)
+        wants = st.form_submit_button("Reset second factor")
+        st.caption("For who has lost the device: make sure who asks. Its sessions end at once.")
+    if not wants:
+        return
+    try:
+        second_factor.reset(visit.room.store, visit.actor, user.username, now=visit.now)
     except Rejected as error:
         st.error(plain(str(error)))
     else:

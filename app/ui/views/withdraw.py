@@ -10,6 +10,7 @@ from app.domain.report import WITHDRAWABLE, Report
 from app.domain.review import Review
 from app.services import reading, withdrawal
 from app.ui.session import Visit, begin_visit
+from app.ui.views.credentials import ask_credentials, tell_refusal
 from app.ui.views.plain import plain
 
 
@@ -47,7 +48,7 @@ def _ask(visit: Visit, report: Report) -> None:
     with st.form("withdraw_form", border=False):
         reason = st.text_input("Reason, as the receivers will read it (no patient data)", max_chars=500)
         sure = st.checkbox("This report is wrong and must not be used")
-        password = st.text_input("Your password", type="password", autocomplete="current-password")
+        password = ask_credentials(visit)
         wants = st.form_submit_button("Withdraw", type="primary")
     if not wants:
         return
@@ -68,8 +69,8 @@ def _withdraw(visit: Visit, report: Report, reason: str, password: str) -> bool:
             reason=reason,
             now=visit.now,
         )
-    except AuthenticationFailed:
-        st.error("The password is wrong, or the account is locked for some minutes. Nothing was withdrawn.")
+    except AuthenticationFailed as error:
+        tell_refusal(error, "Nothing was withdrawn.")
     except (Rejected, DatabaseUnavailable) as error:
         st.error(f"Not withdrawn: {plain(str(error))}.")
     else:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import pyotp
 import pytest
 from sqlalchemy import text
 
-from app.domain.access import service_actor
+from app.domain.access import Role, service_actor
 from app.domain.audit import verify_chain
 from app.domain.critical import Category, Communication, Means
 from app.domain.draft import undrafted
 from app.domain.errors import NotAuthorised
+from app.domain.one_time import make_secret
 from app.domain.report import Section
-from app.services import critical, delivery, drafting, intake, reading, signing
+from app.domain.sign_on import Identity
+from app.services import (
+    critical,
+    delivery,
+    drafting,
+    intake,
+    reading,
+    second_factor,
+    sign_on,
+    signing,
+)
 from app.services.reading import WorklistQuery
 from app.services.withdrawal import withdraw
 from app.store.audit_log import AuditLog
@@ -36,7 +48,66 @@ class Act:
     do: Callable[[House], object]
 
 
+SECRET, SUBJECT = make_secret(), "4711"
+IDENTITY = Identity(
+    "https://sso.example", SUBJECT, "grace", "Dr Grace", Role.RESIDENT, "nonce 1", authenticated_at=NOW
+)
+
+
 STORY = (
+    Act(
+        "set a second factor",
+        "colleague",
+        ("second factor set",),
+        lambda h: second_factor.enrol(
+            h.store, h["colleague"], SECRET, password=PASSWORD, code=pyotp.TOTP(SECRET).at(AT), now=AT
+        ),
+    ),
+    Act(
+        "reset it",
+        "admin",
+        ("second factor removed",),
+        lambda h: second_factor.reset(h.store, h["admin"], "colleague", now=AT),
+    ),
+    Act(
+        "come from a provider",
+        "grace",
+        ("user added", "login"),
+        lambda h: sign_on.admit(h.store, IDENTITY, source="10.0.0.9", longest=timedelta(hours=8), now=AT),
+    ),
+    Act(
+        "confirm there",
+        "grace",
+        ("identity confirmed",),
+        lambda h: sign_on.confirm(
+            h.store,
+            replace(IDENTITY, token="nonce 2"),
+            _session(h),
+            began_at=NOW,
+            source="10.0.0.9",
+            now=AT,
+        ),
+    ),
+    Act(
+        "come back with another name",
+        "grace",
+        ("user changed", "login"),
+        lambda h: sign_on.admit(
+            h.store,
+            replace(IDENTITY, token="nonce 3", printed_name="Dr Grace H"),
+            source="10.0.0.9",
+            longest=timedelta(hours=8),
+            now=AT,
+        ),
+    ),
+    Act(
+        "log out at the provider",
+        "grace",
+        ("logout",),
+        lambda h: sign_on.end_by_provider(
+            h.store, {"iss": IDENTITY.issuer, "sub": SUBJECT, "jti": "1"}, source="10.0.0.9", now=AT
+        ),
+    ),
     Act("receive", "janus-med/listener", ("study received",), lambda h: h.receive(image())),
     Act(
         "receive a conflict",
@@ -220,6 +291,12 @@ def _report(house: House) -> int:
     """The report of the first revision: attempts that were undone have used up numbers."""
     with house.store.begin() as tx:
         return tx.reports.summaries(uid("s1"))[0].report_id
+
+
+def _session(house: House) -> int:
+    with house.store.begin() as tx:
+        (session,) = tx.users.sessions_of_provider(IDENTITY.issuer, subject=SUBJECT, sid="")
+    return session.session_id
 
 
 def _loop(house: House) -> int:

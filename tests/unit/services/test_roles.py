@@ -11,8 +11,9 @@ import pytest
 from app.domain.access import Action, Actor, Role, may, service_actor
 from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
+from app.domain.one_time import make_secret
 from app.domain.report import Section
-from app.services import critical, delivery, reading, signing
+from app.services import accounts, critical, delivery, reading, second_factor, signing
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
@@ -82,6 +83,18 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.HANDLE_CRITICAL,
         lambda h, a: critical.loops_of_study(h.store, a, uid("s1"), now=AT),
     ),
+    "enrol": (
+        Action.OWN_ACCOUNT,
+        lambda h, a: second_factor.enrol(h.store, a, make_secret(), password=PASSWORD, code="", now=AT),
+    ),
+    "end_other_sessions": (
+        Action.OWN_ACCOUNT,
+        lambda h, a: accounts.end_other_sessions(h.store, a, now=AT),
+    ),
+    "reset_second_factor": (
+        Action.MANAGE_USERS,
+        lambda h, a: second_factor.reset(h.store, a, "colleague", now=AT),
+    ),
     "retry_delivery": (
         Action.RETRY_WORK,
         lambda h, a: delivery.retry_delivery(h.store, a, 1, now=AT),
@@ -123,7 +136,8 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     """A use case that is added to the reading room cannot be forgotten here."""
     acts = {name for name in reading.__all__ if isinstance(getattr(reading, name), FunctionType)}
     loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
-    assert acts | loops | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
+    own = {"enrol", "end_other_sessions", "reset_second_factor"}
+    assert acts | loops | own | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")

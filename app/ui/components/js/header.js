@@ -71,8 +71,9 @@ class Header {
   }
 
   async leave() {
-    await call("POST", "/logout", { csrf: this.data.csrf }).catch(() => undefined);
-    window.location.assign("/login?why=out");
+    const answer = await call("POST", "/logout", { csrf: this.data.csrf }).catch(() => ({}));
+    // an identity provider has a session of its own, which ends there
+    window.location.assign(answer.address || "/login?why=out");
   }
 }
 

@@ -1,0 +1,64 @@
+"""One's own account: the second factor, and sessions elsewhere."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.domain.errors import Rejected
+from app.domain.one_time import make_secret
+from app.services import accounts, second_factor
+from app.services.reauthentication import Proof, proof_of
+from app.ui.qr import qr_svg
+from app.ui.session import Visit
+from app.ui.views.frame import show_head
+from app.ui.views.plain import plain
+
+_SECRET, _CODES = "proposed_secret", "recovery_codes"
+
+
+def show(visit: Visit) -> None:
+    """Show how this person logs in, and what they may change about it."""
+    show_head(visit, "account")
+    st.subheader("Second factor", anchor=False)
+    if codes := st.session_state.pop(_CODES, ()):
+        st.warning("Keep these recovery codes apart from your device. They are not shown again.")
+        st.code("\n".join(codes), language=None)
+    match proof_of(visit.room.store, visit.actor):
+        case Proof.PROVIDER:
+            st.info("Your identity provider asks for your credentials, also before a signature.")
+        case Proof.PASSWORD_AND_CODE:
+            st.info("Log-in and signature take a one-time password. An administrator can reset it.")
+        case Proof.PASSWORD:
+            _enrol(visit)
+    _end_others(visit)
+
+
+def _enrol(visit: Visit) -> None:
+    secret = st.session_state.setdefault(_SECRET, make_secret())
+    st.text("Scan this with an authenticator, or type the secret into it. It counts once a code proves it.")
+    st.image(qr_svg(secret, visit.actor.username), width=220)
+    st.code(secret, language=None)
+    with st.form("enrol", clear_on_submit=True):
+        password = st.text_input(
+            "Your password", type="password", autocomplete="current-password", key="enrol_password"
+        )
+        code = st.text_input("One-time password that it shows", key="enrol_code", max_chars=12)
+        wants = st.form_submit_button("Use this second factor", type="primary")
+    if not wants:
+        return
+    try:
+        st.session_state[_CODES] = second_factor.enrol(
+            visit.room.store, visit.actor, secret, password=password, code=code, now=visit.now
+        )
+    except Rejected as error:
+        st.error(f"Not set up: {plain(str(error))}.")
+    else:
+        del st.session_state[_SECRET]
+        st.rerun()
+
+
+def _end_others(visit: Visit) -> None:
+    st.subheader("Sessions", anchor=False)
+    if st.button("End my other sessions"):
+        count = accounts.end_other_sessions(visit.room.store, visit.actor, now=visit.now)
+        st.success(f"{count} sessions ended.")

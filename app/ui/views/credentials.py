@@ -1,0 +1,33 @@
+"""What a person shows before a signature: fields of a form, or the way to the identity provider."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.domain.errors import AuthenticationFailed
+from app.domain.one_time import normalise_code
+from app.services.reauthentication import Proof, proof_of
+from app.ui.session import Visit
+from app.ui.views.plain import plain
+
+
+def ask_credentials(visit: Visit) -> str:
+    """Show the fields inside a form; return what `reauthenticate` takes as the password."""
+    proof = proof_of(visit.room.store, visit.actor)
+    if proof is Proof.PROVIDER:
+        provider = visit.room.provider
+        name = plain(provider.settings.name) if provider else "the identity provider"
+        st.link_button(f"Confirm at {name} ...", "/login/oidc/confirm")
+        st.caption("Opens a new tab and asks for your credentials. Then come back: it counts two minutes.")
+        return ""
+    password = st.text_input("Your password", type="password", autocomplete="current-password")
+    if proof is Proof.PASSWORD:
+        return password
+    code = st.text_input("One-time password", autocomplete="one-time-code", max_chars=12)
+    return password + normalise_code(code)
+
+
+def tell_refusal(error: AuthenticationFailed, outcome: str) -> None:
+    """Say what was wrong, and what did not happen."""
+    text = plain(str(error))
+    st.error(f"{text[:1].upper()}{text[1:]}. {outcome}")
