@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     )
     dicomweb_clients: tuple[DicomwebClient, ...] = Field(
         default=(),
-        description="Machines that may call DICOMweb (JSON list of name, token_sha256, may_store, may_read).",
+        description="Machines that may call DICOMweb (JSON: name, token_sha256, may_store, may_read, groups).",
     )
     dicomweb_requests_per_second: float = Field(
         default=100.0,
@@ -162,6 +162,7 @@ class Settings(BaseSettings):
     dicomweb_largest_request_mb: int = Field(
         default=4096, description="Largest STOW-RS request in MB (10^6 bytes).", ge=1
     )
+    emergency_minutes: int = Field(default=60, description="Minutes of an emergency access.", ge=1, le=1440)
     idle_minutes: int = Field(default=15, description="Idle time after which a session or lock ends.", ge=1)
     free_space_floor_gb: float = Field(
         default=5.0,

@@ -41,9 +41,11 @@ class Action(StrEnum):
     STORE_INSTANCES = "store instances"
     MANAGE_QUARANTINE = "manage quarantine"
     HOLD_STUDY = "hold study"
+    EMERGENCY_ACCESS = "start emergency access"
+    MANAGE_ACCESS = "manage study access"
 
 
-_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY}
+_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY, Action.EMERGENCY_ACCESS}
 _WRITE = {
     Action.EDIT_REPORT,
     Action.SIGN_PRELIMINARY,
@@ -68,6 +70,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.STORE_INSTANCES,
             Action.MANAGE_QUARANTINE,
             Action.HOLD_STUDY,
+            Action.MANAGE_ACCESS,
         }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT}),
@@ -79,6 +82,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.MANAGE_USERS,
             Action.VIEW_OPERATIONS,
             Action.HOLD_STUDY,
+            Action.MANAGE_ACCESS,
         }
     ),
 }
@@ -92,6 +96,8 @@ class Actor:
     ----------
     source
         Network address of the browser, or the host and process of a service.
+    groups
+        Study groups that the settings give a machine; those of a person are in the database.
     """
 
     username: str
@@ -100,6 +106,7 @@ class Actor:
     source: str
     user_id: int | None = None
     session_id: int | None = None
+    groups: tuple[str, ...] = ()
 
 
 def service_actor(process: str) -> Actor:

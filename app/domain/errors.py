@@ -6,6 +6,7 @@
     +-- Rejected             never retry; the caller has to change something
     |   +-- InvalidTransition    the state machine has no such arrow
     |   +-- NotAuthorised        the role may not do this
+    |   |   +-- StudyRestricted  the study belongs to groups that the reader is not in
     |   +-- AuthenticationFailed wrong user, password, or an ended session
     |   +-- LockedByOther        another reader holds the report
     |   +-- StaleVersion         the report changed since it was read
@@ -38,6 +39,22 @@ class InvalidTransition(Rejected):
 
 class NotAuthorised(Rejected):
     """The role of the person does not allow the act."""
+
+
+class StudyRestricted(NotAuthorised):
+    """The study is restricted to groups that the reader is not in.
+
+    Attributes
+    ----------
+    study_uid
+        Which study it is; the message does not say it.
+    """
+
+    def __init__(self, study_uid: str) -> None:
+        super().__init__(
+            "this study is restricted to a group that you are not in, or your emergency access has ended"
+        )
+        self.study_uid = study_uid
 
 
 class AuthenticationFailed(Rejected):
