@@ -90,7 +90,9 @@ def _rule(entry: Mapping[str, Any], targets: Targets | None, text: str, place: i
     when = _text(entry, "when", required=True, longest=LARGEST_FILE)
     actions = _actions(entry, targets)
     if actions == Actions(reason=actions.reason):
-        raise _Mistake("decides nothing: give it draft, model, exclude, priority, destinations or restrict_to")
+        raise _Mistake(
+            "decides nothing: give it draft, model, exclude, priority, destinations or restrict_to"
+        )
     return Rule(name, _expression(when, text, place), actions, _for_ae(entry.get("for_ae", ())))
 
 

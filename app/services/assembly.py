@@ -15,6 +15,7 @@ from app.services.drafting import order_draft
 from app.services.facts import fact_about
 from app.services.orders import settle_study
 from app.services.priors import order_priors
+from app.services.study_groups import restrict_by_rule
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -108,6 +109,8 @@ def _complete(
         completed = fact_about(tx, study, event, _LISTENER, now=now, detail=detail)
         for fact in (completed, *facts):
             tx.audit.append(fact)
+        if after.routing is not None:
+            restrict_by_rule(tx, _LISTENER, after, after.routing.restrict_to, now=now)
         if not reason:
             _order_work(tx, after, ask_worklist=ask_worklist, with_priors=with_priors, now=now)
         return True

@@ -36,9 +36,7 @@ def begin_on_study(store: Store, actor: Actor, action: Action, *, now: datetime)
         raise
 
 
-def require_access(
-    tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime
-) -> EmergencyAccess | None:
+def require_access(tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime) -> EmergencyAccess | None:
     """Let the actor pass who may open the study at this moment.
 
     Returns
@@ -60,9 +58,7 @@ def require_access(
     return emergency
 
 
-def closed_among(
-    tx: UnitOfWork, actor: Actor, study_uids: Sequence[str], *, now: datetime
-) -> frozenset[str]:
+def closed_among(tx: UnitOfWork, actor: Actor, study_uids: Sequence[str], *, now: datetime) -> frozenset[str]:
     """Return those of the studies that the actor may not open at this moment."""
     reader = reader_of(actor)
     return frozenset() if reader is None else tx.access.closed_to(reader, study_uids, now=now)

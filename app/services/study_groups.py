@@ -139,19 +139,16 @@ def restrict_by_rule(
 ) -> None:
     """Restrict a study with the caller's transaction, as the routing rules say.
 
-    Rules restrict further and never open; what a person has decided stays. A group that nobody has made yet
+    What was decided once stays, by whomever: a late image opens nothing and closes nothing. A group that nobody has made yet
     is made, without members: nobody sees the study until an administrator says who may.
     """
-    if not groups:
-        return
     before = tx.access.restriction(study.study_uid)
-    held: frozenset[str] = frozenset() if before is None else before.groups
-    if (before is not None and before.by_hand) or held >= set(groups):
+    if not groups or before is not None:
         return
     for name in groups:
         if tx.access.add_group(name, now=now):
             _record(tx, AuditEvent.GROUP_ADDED, actor, {"group": name}, now)
-    _decide(tx, actor, study, Restriction(held or frozenset(groups), False, "", actor.username, now))
+    _decide(tx, actor, study, Restriction(frozenset(groups), False, "", actor.username, now))
 
 
 def _decide(tx: UnitOfWork, actor: Actor, study: Study, decided: Restriction) -> None:

@@ -15,6 +15,7 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.identifiers import is_uid
 from app.domain.intake import ReceivedInstance
 from app.domain.study import Instance, Study, StudyState
+from app.domain.study_access import Reader
 from app.domain.worklist import WorklistPage, WorklistQuery
 from app.store.patients import patient_row
 from app.store.study_rows import StudySelect, as_instance, as_study, locked, select_study
@@ -163,9 +164,9 @@ class Studies:
         returned = self._session.execute(added.on_conflict_do_nothing().returning(QuarantineRow.id))
         return returned.first() is not None
 
-    def worklist(self, query: WorklistQuery, *, now: datetime) -> WorklistPage:
-        """Return one page of the worklist."""
-        return select_page(self._session, query, now=now)
+    def worklist(self, query: WorklistQuery, *, reader: Reader | None = None, now: datetime) -> WorklistPage:
+        """Return one page of the worklist: what the reader may open, or everything without one."""
+        return select_page(self._session, query, reader=reader, now=now)
 
     def was_listed(self, username: str, *, since: datetime) -> bool:
         """Tell whether the worklist was shown to this person, on record, since this time."""
