@@ -1,9 +1,9 @@
 """Routing rules: which of them fire for a study, what they decide together, and why.
 
 Rules are asked in the order of the file and several may fire; for each thing (draft, model, exclusion,
-priority, destinations, restriction) the first one that says something about it decides, then the default. A rule that
-cannot be evaluated does not fire: an exclusion that fails excludes nothing, and the study goes to its
-readers. A restriction alone counts as well when its rule fails: whom it was to be kept from does not see it.
+priority, destinations, restriction) the first one that says something about it decides, then the default. A
+rule that cannot be evaluated does not fire: an exclusion that fails excludes nothing, and the study goes to
+its readers. Its restriction alone counts all the same: whom the study was to be kept from does not see it.
 """
 
 from __future__ import annotations

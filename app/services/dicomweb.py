@@ -24,7 +24,8 @@ _ONE_LOOK = timedelta(minutes=15)
 def search(store: Store, actor: Actor, wanted: Search, *, now: datetime) -> Page:
     """Return one page of a search.
 
-    What the caller may not open is not found. The names of the attributes that narrow it are recorded, their values are not.
+    What the caller may not open is not found. The names of the attributes that narrow it are recorded, their
+    values are not.
 
     Raises
     ------

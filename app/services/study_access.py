@@ -1,4 +1,4 @@
-"""The gate in front of a single study: every use case that shows or changes one passes it, in its transaction.
+"""The gate in front of a single study: every act that shows or changes one passes it, in its transaction.
 
 Access can be withdrawn and an emergency access ends by itself, so it is asked at each act, not once at
 opening.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from app.domain.access import Action, Actor
@@ -139,8 +139,8 @@ def restrict_by_rule(
 ) -> None:
     """Restrict a study with the caller's transaction, as the routing rules say.
 
-    What was decided once stays, by whomever: a late image opens nothing and closes nothing. A group that nobody has made yet
-    is made, without members: nobody sees the study until an administrator says who may.
+    What was decided once stays, by whomever: a late image opens nothing and closes nothing. A group that
+    nobody has made yet is made, without members: nobody sees the study until an administrator says who may.
     """
     before = tx.access.restriction(study.study_uid)
     if not groups or before is not None:
@@ -159,6 +159,6 @@ def _decide(tx: UnitOfWork, actor: Actor, study: Study, decided: Restriction) ->
 
 
 def _record(
-    tx: UnitOfWork, event: AuditEvent, actor: Actor, detail: dict[str, object], now: datetime
+    tx: UnitOfWork, event: AuditEvent, actor: Actor, detail: Mapping[str, str], now: datetime
 ) -> None:
     tx.audit.append(AuditFact(event=event, actor=actor, at=now, detail=detail))

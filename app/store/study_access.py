@@ -42,7 +42,7 @@ class StudyAccess:
         for group_id, username in self._session.execute(joined.order_by(UserRow.username)):
             members.setdefault(group_id, []).append(username)
         counted = select(StudyAccessGroupRow.group_id, func.count()).group_by(StudyAccessGroupRow.group_id)
-        studies = {group_id: count for group_id, count in self._session.execute(counted)}
+        studies = {row[0]: row[1] for row in self._session.execute(counted)}
         return tuple(
             StudyGroup(row.name, tuple(members.get(row.id, ())), studies.get(row.id, 0))
             for row in self._session.scalars(select(StudyGroupRow).order_by(StudyGroupRow.name))
