@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     )
     dicomweb_clients: tuple[DicomwebClient, ...] = Field(
         default=(),
-        description="Machines that may call DICOMweb (JSON: name, token_sha256, may_store, may_read, groups)",
+        description="Machines that call DICOMweb (JSON: name, token_sha256, may_store, may_read, groups).",
     )
     dicomweb_requests_per_second: float = Field(
         default=100.0,

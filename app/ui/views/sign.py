@@ -20,7 +20,10 @@ from app.ui.views.plain import plain
 def sign_dialog(study_uid: str) -> None:
     """Show what would be signed as it stands now, and sign it."""
     visit = begin_visit()
-    review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    try:
+        review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    except StudyRestricted:
+        st.rerun()  # the page says that the access has ended
     report, signs = review.report, sign_as(visit.actor, review)
     if report is None or not signs:
         st.error("This report cannot be signed by you at this moment.")
