@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.domain.errors import Conflict, NotFound
+from app.domain.prior import PRIOR_REASON
 from app.domain.retention import SELF_TEST_TITLE
 from app.domain.study import StudyState
 from app.domain.study_access import MaskedStudy, Reader, Restriction, StudyGroup
@@ -175,13 +176,22 @@ def _in_group(reader: Reader) -> ColumnElement[bool]:
     return member.correlate(StudyRow)
 
 
+def unrouted_prior() -> ColumnElement[bool]:
+    """Return the condition on `StudyRow` for fetched priors that no rule was asked about."""
+    return and_(
+        StudyRow.state == StudyState.EXCLUDED.value,
+        StudyRow.reason == PRIOR_REASON,
+        StudyRow.routing.is_(None),
+    )
+
+
 def _awaits_rules() -> ColumnElement[bool]:
     """Hold while the rules in force may restrict a study and were not asked about it yet."""
     newest = select(RuleVersionRow.restricts).order_by(RuleVersionRow.id.desc()).limit(1)
     decided = exists().where(StudyAccessRow.study_uid == StudyRow.study_uid).correlate(StudyRow)
+    arriving = and_(StudyRow.state == StudyState.RECEIVING.value, StudyRow.revision == 1)
     return and_(
-        StudyRow.state == StudyState.RECEIVING.value,
-        StudyRow.revision == 1,
+        or_(arriving, unrouted_prior()),
         ~decided,
         func.coalesce(newest.scalar_subquery(), false()),
     )

@@ -119,7 +119,7 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
         ("vera", ["Worklist"]),
         ("rana", ["Worklist", "Critical results"]),
         ("ada", ["Worklist", "Critical results", "Quality"]),
-        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Users"]),
+        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Study access", "Users"]),
         ("aud", ["Audit"]),
     ],
 )

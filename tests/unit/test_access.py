@@ -29,6 +29,8 @@ manage rules      . . . x . .
 store instances   . x x x . .
 manage quarantine . . . x . .
 hold study        . . . x . x
+start emergency access x x x . . .
+manage study access . . . x . x
 """
 
 

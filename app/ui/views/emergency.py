@@ -29,8 +29,8 @@ def ask_for_reason(visit: Visit, study_uid: str) -> None:
         return
     minutes = visit.room.settings.emergency_minutes
     st.write(
-        f"In an emergency you can open it for {minutes} minutes. Reason, begin and end go on record, all that "
-        "you do meanwhile as well, and the people who answer for access are told at once."
+        f"In an emergency you can open it for {minutes} minutes. Reason, begin and end go on record, "
+        "all that you do meanwhile as well, and the people who answer for access are told at once."
     )
     with st.form("emergency_start", border=False):
         reason = st.text_input("Reason", max_chars=LONGEST_REASON, key="emergency_reason")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from app.domain.attestation import Meaning, require_signable
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, ReportIncomplete
+from app.domain.errors import (
+    AuthenticationFailed,
+    DatabaseUnavailable,
+    Rejected,
+    ReportIncomplete,
+    StudyRestricted,
+)
 from app.domain.report import Report, Section, compose_section
 from app.domain.study import Study
 from app.services import reading, signing
