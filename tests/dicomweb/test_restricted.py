@@ -6,7 +6,6 @@ decide (`tests/unit/services/test_study_access.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def person(site: Site, username: str) -> Actor:
 
 
 @pytest.fixture
-def restricted(site: Site, ct_slice: Path) -> Iterator[str]:
+def restricted(site: Site, ct_slice: Path) -> str:
     """A study that Rana may open."""
     now = datetime.now(UTC)
     site.have(ct_slice)
@@ -40,7 +39,7 @@ def restricted(site: Site, ct_slice: Path) -> Iterator[str]:
         study_groups.add_group(site.store, admin, GROUP, now=now)
     study_groups.change_member(site.store, admin, GROUP, "rana", is_member=True, now=now)
     study_groups.restrict_study(site.store, admin, study_uid, [GROUP], "an employee", now=now)
-    yield study_uid
+    return study_uid
 
 
 def searches(study: str) -> tuple[str, ...]:
