@@ -97,7 +97,8 @@ def restrict_due_priors(
             after = held.route(route(held, instances))
             if held.routing is None and after.routing is not None:
                 tx.studies.save(after)
-                restrict_by_rule(tx, _LISTENER, after, after.routing.restrict_to, now=now)
+                for fact in restrict_by_rule(tx, _LISTENER, after, after.routing.restrict_to, now=now):
+                    tx.audit.append(fact)
     return len(due)
 
 
@@ -133,10 +134,10 @@ def _complete(
         tx.studies.save(after)
         detail = {"revision": study.revision, "instances": len(instances), **_rules(after.routing)}
         completed = fact_about(tx, study, event, _LISTENER, now=now, detail=detail)
-        for fact in (completed, *facts):
+        groups = () if after.routing is None else after.routing.restrict_to
+        restricted = restrict_by_rule(tx, _LISTENER, after, groups, now=now)
+        for fact in (completed, *facts, *restricted):
             tx.audit.append(fact)
-        if after.routing is not None:
-            restrict_by_rule(tx, _LISTENER, after, after.routing.restrict_to, now=now)
         if not reason:
             _order_work(tx, after, ask_worklist=ask_worklist, with_priors=with_priors, now=now)
         return True

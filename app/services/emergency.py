@@ -16,7 +16,6 @@ from app.services.permission import permit, record_denial
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
-_AT_ONCE = 100
 _LATEST = 50
 
 
@@ -101,11 +100,10 @@ def revoke_emergency(store: Store, actor: Actor, emergency_id: int, *, now: date
 
 def end_expired(store: Store, actor: Actor, *, now: datetime) -> int:
     """Put the end of each emergency access whose time has passed on record, once; return how many."""
-    with store.begin() as tx:
-        expired = tx.emergencies.claim_expired(now=now, limit=_AT_ONCE)
-        for emergency in expired:
-            _end(tx, actor, emergency.emergency_id, EmergencyCommand.EXPIRE, now)
-    return len(expired)
+    count = 0
+    while _end_next_expired(store, actor, now):
+        count += 1
+    return count
 
 
 def list_emergencies(store: Store, actor: Actor, *, now: datetime) -> tuple[EmergencyAccess, ...]:
@@ -120,6 +118,15 @@ def list_emergencies(store: Store, actor: Actor, *, now: datetime) -> tuple[Emer
     permit(store, actor, action, now=now)
     with store.begin() as tx:
         return tx.emergencies.latest(_LATEST)
+
+
+def _end_next_expired(store: Store, actor: Actor, now: datetime) -> bool:
+    # a transaction for each: the audit log is locked last, and the next one would lock reports after it
+    with store.begin() as tx:
+        expired = tx.emergencies.claim_expired(now=now)
+        if expired is not None:
+            _end(tx, actor, expired.emergency_id, EmergencyCommand.EXPIRE, now)
+        return expired is not None
 
 
 def _end(

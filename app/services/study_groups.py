@@ -100,7 +100,7 @@ def restrict_study(
     with store.begin() as tx:
         study = tx.studies.lock(study_uid)
         decided = Restriction(names, True, reason, actor.username, now)
-        _decide(tx, actor, study, decided)
+        tx.audit.append(_decide(tx, actor, study, decided))
         return decided
 
 
@@ -136,29 +136,33 @@ def name_study(store: Store, actor: Actor, text: str, *, now: datetime) -> str:
 
 def restrict_by_rule(
     tx: UnitOfWork, actor: Actor, study: Study, groups: Collection[str], *, now: datetime
-) -> None:
-    """Restrict a study with the caller's transaction, as the routing rules say.
+) -> list[AuditFact]:
+    """Restrict a study with the caller's transaction, as the routing rules say; return what to record.
 
     What was decided once stays, by whomever: a late image opens nothing and closes nothing. A group that
     nobody has made yet is made, without members: nobody sees the study until an administrator says who may.
     """
     before = tx.access.restriction(study.study_uid)
     if not groups or before is not None:
-        return
-    for name in groups:
-        if tx.access.add_group(name, now=now):
-            _record(tx, AuditEvent.GROUP_ADDED, actor, {"group": name}, now)
-    _decide(tx, actor, study, Restriction(frozenset(groups), False, "", actor.username, now))
+        return []
+    made = [name for name in groups if tx.access.add_group(name, now=now)]
+    decided = Restriction(frozenset(groups), False, "", actor.username, now)
+    restricted = _decide(tx, actor, study, decided)
+    return [*(_fact(AuditEvent.GROUP_ADDED, actor, {"group": name}, now) for name in made), restricted]
 
 
-def _decide(tx: UnitOfWork, actor: Actor, study: Study, decided: Restriction) -> None:
+def _decide(tx: UnitOfWork, actor: Actor, study: Study, decided: Restriction) -> AuditFact:
     tx.access.restrict(study.study_uid, decided)
     event = AuditEvent.STUDY_RESTRICTED if decided.groups else AuditEvent.STUDY_UNRESTRICTED
     detail = {"groups": sorted(decided.groups), "by": "hand" if decided.by_hand else "rule"}
-    tx.audit.append(fact_about(tx, study, event, actor, now=decided.decided_at, detail=detail))
+    return fact_about(tx, study, event, actor, now=decided.decided_at, detail=detail)
 
 
 def _record(
     tx: UnitOfWork, event: AuditEvent, actor: Actor, detail: Mapping[str, str], now: datetime
 ) -> None:
-    tx.audit.append(AuditFact(event=event, actor=actor, at=now, detail=detail))
+    tx.audit.append(_fact(event, actor, detail, now))
+
+
+def _fact(event: AuditEvent, actor: Actor, detail: Mapping[str, str], now: datetime) -> AuditFact:
+    return AuditFact(event=event, actor=actor, at=now, detail=detail)

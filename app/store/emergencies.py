@@ -63,11 +63,12 @@ class Emergencies:
         )
         self._session.flush()
 
-    def claim_expired(self, *, now: datetime, limit: int) -> tuple[EmergencyAccess, ...]:
-        """Return those whose time has passed, and hold them; another process skips them."""
+    def claim_expired(self, *, now: datetime) -> EmergencyAccess | None:
+        """Return one whose time has passed and hold it, None without one; another process skips it."""
         wanted = select(EmergencyRow).where(_RUNNING, EmergencyRow.ends_at <= now)
-        wanted = wanted.order_by(EmergencyRow.id).limit(limit).with_for_update(skip_locked=True)
-        return tuple(self._as_emergency(row) for row in self._session.scalars(_fresh(wanted)))
+        wanted = wanted.order_by(EmergencyRow.id).limit(1).with_for_update(skip_locked=True)
+        row = self._session.scalars(_fresh(wanted)).one_or_none()
+        return None if row is None else self._as_emergency(row)
 
     def latest(self, limit: int) -> tuple[EmergencyAccess, ...]:
         """Return the last ones, those that run first."""

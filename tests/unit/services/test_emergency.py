@@ -7,7 +7,7 @@ Covered: the services, the chore, the constraints of the table. Not covered: who
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -37,6 +37,8 @@ from app.services.emergency import (
 )
 from app.services.reading import accept_sentence, edit_sentence, may_see_pixels, open_study, refresh
 from app.services.signing import sign
+from app.settings import Settings
+from app.workers.keep import chores
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, uid
 from tests.unit.services.test_study_access import READERS, guard
 
@@ -246,6 +248,13 @@ def test_one_of_many_clicks_at_once_starts_it(guarded: House) -> None:
         assert sum(pool.map(click, range(8))) == 1
     assert guarded.count("alerts") == guarded.count("emergency_accesses") == 1
     assert len(guarded.log("emergency access started")) == 1
+
+
+def test_housekeeping_puts_the_end_on_record(guarded: House) -> None:
+    start(guarded, now=datetime.now(UTC) - HOUR)
+    [chore] = [c for c in chores(guarded.store, Settings()) if c.name == "end emergency accesses"]
+    assert chore.act() == 1
+    assert len(guarded.log("emergency access stopped")) == 1
 
 
 def test_group_that_takes_the_reader_in_makes_it_needless_and_it_still_ends_on_record(guarded: House) -> None:

@@ -15,9 +15,18 @@ import pytest
 
 from app.domain.access import Action, Role, may, service_actor
 from app.domain.critical import Category
-from app.domain.errors import Conflict, JanusMedError, NotAuthorised, NotFound, Rejected, StudyRestricted
+from app.domain.errors import (
+    Conflict,
+    JanusMedError,
+    NotAuthorised,
+    NotFound,
+    Rejected,
+    RulesBroken,
+    StudyRestricted,
+)
 from app.domain.prior import FoundStudy
-from app.domain.rules import HeaderValues
+from app.domain.routing import routing_of
+from app.domain.rules import HeaderValues, StudyFacts, decide
 from app.domain.rules_toml import read_rules
 from app.domain.study import Instance, Study, StudyState
 from app.services import critical, study_groups
@@ -339,3 +348,35 @@ def test_machine_reads_what_its_groups_may(house: House) -> None:
     with pytest.raises(StudyRestricted):
         open_study(house.store, machine, uid("s1"), now=AT)
     assert open_study(house.store, replace(machine, groups=(GROUP,)), uid("s1"), now=AT)
+
+
+@pytest.mark.parametrize("value", ['"vip"', "[1]", '[""]', f'["{"x" * 41}"]'])
+def test_rule_that_names_no_group_is_refused(value: str) -> None:
+    with pytest.raises(RulesBroken, match="restrict_to"):
+        read_rules(f"[default]\nrestrict_to = {value}\n".encode())
+
+
+def test_first_rule_that_says_something_decides_and_an_empty_list_keeps_the_study_open() -> None:
+    content = b"""
+    [default]
+    restrict_to = ["night"]
+    [[rules]]
+    name = "chest"
+    when = 'BodyPartExamined == "CHEST"'
+    restrict_to = []
+    [[rules]]
+    name = "all"
+    when = 'called_ae == "US"'
+    restrict_to = ["VIP", "vip", "press"]
+    """
+    rules = read_rules(content)
+    for part, ae, expected in (
+        ("CHEST", "US", ()),
+        ("LEG", "US", ("vip", "press")),
+        ("LEG", "OTHER", ("night",)),
+    ):
+        header = HeaderValues({"BodyPartExamined": part})
+        routing = decide(rules, StudyFacts(called_ae=ae), header).routing
+        assert routing.restrict_to == expected
+        assert routing_of(routing.to_json()) == routing
+    assert rules.may_restrict
