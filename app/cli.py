@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli_access import access
 from app.cli_errors import run
 from app.cli_hl7 import hl7
 from app.cli_operations import register as register_operations
@@ -27,6 +28,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cli.add_typer(access, name="access", help="Groups, restricted studies, emergency accesses.")
 cli.add_typer(audit, name="audit", help="Export and verify the audit log.")
 cli.add_typer(db, name="db", help="The database.")
 cli.add_typer(rules, name="rules", help="Check the routing rules, and try them on a DICOM file.")

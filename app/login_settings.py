@@ -63,6 +63,7 @@ class LoginSettings(BaseSettings):
     """What `Settings` knows of the log-in."""
 
     idle_minutes: int = Field(default=15, description="Idle time after which a session or lock ends.", ge=1)
+    emergency_minutes: int = Field(default=60, description="Minutes of an emergency access.", ge=1, le=1440)
     oidc: OidcSettings | None = Field(
         default=None,
         description="Identity provider (JSON object; see Single sign-on below); empty: none.",

@@ -22,6 +22,9 @@ class DicomwebClient(BaseModel):
     )
     may_store: bool = Field(default=False, description="It may store instances (STOW-RS).")
     may_read: bool = Field(default=False, description="It may search and retrieve (QIDO-RS, WADO-RS).")
+    groups: tuple[str, ...] = Field(
+        default=(), description="Study groups whose restricted studies it may search and retrieve."
+    )
 
 
 class TlsFiles(BaseModel):

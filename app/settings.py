@@ -153,7 +153,7 @@ class Settings(LoginSettings):
     )
     dicomweb_clients: tuple[DicomwebClient, ...] = Field(
         default=(),
-        description="Machines that may call DICOMweb (JSON list of name, token_sha256, may_store, may_read).",
+        description="Machines that call DICOMweb (JSON: name, token_sha256, may_store, may_read, groups).",
     )
     dicomweb_requests_per_second: float = Field(
         default=100.0,

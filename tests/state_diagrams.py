@@ -11,6 +11,7 @@ from typing import Any
 from app.domain.commitment import COMMITMENT_TRANSITIONS
 from app.domain.critical import CRITICAL_TRANSITIONS
 from app.domain.delivery import DELIVERY_TRANSITIONS
+from app.domain.emergency import EMERGENCY_TRANSITIONS
 from app.domain.order import ORDER_TRANSITIONS
 from app.domain.report import REPORT_TRANSITIONS
 from app.domain.study import STUDY_TRANSITIONS
@@ -40,6 +41,7 @@ def render() -> str:
         "Storage commitment request": COMMITMENT_TRANSITIONS,
         "Order": ORDER_TRANSITIONS,
         "Critical result": CRITICAL_TRANSITIONS,
+        "Emergency access": EMERGENCY_TRANSITIONS,
     }
     return "\n".join([HEAD, *(draw(name, table) for name, table in machines.items())])
 

@@ -119,7 +119,7 @@ class Callers:
             dicomweb.record_unknown_token(self._room.store, source=source, now=now)
             raise AuthenticationFailed("the token is not known")
         # a slash keeps machines apart from people, see `require_username`
-        actor = Actor(f"dicomweb/{found.name}", found.name, Role.VIEWER, source)
+        actor = Actor(f"dicomweb/{found.name}", found.name, Role.VIEWER, source, groups=found.groups)
         return Caller(actor, found.name, found)
 
 

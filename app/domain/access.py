@@ -42,9 +42,11 @@ class Action(StrEnum):
     MANAGE_QUARANTINE = "manage quarantine"
     HOLD_STUDY = "hold study"
     OWN_ACCOUNT = "own account"
+    EMERGENCY_ACCESS = "start emergency access"
+    MANAGE_ACCESS = "manage study access"
 
 
-_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY, Action.OWN_ACCOUNT}
+_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY, Action.EMERGENCY_ACCESS, Action.OWN_ACCOUNT}
 _WRITE = {
     Action.EDIT_REPORT,
     Action.SIGN_PRELIMINARY,
@@ -70,6 +72,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.MANAGE_QUARANTINE,
             Action.HOLD_STUDY,
             Action.OWN_ACCOUNT,
+            Action.MANAGE_ACCESS,
         }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT, Action.OWN_ACCOUNT}),
@@ -81,6 +84,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.MANAGE_USERS,
             Action.VIEW_OPERATIONS,
             Action.HOLD_STUDY,
+            Action.MANAGE_ACCESS,
         }
     ),
 }
@@ -94,6 +98,8 @@ class Actor:
     ----------
     source
         Network address of the browser, or the host and process of a service.
+    groups
+        Study groups that the settings give a machine; those of a person are in the database.
     """
 
     username: str
@@ -102,6 +108,7 @@ class Actor:
     source: str
     user_id: int | None = None
     session_id: int | None = None
+    groups: tuple[str, ...] = ()
 
 
 def service_actor(process: str) -> Actor:

@@ -6,6 +6,7 @@
     +-- Rejected             never retry; the caller has to change something
     |   +-- InvalidTransition    the state machine has no such arrow
     |   +-- NotAuthorised        the role may not do this
+    |   |   +-- StudyRestricted  the study belongs to groups that the reader is not in
     |   +-- AuthenticationFailed wrong user, password, or an ended session
     |   |   +-- SecondFactorNeeded   the password is right and does not suffice
     |   |   +-- SignOnRefused        the identity provider, or what it says, does not open a session
@@ -40,6 +41,22 @@ class InvalidTransition(Rejected):
 
 class NotAuthorised(Rejected):
     """The role of the person does not allow the act."""
+
+
+class StudyRestricted(NotAuthorised):
+    """The study is restricted to groups that the reader is not in.
+
+    Attributes
+    ----------
+    study_uid
+        Which study it is; the message does not say it.
+    """
+
+    def __init__(self, study_uid: str) -> None:
+        super().__init__(
+            "this study is restricted to a group that you are not in, or your emergency access has ended"
+        )
+        self.study_uid = study_uid
 
 
 class AuthenticationFailed(Rejected):

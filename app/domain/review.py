@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from app.domain.attestation import Attestation
 from app.domain.delivery import Delivery
 from app.domain.draft import Draft
+from app.domain.emergency import EmergencyAccess
 from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.prior import Prior
 from app.domain.report import Report, ReportState
@@ -69,7 +70,9 @@ class Review:
     others
         The study's other reports, oldest first: a signed one stays visible after a late image.
     priors
-        Earlier studies of the patient, the most relevant first.
+        Earlier studies of the patient that the reader may open, the most relevant first.
+    emergency
+        What lets this reader in although the study is restricted; None when nothing has to.
     """
 
     study: Study
@@ -84,12 +87,20 @@ class Review:
     others: tuple[ReportSummary, ...]
     priors: tuple[Prior, ...] = ()
     context: ClinicalContext = NO_CONTEXT
+    emergency: EmergencyAccess | None = None
 
 
 @dataclass(frozen=True)
 class PixelSource:
-    """Which object of the spool holds the pixels that a reader may see."""
+    """Which object of the spool holds the pixels that a reader may see.
+
+    Attributes
+    ----------
+    until
+        When the access ends; None when it does not by itself.
+    """
 
     sha256: str
     study_uid: str
     sop_uid: str
+    until: datetime | None = None

@@ -27,6 +27,8 @@ class Routing:
         None when the order decides.
     destinations
         Result formats by name of the destination; None when the settings decide.
+    restrict_to
+        Groups that the study is restricted to; empty leaves it open.
     rules_sha256
         Digest of the rules that decided.
     """
@@ -39,6 +41,7 @@ class Routing:
     excluded: str = ""
     priority: Priority | None = None
     destinations: Mapping[str, tuple[str, ...]] | None = None
+    restrict_to: tuple[str, ...] = ()
     rules_sha256: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -55,6 +58,7 @@ class Routing:
             "destinations": None
             if self.destinations is None
             else {name: list(formats) for name, formats in self.destinations.items()},
+            "restrict_to": list(self.restrict_to),
             "rules_sha256": self.rules_sha256,
         }
 
@@ -73,6 +77,8 @@ def routing_of(stored: Mapping[str, Any]) -> Routing:
         destinations=None
         if destinations is None
         else {name: tuple(formats) for name, formats in destinations.items()},
+        # decisions of before 0015 have none
+        restrict_to=tuple(stored.get("restrict_to", ())),
         rules_sha256=stored["rules_sha256"],
     )
 

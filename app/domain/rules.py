@@ -1,9 +1,9 @@
 """Routing rules: which of them fire for a study, what they decide together, and why.
 
 Rules are asked in the order of the file and several may fire; for each thing (draft, model, exclusion,
-priority, destinations) the first one that says something about it decides, then the default. A rule that
-cannot be evaluated does not fire: an exclusion that fails excludes nothing, and the study goes to its
-readers.
+priority, destinations, restriction) the first one that says something about it decides, then the default. A
+rule that cannot be evaluated does not fire: an exclusion that fails excludes nothing, and the study goes to
+its readers. Its restriction alone counts all the same: whom the study was to be kept from does not see it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Actions:
         The reason; empty text keeps the study in the worklist, whatever later rules say.
     priority
         ``stat`` or ``routine``.
+    restrict_to
+        Groups whose members may open the study; empty opens it to every reader, whatever later rules say.
     """
 
     draft: bool | None = None
@@ -46,6 +48,7 @@ class Actions:
     exclude: str | None = None
     priority: str | None = None
     destinations: Mapping[str, tuple[str, ...]] | None = None
+    restrict_to: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ class RuleSet:
     def is_empty(self) -> bool:
         """Whether it decides nothing at all."""
         return not self.rules and self.default == Actions()
+
+    @property
+    def may_restrict(self) -> bool:
+        """Whether it may restrict a study."""
+        return any(actions.restrict_to for actions in (self.default, *(rule.actions for rule in self.rules)))
 
     @property
     def keywords(self) -> frozenset[str]:
@@ -168,7 +176,7 @@ def decide(rules: RuleSet, facts: StudyFacts, header: HeaderValues) -> Ruling:
     for rule in rules.rules:
         reading = Reading(values, problem=header.problem, own=own)
         answer, problem = _ask(rule, facts, reading)
-        new = _things(rule.actions) - decided.keys() if answer is Answer.FIRED else set()
+        new = _said(rule, answer) - decided.keys()
         decided |= dict.fromkeys(new, rule.name)
         verdicts.append(Verdict(rule, answer, dict(reading), problem, tuple(sorted(new))))
     return Ruling(_routing(rules, tuple(verdicts)), tuple(verdicts))
@@ -183,9 +191,16 @@ def _ask(rule: Rule, facts: StudyFacts, reading: Reading) -> tuple[Answer, str]:
         return Answer.FAILED, str(error)
 
 
+def _said(rule: Rule, answer: Answer) -> set[str]:
+    """Name what counts of a rule: all of one that fired, the restriction of one that failed."""
+    if answer is Answer.FIRED:
+        return _things(rule.actions)
+    return {"restrict_to"} if answer is Answer.FAILED and rule.actions.restrict_to else set()
+
+
 def _things(actions: Actions) -> set[str]:
     """Name what a rule says something about."""
-    names = ("draft", "model", "exclude", "priority", "destinations")
+    names = ("draft", "model", "exclude", "priority", "destinations", "restrict_to")
     return {name for name in names if getattr(actions, name) is not None}
 
 
@@ -204,6 +219,8 @@ def _routing(rules: RuleSet, verdicts: tuple[Verdict, ...]) -> Routing:
     excluded = first(lambda actions: actions.exclude)
     priority = first(lambda actions: actions.priority)
     destinations = first(lambda actions: actions.destinations)
+    restricting = (v.rule.actions.restrict_to for v in verdicts if "restrict_to" in v.decided)
+    restrict_to = next(restricting, rules.default.restrict_to)
     return Routing(
         fired=tuple(rule.name for rule in fired),
         failed=tuple(verdict.rule.name for verdict in verdicts if verdict.answer is Answer.FAILED),
@@ -213,6 +230,7 @@ def _routing(rules: RuleSet, verdicts: tuple[Verdict, ...]) -> Routing:
         excluded=excluded[1] if excluded else "",
         priority=Priority(_RANKS[priority[1]], priority[0]) if priority else None,
         destinations=destinations[1] if destinations else None,
+        restrict_to=restrict_to or (),
         rules_sha256=rules.sha256,
     )
 

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.domain.errors import RulesBroken
+from app.domain.errors import Rejected, RulesBroken
 from app.domain.routing import Targets
 from app.domain.rule_check import BadExpression
 from app.domain.rule_expression import Expression, load_expression
 from app.domain.rules import DEFAULT, Actions, Rule, RuleSet
+from app.domain.study_access import name_group
 
 LARGEST_FILE = 256 * 1024
 MOST_RULES = 200
 LONGEST_TEXT = 200
-_ACTIONS = frozenset({"draft", "reason", "model", "exclude", "priority", "destinations"})
+_ACTIONS = frozenset({"draft", "reason", "model", "exclude", "priority", "destinations", "restrict_to"})
 _KEYS = _ACTIONS | {"name", "when", "for_ae"}
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEAD = re.compile(r"^[ \t]*\[\[[ \t]*rules[ \t]*\]\]", re.MULTILINE)
@@ -89,7 +90,9 @@ def _rule(entry: Mapping[str, Any], targets: Targets | None, text: str, place: i
     when = _text(entry, "when", required=True, longest=LARGEST_FILE)
     actions = _actions(entry, targets)
     if actions == Actions(reason=actions.reason):
-        raise _Mistake("decides nothing: give it draft, model, exclude, priority or destinations")
+        raise _Mistake(
+            "decides nothing: give it draft, model, exclude, priority, destinations or restrict_to"
+        )
     return Rule(name, _expression(when, text, place), actions, _for_ae(entry.get("for_ae", ())))
 
 
@@ -136,6 +139,7 @@ def _actions(entry: Mapping[str, Any], targets: Targets | None) -> Actions:
         exclude=_exclude(entry) if "exclude" in entry else None,
         priority=priority,
         destinations=_destinations(entry["destinations"], targets) if "destinations" in entry else None,
+        restrict_to=_restrict_to(entry["restrict_to"]) if "restrict_to" in entry else None,
     )
 
 
@@ -167,6 +171,15 @@ def _destinations(table: Any, targets: Targets | None) -> dict[str, tuple[str, .
         if wrong := sorted(set(formats) - set(targets.formats)):
             raise _Mistake(f"no result format {', '.join(wrong)}: there are {_listed(targets.formats)}")
     return {name: tuple(formats) for name, formats in table.items()}
+
+
+def _restrict_to(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _Mistake('restrict_to is a list of groups: restrict_to = ["staff health"]; [] opens the study')
+    try:
+        return tuple(dict.fromkeys(name_group(name) for name in names))
+    except Rejected as error:
+        raise _Mistake(f"restrict_to: {error}") from None
 
 
 def _default(table: Any, targets: Targets | None, mistakes: list[str]) -> Actions:

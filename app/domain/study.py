@@ -266,4 +266,13 @@ def is_due(
         return False
     if study.has_expected_count:
         return True
+    return is_quiet(study, now=now, open_studies=open_studies, quiet=quiet)
+
+
+def is_quiet(
+    study: Study, *, now: datetime, open_studies: frozenset[str], quiet: timedelta | None = None
+) -> bool:
+    """Tell whether no image has come for a while, and none is on its way."""
+    if study.study_uid in open_studies:
+        return False
     return now - study.last_instance_at >= (quiet if quiet is not None else quiet_time(study.modality))

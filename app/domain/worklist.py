@@ -9,6 +9,7 @@ from enum import StrEnum
 from app.domain.delivery import DeliveryState
 from app.domain.report import ReportState
 from app.domain.study import Study, StudyState
+from app.domain.study_access import MaskedStudy
 
 
 class SortKey(StrEnum):
@@ -90,7 +91,14 @@ class WorklistRow:
 
 @dataclass(frozen=True)
 class WorklistPage:
-    """One page of the worklist, and how many studies the query finds in all."""
+    """One page of the worklist, and how many studies the query finds in all.
+
+    Attributes
+    ----------
+    masked
+        Restricted studies whose whole accession number or PatientID was searched for; not in `total`.
+    """
 
     rows: tuple[WorklistRow, ...]
     total: int
+    masked: tuple[MaskedStudy, ...] = ()

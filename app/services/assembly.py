@@ -9,12 +9,13 @@ from typing import Any
 from app.domain.access import service_actor
 from app.domain.audit import AuditEvent, AuditFact
 from app.domain.routing import Routing
-from app.domain.study import Instance, Study, is_due
+from app.domain.study import Instance, Study, is_due, is_quiet
 from app.domain.work import ASK_WORKLIST, WORKLIST_QUEUE, worklist_lock
 from app.services.drafting import order_draft
 from app.services.facts import fact_about
 from app.services.orders import settle_study
 from app.services.priors import order_priors
+from app.services.study_groups import restrict_by_rule
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -55,6 +56,8 @@ def complete_due_studies(
     tuple of str
         StudyInstanceUIDs of the studies that this call has completed.
     """
+    if route is not None:
+        restrict_due_priors(store, route, open_studies=open_studies, quiet=quiet, now=now)
     with store.begin() as tx:
         waiting = tx.studies.receiving()
     due = [study for study in waiting if is_due(study, now=now, open_studies=open_studies, quiet=quiet)]
@@ -72,6 +75,31 @@ def complete_due_studies(
             route=route or _no_rules,
         )
     )
+
+
+def restrict_due_priors(
+    store: Store, route: Route, *, open_studies: frozenset[str], quiet: timedelta | None, now: datetime
+) -> int:
+    """Ask the routing rules about fetched priors that have been quiet, for their restriction alone.
+
+    Returns
+    -------
+    int
+        How many priors the rules were asked about; each is asked about once.
+    """
+    with store.begin() as tx:
+        waiting = tx.studies.unrouted_priors()
+    due = [study for study in waiting if is_quiet(study, now=now, open_studies=open_studies, quiet=quiet)]
+    for study in due:
+        with store.begin() as tx:
+            held = tx.studies.lock(study.study_uid)
+            instances = tx.studies.instances(study.study_uid, up_to_revision=held.revision)
+            after = held.route(route(held, instances))
+            if held.routing is None and after.routing is not None:
+                tx.studies.save(after)
+                for fact in restrict_by_rule(tx, _LISTENER, after, after.routing.restrict_to, now=now):
+                    tx.audit.append(fact)
+    return len(due)
 
 
 def _no_rules(study: Study, instances: tuple[Instance, ...]) -> None:
@@ -106,7 +134,9 @@ def _complete(
         tx.studies.save(after)
         detail = {"revision": study.revision, "instances": len(instances), **_rules(after.routing)}
         completed = fact_about(tx, study, event, _LISTENER, now=now, detail=detail)
-        for fact in (completed, *facts):
+        groups = () if after.routing is None else after.routing.restrict_to
+        restricted = restrict_by_rule(tx, _LISTENER, after, groups, now=now)
+        for fact in (completed, *facts, *restricted):
             tx.audit.append(fact)
         if not reason:
             _order_work(tx, after, ask_worklist=ask_worklist, with_priors=with_priors, now=now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor
@@ -21,6 +21,7 @@ from app.domain.study import Study
 from app.services.alerts import clear_alert, raise_alert
 from app.services.facts import fact_about
 from app.services.permission import permit
+from app.services.study_access import begin_on_study, closed_among, require_access
 from app.store.critical import NewLoop
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -33,6 +34,9 @@ DEFAULT_WAITS: Waits = {
     Category.HOURS: timedelta(hours=1),
     Category.DAYS: timedelta(days=3),
 }
+RESTRICTED = "restricted study"
+"""What stands for the finding where the reader may not open the study."""
+
 _AT_ONCE = 100
 
 
@@ -43,10 +47,16 @@ def waits_of(minutes: Sequence[int]) -> Waits:
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """A loop that is not closed, with the study that it is about."""
+    """A loop that is not closed, with the study that it is about.
+
+    Attributes
+    ----------
+    study
+        None when the reader may not open it: the loop shows, so that it is not forgotten, but not whose.
+    """
 
     result: CriticalResult
-    study: Study
+    study: Study | None
 
 
 def open_loop(
@@ -72,8 +82,9 @@ def open_loop(
     """
     permit(store, actor, Action.HANDLE_CRITICAL, now=now, study_uid=study_uid)
     finding = name_finding(finding)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.HANDLE_CRITICAL, now=now) as tx:
         study = tx.studies.get(study_uid)
+        require_access(tx, actor, study_uid, now=now)
         loop = NewLoop(study_uid, None, finding, category)
         return _open(tx, actor, study, loop, waits, now)
 
@@ -111,8 +122,9 @@ def close_loop(
         If the communication is not complete; it names what is missing.
     """
     permit(store, actor, Action.HANDLE_CRITICAL, now=now)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.HANDLE_CRITICAL, now=now) as tx:
         before = tx.critical.lock(critical_id)
+        require_access(tx, actor, before.study_uid, now=now)
         after = before.close(communication, actor.username, now=now)
         waited = max(0.0, (communication.told_at - before.opened_at).total_seconds())
         detail = {"means": communication.means.name, "seconds_to_communication": round(waited)}
@@ -131,8 +143,10 @@ def cancel_loop(
         As `close_loop`; `Rejected` without a reason.
     """
     permit(store, actor, Action.HANDLE_CRITICAL, now=now)
-    with store.begin() as tx:
-        after = tx.critical.lock(critical_id).cancel(reason, actor.username, now=now)
+    with begin_on_study(store, actor, Action.HANDLE_CRITICAL, now=now) as tx:
+        before = tx.critical.lock(critical_id)
+        require_access(tx, actor, before.study_uid, now=now)
+        after = before.cancel(reason, actor.username, now=now)
         _end(tx, actor, after, AuditEvent.CRITICAL_CANCELLED, {}, now)
         return after
 
@@ -152,7 +166,14 @@ def list_open_loops(
         if is_new:
             listed = {"list": "critical results"}
             tx.audit.append(AuditFact(event=AuditEvent.LIST_STUDIES, actor=actor, at=now, detail=listed))
-        return tuple(OpenLoop(loop, tx.studies.get(loop.study_uid)) for loop in tx.critical.unfinished())
+        loops = tx.critical.unfinished()
+        closed = closed_among(tx, actor, [loop.study_uid for loop in loops], now=now)
+        return tuple(
+            OpenLoop(replace(loop, finding=RESTRICTED), None)
+            if loop.study_uid in closed
+            else OpenLoop(loop, tx.studies.get(loop.study_uid))
+            for loop in loops
+        )
 
 
 def loops_of_study(
@@ -160,7 +181,8 @@ def loops_of_study(
 ) -> tuple[CriticalResult, ...]:
     """Return the loops of a study, oldest first."""
     permit(store, actor, Action.HANDLE_CRITICAL, now=now, study_uid=study_uid)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.HANDLE_CRITICAL, now=now) as tx:
+        require_access(tx, actor, study_uid, now=now)
         return tx.critical.of_study(study_uid)
 
 

@@ -13,6 +13,7 @@ from app.domain.review import LEASE
 from app.services.facts import fact_about
 from app.services.locking import hold, require_pen
 from app.services.permission import permit
+from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 
 
@@ -117,8 +118,9 @@ def _change(
     now: datetime,
 ) -> Report:
     permit(store, actor, Action.EDIT_REPORT, now=now)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.EDIT_REPORT, now=now) as tx:
         report = tx.reports.lock(report_id)
+        require_access(tx, actor, report.study_uid, now=now)
         hold(tx, require_pen(tx, actor, report, now=now), lease=lease, now=now)
         if version is not None and version != report.version:
             raise StaleVersion(f"the report has changed since version {version}: it is at {report.version}")

@@ -11,6 +11,7 @@ from app.domain.report import Report
 from app.domain.review import LEASE, LockInfo
 from app.services.facts import fact_about
 from app.services.permission import permit
+from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -26,8 +27,10 @@ def renew_lock(
         If the lease has ended, or another reader has taken over.
     """
     permit(store, actor, Action.EDIT_REPORT, now=now)
-    with store.begin() as tx:
-        return hold(tx, require_pen(tx, actor, tx.reports.lock(report_id), now=now), lease=lease, now=now)
+    with begin_on_study(store, actor, Action.EDIT_REPORT, now=now) as tx:
+        report = tx.reports.lock(report_id)
+        require_access(tx, actor, report.study_uid, now=now)
+        return hold(tx, require_pen(tx, actor, report, now=now), lease=lease, now=now)
 
 
 def take_over(
@@ -48,8 +51,9 @@ def take_over(
         If the report can no longer change.
     """
     permit(store, actor, Action.TAKE_OVER, now=now)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.TAKE_OVER, now=now) as tx:
         report = tx.reports.lock(report_id)
+        require_access(tx, actor, report.study_uid, now=now)
         require_editable(report)
         former = tx.reports.leases.get(report_id)
         if former is not None and former.is_held(now=now) and former.username != from_user:

@@ -7,17 +7,21 @@ from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor, may
 from app.domain.audit import AuditEvent, AuditFact
+from app.domain.emergency import EmergencyAccess
 from app.domain.errors import NotAuthorised, NotFound, Rejected
 from app.domain.intake import clean_value
+from app.domain.prior import Prior
 from app.domain.report import EDITABLE, Report, ReportCommand, ReportState
 from app.domain.review import LEASE, LockInfo, PixelSource, Review
 from app.domain.study import Study
+from app.domain.study_access import reader_of
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
 from app.services.editing import accept_sentence, add_sentence, edit_sentence, reject_sentence
 from app.services.facts import fact_about
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
 from app.services.orders import clinical_context
 from app.services.permission import permit, record_denial
+from app.services.study_access import begin_on_study, closed_among, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -47,7 +51,9 @@ _ONE_LOOK = timedelta(minutes=15)
 
 
 def worklist(store: Store, actor: Actor, query: WorklistQuery, *, now: datetime) -> WorklistPage:
-    """Return one page of the worklist.
+    """Return one page of the worklist: the studies that the actor may open.
+
+    Who searches for the whole accession number or PatientID of a restricted study is told that it is there.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def worklist(store: Store, actor: Actor, query: WorklistQuery, *, now: datetime)
     permit(store, actor, Action.LIST_STUDIES, now=now)
     query = _checked(query)
     with store.begin() as tx:
-        page = tx.studies.worklist(query, now=now)
+        page = _page(tx, actor, query, now)
         tx.audit.append(_listed(actor, query, page, now))
         return page
 
@@ -67,7 +73,7 @@ def refresh_worklist(store: Store, actor: Actor, query: WorklistQuery, *, now: d
     permit(store, actor, Action.LIST_STUDIES, now=now)
     query = _checked(query)
     with store.begin() as tx:
-        page = tx.studies.worklist(query, now=now)
+        page = _page(tx, actor, query, now)
         if not tx.studies.was_listed(actor.username, since=now - _ONE_LOOK):
             tx.audit.append(_listed(actor, query, page, now))
         return page
@@ -96,19 +102,22 @@ def open_study(
     ------
     NotAuthorised, NotFound
         If the role may not read, or there is no such study or report.
+    StudyRestricted
+        If it is restricted to groups that the reader is not in.
     """
     permit(store, actor, Action.OPEN_STUDY, now=now, study_uid=study_uid)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
         study = tx.studies.get(study_uid)
+        emergency = require_access(tx, actor, study_uid, now=now)
         chosen = _choose(tx, study, report_id)
         report = None if chosen is None else tx.reports.lock(chosen)
-        facts = [_opened(tx, study, report, actor, now)]
+        facts = [_opened(tx, study, report, actor, emergency, now)]
         if report is not None and _may_write(actor, report):
             report, taken = _take_pen(tx, actor, report, lease=lease, now=now)
             if taken is not None:
                 detail = {"report_id": report.report_id, "revision": report.revision}
                 facts.append(fact_about(tx, study, AuditEvent.REPORT_LOCKED, actor, now=now, detail=detail))
-        review = _review(tx, actor, study, report, now=now)
+        review = _review(tx, actor, study, report, emergency, now=now)
         if review.draft is not None and review.draft.content.is_drafted:
             detail = {"draft_id": review.draft.draft_id, "revision": review.draft.revision}
             facts.append(fact_about(tx, study, AuditEvent.DRAFT_VIEWED, actor, now=now, detail=detail))
@@ -126,15 +135,16 @@ def refresh(store: Store, actor: Actor, study_uid: str, *, now: datetime) -> Rev
     Raises
     ------
     NotAuthorised
-        If this person has never opened the study.
+        If this person has never opened the study, or may not open it any more.
     """
     permit(store, actor, Action.OPEN_STUDY, now=now, study_uid=study_uid)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
         study = tx.studies.get(study_uid)
+        emergency = require_access(tx, actor, study_uid, now=now)
         was_opened, report_id = tx.reports.last_opened(actor.username, study_uid)
         if was_opened:
             report = None if report_id is None else tx.reports.get(report_id)
-            return _review(tx, actor, study, report, now=now)
+            return _review(tx, actor, study, report, emergency, now=now)
     record_denial(store, actor, "refresh a study that was not opened", now=now, study_uid=study_uid)
     raise NotAuthorised("open the study first")
 
@@ -148,11 +158,13 @@ def may_see_pixels(store: Store, actor: Actor, sop_uid: str, *, now: datetime) -
         If the role may not read, the study was not opened, or there is no such image.
     """
     permit(store, actor, Action.OPEN_STUDY, now=now)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
         instance = tx.studies.instance(sop_uid)
+        emergency = require_access(tx, actor, instance.study_uid, now=now)
         was_opened, _ = tx.reports.last_opened(actor.username, instance.study_uid)
         if was_opened:
-            return PixelSource(instance.sha256, instance.study_uid, instance.sop_uid)
+            until = None if emergency is None else emergency.ends_at
+            return PixelSource(instance.sha256, instance.study_uid, instance.sop_uid, until)
     act = "see pixels of a study that was not opened"
     record_denial(store, actor, act, now=now, study_uid=instance.study_uid)
     raise NotAuthorised("open the study first")
@@ -186,13 +198,23 @@ def _take_pen(
     return report, give(tx, actor, report.report_id, lease=lease, now=now)
 
 
-def _review(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, *, now: datetime) -> Review:
+def _review(
+    tx: UnitOfWork,
+    actor: Actor,
+    study: Study,
+    report: Report | None,
+    emergency: EmergencyAccess | None,
+    *,
+    now: datetime,
+) -> Review:
     others = tx.reports.summaries(study.study_uid)
     context = clinical_context(tx, study)
+    priors = _priors(tx, actor, study, now)
     if report is None:
         instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
-        priors = tx.priors.of_study(study.study_uid)
-        return Review(study, instances, None, None, None, False, (), (), None, others, priors, context)
+        return Review(
+            study, instances, None, None, None, False, (), (), None, others, priors, context, emergency
+        )
     lock = tx.reports.leases.get(report.report_id)
     if lock is not None and not lock.is_held(now=now):
         lock = None
@@ -207,15 +229,32 @@ def _review(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, *
         deliveries=tx.deliveries.of_report(report.report_id),
         superseded_by=study.revision if report.revision < study.revision else None,
         others=tuple(other for other in others if other.report_id != report.report_id),
-        priors=tx.priors.of_study(study.study_uid),
+        priors=priors,
         context=context,
+        emergency=emergency,
     )
 
 
-def _opened(tx: UnitOfWork, study: Study, report: Report | None, actor: Actor, now: datetime) -> AuditFact:
+def _priors(tx: UnitOfWork, actor: Actor, study: Study, now: datetime) -> tuple[Prior, ...]:
+    """Return the earlier studies that the reader may open; the others are not even named."""
+    priors = tx.priors.of_study(study.study_uid)
+    closed = closed_among(tx, actor, [prior.prior_uid for prior in priors], now=now)
+    return tuple(prior for prior in priors if prior.prior_uid not in closed)
+
+
+def _opened(
+    tx: UnitOfWork,
+    study: Study,
+    report: Report | None,
+    actor: Actor,
+    emergency: EmergencyAccess | None,
+    now: datetime,
+) -> AuditFact:
     revision = study.revision if report is None else report.revision
     report_id = None if report is None else report.report_id
     detail = {"revision": revision, "report_id": report_id}
+    if emergency is not None:
+        detail["emergency_id"] = emergency.emergency_id
     return fact_about(tx, study, AuditEvent.STUDY_OPENED, actor, now=now, detail=detail)
 
 
@@ -227,12 +266,22 @@ def _checked(query: WorklistQuery) -> WorklistQuery:
     return replace(query, text=clean_value(query.text), modality=clean_value(query.modality))
 
 
+def _page(tx: UnitOfWork, actor: Actor, query: WorklistQuery, now: datetime) -> WorklistPage:
+    reader = reader_of(actor)
+    page = tx.studies.worklist(query, reader=reader, now=now)
+    if reader is None or not query.text:
+        return page
+    return replace(page, masked=tx.access.masked(reader, query.text, now=now))
+
+
 def _listed(actor: Actor, query: WorklistQuery, page: WorklistPage, now: datetime) -> AuditFact:
-    detail = {
+    detail: dict[str, object] = {
         "filters": list(query.filters),
         "sort": query.sort.value,
         "offset": query.offset,
         "shown": len(page.rows),
         "total": page.total,
     }
+    if page.masked:
+        detail["masked"] = len(page.masked)
     return AuditFact(event=AuditEvent.LIST_STUDIES, actor=actor, at=now, detail=detail)

@@ -18,7 +18,7 @@ def verdict_lines(verdict: Verdict) -> tuple[str, ...]:
     lines += [f"{name} = {_shown(value)}" for name, value in verdict.read.items()]
     if verdict.problem:
         lines.append(verdict.problem)
-    if verdict.answer is Answer.FIRED:
+    if verdict.answer is Answer.FIRED or verdict.decided:
         decides = ", ".join(verdict.decided) or "nothing that an earlier rule had not decided"
         lines.append(f"decides {decides}")
     return tuple(lines)
@@ -41,6 +41,8 @@ def decision_lines(routing: Routing) -> tuple[str, ...]:
     else:
         sent = [f"{name} ({', '.join(kinds) or 'nothing'})" for name, kinds in routing.destinations.items()]
         lines.append(f"results to {', '.join(sent) or 'no destination'}")
+    if routing.restrict_to:
+        lines.append(f"restricted to {', '.join(routing.restrict_to)}")
     return tuple(lines)
 
 

@@ -87,7 +87,8 @@ def put_into_force(tx: UnitOfWork, actor: Actor, content: bytes, *, origin: str,
     old, new = NO_RULES if newest is None else newest.sha256, digest_of(content)
     if old == new:
         return False
-    tx.rules.add(content, username=actor.username, now=now)
+    restricts = read_rules(content).may_restrict
+    tx.rules.add(content, username=actor.username, restricts=restricts, now=now)
     detail = {"old_sha256": old, "new_sha256": new, "bytes": len(content), "origin": origin}
     tx.audit.append(AuditFact(event=AuditEvent.RULES_CHANGED, actor=actor, at=now, detail=detail))
     return True

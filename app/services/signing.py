@@ -17,6 +17,7 @@ from app.services.facts import fact_about
 from app.services.locking import require_pen
 from app.services.outbox import put_into_outbox
 from app.services.permission import permit, record_denial
+from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -68,8 +69,9 @@ def sign(
     reauthenticate(store, actor, password, now=now)
     require_standing(store, actor, report_id, now=now)
     command, meaning = _ACTS[action]
-    with store.begin() as tx:
+    with begin_on_study(store, actor, action, now=now) as tx:
         report = tx.reports.lock(report_id)
+        require_access(tx, actor, report.study_uid, now=now)
         after = report.advance(command, now=now)
         require_pen(tx, actor, report, now=now)
         if report.version != version:

@@ -14,6 +14,7 @@ from app.services.facts import fact_about
 from app.services.outbox import put_into_outbox
 from app.services.permission import permit
 from app.services.signing import require_standing
+from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -59,8 +60,9 @@ def withdraw(
         raise Rejected(f"a withdrawal needs a reason of at most {LONGEST_REASON} characters")
     reauthenticate(store, actor, password, now=now)
     require_standing(store, actor, report_id, now=now)
-    with store.begin() as tx:
+    with begin_on_study(store, actor, Action.WITHDRAW_REPORT, now=now) as tx:
         report = tx.reports.lock(report_id)
+        require_access(tx, actor, report.study_uid, now=now)
         after = report.advance(ReportCommand.WITHDRAW, now=now)
         if report.version != version:
             raise StaleVersion(

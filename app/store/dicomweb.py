@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from app.domain.audit import AuditEvent
 from app.domain.dicomweb import Found, InstanceFacts, Level, Page, Search, SeriesFacts, StudyFacts
 from app.domain.study import Instance
+from app.domain.study_access import Reader
 from app.store.dicomweb_match import conditions_of
+from app.store.study_access import open_to
 from app.store.study_rows import as_instance, as_study, select_study
 from app.store.tables import AuditRow, InstanceRow, PatientRow, StudyRow
 
@@ -25,9 +27,9 @@ class DicomwebIndex:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def search(self, search: Search) -> Page:
-        """Return one page of a search, newest studies first."""
-        chosen = self._session.execute(_chosen(search)).all()
+    def search(self, search: Search, *, reader: Reader | None, now: datetime) -> Page:
+        """Return one page of a search, newest studies first: what the reader may open, all without one."""
+        chosen = self._session.execute(_chosen(search, reader, now)).all()
         if not chosen and search.offset:
             return Page((), 0)
         total = chosen[0].total if chosen else 0
@@ -120,7 +122,7 @@ class DicomwebIndex:
         }
 
 
-def _chosen(search: Search) -> Select[Any]:
+def _chosen(search: Search, reader: Reader | None, now: datetime) -> Select[Any]:
     """Return the query for the page's identities alone; what they are described by is read for them only."""
     total = func.count().over().label("total")
     newest = (StudyRow.study_date.desc(), StudyRow.study_time.desc(), StudyRow.study_uid)
@@ -138,6 +140,8 @@ def _chosen(search: Search) -> Select[Any]:
             wanted = wanted.order_by(
                 *newest, InstanceRow.series_uid, InstanceRow.instance_number, InstanceRow.sop_uid
             )
+    if reader is not None:
+        wanted = wanted.where(open_to(reader, now=now))
     return wanted.where(*conditions_of(search.matches)).limit(search.limit).offset(search.offset)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.store import (
+    tables_access,
     tables_alerts,
     tables_commitment,
     tables_critical,
@@ -17,6 +18,7 @@ from app.store.tables import Base
 
 __all__ = [
     "Base",
+    "tables_access",
     "tables_alerts",
     "tables_commitment",
     "tables_critical",

@@ -36,9 +36,17 @@ class RuleVersions:
         """Wait until no other transaction changes the rules; held until this one ends."""
         self._session.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
 
-    def add(self, content: bytes, *, username: str, now: datetime) -> None:
-        """Put a version into force."""
+    def add(self, content: bytes, *, username: str, restricts: bool, now: datetime) -> None:
+        """Put a version into force.
+
+        Parameters
+        ----------
+        restricts
+            Whether it may restrict a study: until its rules are asked, no reader sees one then.
+        """
         self._session.add(
-            RuleVersionRow(sha256=digest_of(content), content=content, username=username, at=now)
+            RuleVersionRow(
+                sha256=digest_of(content), content=content, username=username, restricts=restricts, at=now
+            )
         )
         self._session.flush()

@@ -15,8 +15,10 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.identifiers import is_uid
 from app.domain.intake import ReceivedInstance
 from app.domain.study import Instance, Study, StudyState
+from app.domain.study_access import Reader
 from app.domain.worklist import WorklistPage, WorklistQuery
 from app.store.patients import patient_row
+from app.store.study_access import unrouted_prior
 from app.store.study_rows import StudySelect, as_instance, as_study, locked, select_study
 from app.store.tables import AuditRow, InstanceRow, QuarantineRow, StudyRow
 from app.store.worklist import select_page
@@ -54,6 +56,11 @@ class Studies:
         """Return the studies that images still arrive for, the one that waits longest first."""
         wanted = select_study().where(StudyRow.state == StudyState.RECEIVING.value)
         rows = self._session.execute(wanted.order_by(StudyRow.last_instance_at, StudyRow.study_uid))
+        return tuple(as_study(*row) for row in rows)
+
+    def unrouted_priors(self) -> tuple[Study, ...]:
+        """Return fetched priors that no routing rule was asked about."""
+        rows = self._session.execute(select_study().where(unrouted_prior()).order_by(StudyRow.study_uid))
         return tuple(as_study(*row) for row in rows)
 
     def waiting_for_draft(self, *, completed_before: datetime) -> tuple[str, ...]:
@@ -163,9 +170,9 @@ class Studies:
         returned = self._session.execute(added.on_conflict_do_nothing().returning(QuarantineRow.id))
         return returned.first() is not None
 
-    def worklist(self, query: WorklistQuery, *, now: datetime) -> WorklistPage:
-        """Return one page of the worklist."""
-        return select_page(self._session, query, now=now)
+    def worklist(self, query: WorklistQuery, *, reader: Reader | None = None, now: datetime) -> WorklistPage:
+        """Return one page of the worklist: what the reader may open, or everything without one."""
+        return select_page(self._session, query, reader=reader, now=now)
 
     def was_listed(self, username: str, *, since: datetime) -> bool:
         """Tell whether the worklist was shown to this person, on record, since this time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.tables import Base
@@ -19,3 +19,5 @@ class RuleVersionRow(Base):
     content: Mapped[bytes]
     username: Mapped[str]
     at: Mapped[datetime]
+    # whether a study waits for its rules before readers see it
+    restricts: Mapped[bool] = mapped_column(default=False, server_default=false())

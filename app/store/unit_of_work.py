@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.store.critical import CriticalResults
     from app.store.deliveries import Deliveries
     from app.store.dicomweb import DicomwebIndex
+    from app.store.emergencies import Emergencies
     from app.store.figures import Figures
     from app.store.forwarding import Forwarding
     from app.store.orders import Orders
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from app.store.second_factors import SecondFactors
     from app.store.stuck import Stuck
     from app.store.studies import Studies
+    from app.store.study_access import StudyAccess
     from app.store.work_queue import WorkQueue
 
 
@@ -174,6 +176,20 @@ class UnitOfWork:
         from app.store.stuck import Stuck
 
         return Stuck(self.session)
+
+    @cached_property
+    def access(self) -> StudyAccess:
+        """Groups, and the studies that are restricted to them."""
+        from app.store.study_access import StudyAccess
+
+        return StudyAccess(self.session)
+
+    @cached_property
+    def emergencies(self) -> Emergencies:
+        """Emergency accesses to restricted studies."""
+        from app.store.emergencies import Emergencies
+
+        return Emergencies(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

@@ -24,7 +24,9 @@ from app.domain.delivery import DeliveryState
 from app.domain.report import ReportState
 from app.domain.retention import SELF_TEST_TITLE
 from app.domain.study import StudyState
+from app.domain.study_access import Reader
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
+from app.store.study_access import open_to
 from app.store.study_rows import CorrectedPatient, as_study, count_instances, with_patients
 from app.store.tables import DeliveryRow, LockRow, PatientRow, ReportRow, StudyRow, UserRow
 
@@ -40,9 +42,10 @@ _DELIVERY_RANK = {
 
 
 class _Standing:
-    """What stands beside each study: its newest report, who edits that, and the delivery to look at."""
+    """What stands beside each study: its newest report, who edits that, the delivery to look at, who may."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, reader: Reader | None, now: datetime) -> None:
+        self.is_open = true() if reader is None else open_to(reader, now=now)
         self.report = _newest_report()
         self.lock = _lock_of(self.report, now)
         self.delivery = _delivery_to_look_at()
@@ -74,9 +77,11 @@ class _Standing:
         return column
 
 
-def select_page(session: Session, query: WorklistQuery, *, now: datetime) -> WorklistPage:
-    """Return the page that `query` asks for, and how many studies it finds in all."""
-    standing = _Standing(now)
+def select_page(
+    session: Session, query: WorklistQuery, *, reader: Reader | None, now: datetime
+) -> WorklistPage:
+    """Return the page that `query` asks for, and how many studies it finds that the reader may open."""
+    standing = _Standing(reader, now)
     rows = session.execute(_page(query, standing)).all()
     if rows or not query.offset:
         return WorklistPage(tuple(_as_row(row) for row in rows), rows[0].total if rows else 0)
@@ -128,7 +133,7 @@ def _narrow(query: WorklistQuery, standing: _Standing) -> Select[Any]:
 
 def _conditions(query: WorklistQuery, standing: _Standing) -> list[ColumnElement[bool]]:
     # a study of the self-test is nobody's
-    conditions: list[ColumnElement[bool]] = [StudyRow.calling_ae != SELF_TEST_TITLE]
+    conditions: list[ColumnElement[bool]] = [StudyRow.calling_ae != SELF_TEST_TITLE, standing.is_open]
     if query.text:
         # a former name or identifier still finds the study
         people = (PatientRow, CorrectedPatient)

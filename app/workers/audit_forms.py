@@ -60,6 +60,8 @@ _ALERT = _code("110113", "Security Alert")
 _AUTHENTICATION = _code("110114", "User Authentication")
 _LOGIN, _LOGOUT = _code("110122", "Login"), _code("110123", "Logout")
 _USER_CHANGED = _code("110137", "User Security Attributes Changed")
+_ROLES_CHANGED = _code("110136", "Security Roles Changed")
+_OBJECT_CHANGED = _code("110135", "Object Security Attributes Changed")
 
 EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.LOGIN: EventForm(_AUTHENTICATION, _E, _LOGIN),
@@ -114,6 +116,13 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.SECOND_FACTOR_SET: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.SECOND_FACTOR_REMOVED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.IDENTITY_CONFIRMED: EventForm(_AUTHENTICATION, _E),
+    AuditEvent.GROUP_ADDED: EventForm(_ALERT, _E, _ROLES_CHANGED),
+    AuditEvent.GROUP_CHANGED: EventForm(_ALERT, _E, _USER_CHANGED),
+    AuditEvent.GROUP_REMOVED: EventForm(_ALERT, _E, _ROLES_CHANGED),
+    AuditEvent.STUDY_RESTRICTED: EventForm(_ALERT, _E, _OBJECT_CHANGED),
+    AuditEvent.STUDY_UNRESTRICTED: EventForm(_ALERT, _E, _OBJECT_CHANGED),
+    AuditEvent.EMERGENCY_STARTED: EventForm(_ALERT, _E, _code("110127", "Emergency Override Started")),
+    AuditEvent.EMERGENCY_STOPPED: EventForm(_ALERT, _E, _code("110138", "Emergency Override Stopped")),
     AuditEvent.RULES_CHANGED: EventForm(_ALERT, _E, _code("110131", "Software Configuration")),
     AuditEvent.RULES_TESTED: EventForm(_ACTIVITY, _E),
     AuditEvent.QUARANTINE_RELEASED: EventForm(_TRANSFERRED, _C),

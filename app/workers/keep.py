@@ -20,6 +20,7 @@ from app.domain.access import service_actor
 from app.domain.errors import DatabaseUnavailable
 from app.services.counting import Counts, Reporter
 from app.services.critical import escalate_overdue, waits_of
+from app.services.emergency import end_expired
 from app.services.quality import watch_discordance
 from app.services.watch import check_sources, count_work
 from app.settings import Settings
@@ -109,6 +110,7 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
             lambda: watch_discordance(store, now=datetime.now(UTC)),
             first=120.0,
         ),
+        Chore("end emergency accesses", 5.0, lambda: end_expired(store, actor, now=datetime.now(UTC))),
         Chore(
             "escalate critical results",
             10.0,

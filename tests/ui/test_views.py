@@ -119,7 +119,7 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
         ("vera", ["Worklist", "Account"]),
         ("rana", ["Worklist", "Critical results", "Account"]),
         ("ada", ["Worklist", "Critical results", "Quality", "Account"]),
-        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Users", "Account"]),
+        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Study access", "Users", "Account"]),
         ("aud", ["Audit", "Account"]),
     ],
 )

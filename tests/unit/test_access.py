@@ -30,6 +30,8 @@ store instances   . x x x . .
 manage quarantine . . . x . .
 hold study        . . . x . x
 own account       x x x x x .
+start emergency access x x x . . .
+manage study access . . . x . x
 """
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.domain.commitment import COMMITMENT_TRANSITIONS, CommitmentCommand, CommitmentState
 from app.domain.critical import CRITICAL_TRANSITIONS, CriticalCommand, CriticalState
 from app.domain.delivery import DELIVERY_TRANSITIONS, DeliveryCommand, DeliveryState
+from app.domain.emergency import EMERGENCY_TRANSITIONS, EmergencyCommand, EmergencyState
 from app.domain.errors import InvalidTransition
 from app.domain.machine import advance
 from app.domain.order import ORDER_TRANSITIONS, OrderCommand, OrderState
@@ -28,11 +29,18 @@ MACHINES: dict[str, tuple[Table, type[StrEnum], type[StrEnum]]] = {
     "commitment": (COMMITMENT_TRANSITIONS, CommitmentState, CommitmentCommand),
     "order": (ORDER_TRANSITIONS, OrderState, OrderCommand),
     "critical": (CRITICAL_TRANSITIONS, CriticalState, CriticalCommand),
+    "emergency": (EMERGENCY_TRANSITIONS, EmergencyState, EmergencyCommand),
 }
 
 # Written out once more, by hand: state, then "command -> state" of each arrow.
 # What is not here is refused.
 ARROWS = {
+    "emergency": """
+        RUNNING: end -> ENDED, expire -> EXPIRED, revoke -> REVOKED
+        ENDED:
+        EXPIRED:
+        REVOKED:
+    """,
     "critical": """
         OPEN: escalate -> ESCALATED, close -> CLOSED, cancel -> CANCELLED
         ESCALATED: escalate -> ESCALATED, close -> CLOSED, cancel -> CANCELLED

@@ -17,6 +17,7 @@ from app.ui.room import Room
 from app.ui.routes.answers import answering, in_thread, now, resume
 
 FACTS_HEADER = "X-Image-Facts"
+_KEPT_SECONDS = 600
 
 
 def image_routes(room: Room) -> list[Route]:
@@ -33,7 +34,10 @@ def _pixels(room: Room, request: Request) -> Response:
     sop_uid = request.path_params["sop_uid"]
     if not is_uid(sop_uid):
         raise NotFound("there is no such image")
-    source = reading.may_see_pixels(room.store, actor, sop_uid, now=now())
+    at = now()
+    source = reading.may_see_pixels(room.store, actor, sop_uid, now=at)
+    # the browser keeps no picture for longer than its reader may see it
+    left = _KEPT_SECONDS if source.until is None else int((source.until - at).total_seconds())
     pixels = room.pixels.get(source.sha256, _frame(request))
     return Response(
         pixels.data,
@@ -42,7 +46,7 @@ def _pixels(room: Room, request: Request) -> Response:
             FACTS_HEADER: json.dumps(facts_for_viewer(pixels.facts), separators=(",", ":")),
             # Streamlit would gzip ten megabytes of noise: ten times slower than sending them as they are
             "Content-Encoding": "identity",
-            "Cache-Control": "private, max-age=600",
+            "Cache-Control": f"private, max-age={min(_KEPT_SECONDS, left)}",
             "Vary": "Cookie",
         },
     )

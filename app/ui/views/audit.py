@@ -13,6 +13,7 @@ from app.services import audit
 from app.ui.audit_filter import filter_fields
 from app.ui.components.library import mount
 from app.ui.session import Visit
+from app.ui.views.access import show_emergencies
 from app.ui.views.frame import show_head
 from app.ui.views.plain import plain
 
@@ -37,6 +38,8 @@ def show(visit: Visit) -> None:
         column_config={"Time (UTC)": st.column_config.TextColumn(width="medium")},
     )
     _turn(wanted, entries)
+    with st.expander("Emergency accesses"):
+        show_emergencies(visit, may_revoke=False)
 
 
 def _asked(visit: Visit) -> AuditFilter:

@@ -55,11 +55,13 @@ def _board() -> None:
         with st.container(border=True):
             text, act = st.columns((8, 2), vertical_alignment="center")
             show_loop(text, loop.result, visit.now)
-            who = patient_data(loop.study)
-            text.caption(plain(f"{who['name']}, {who['id']}, {who['description']}, {who['accession']}"))
+            if loop.study is not None:
+                who = patient_data(loop.study)
+                text.caption(plain(f"{who['name']}, {who['id']}, {who['description']}, {who['accession']}"))
             if act.button("Open the study", key=f"critical_open_{loop.result.critical_id}"):
-                go_to("review", study=loop.study.study_uid)
-            offer_ending(visit, loop.result, act)
+                go_to("review", study=loop.result.study_uid)
+            if loop.study is not None:
+                offer_ending(visit, loop.result, act)
 
 
 def offer_loops(visit: Visit, review: Review) -> None:

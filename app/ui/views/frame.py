@@ -32,7 +32,18 @@ class Place:
 
 def places() -> Mapping[str, Place]:
     """Return every view by its name in the address."""
-    from app.ui.views import account, audit, critical, operations, quality, review, rules, users, worklist
+    from app.ui.views import (
+        access,
+        account,
+        audit,
+        critical,
+        operations,
+        quality,
+        review,
+        rules,
+        users,
+        worklist,
+    )
 
     return {
         "worklist": Place("Worklist", Action.LIST_STUDIES, worklist.show),
@@ -42,6 +53,7 @@ def places() -> Mapping[str, Place]:
         "audit": Place("Audit", Action.VIEW_AUDIT, audit.show),
         "operations": Place("Operations", Action.VIEW_OPERATIONS, operations.show),
         "rules": Place("Rules", Action.MANAGE_RULES, rules.show),
+        "access": Place("Study access", Action.MANAGE_ACCESS, access.show),
         "users": Place("Users", Action.MANAGE_USERS, users.show),
         "account": Place("Account", Action.OWN_ACCOUNT, account.show),
     }

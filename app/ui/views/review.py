@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.domain.access import Action, may
+from app.domain.errors import StudyRestricted
 from app.domain.identifiers import require_uid
 from app.domain.review import Review
 from app.domain.study import StudyState
@@ -14,6 +15,7 @@ from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
 from app.ui.views.critical import critical_dialog, offer_loops
+from app.ui.views.emergency import ask_for_reason, show_running
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
@@ -28,9 +30,15 @@ _TRIGGERS = ("sign", "critical", "takeover", "reopen", "newest", "reload")
 
 def show(visit: Visit) -> None:
     """Show the study that the address names."""
-    review = open_or_refresh(visit)
+    try:
+        review = open_or_refresh(visit)
+    except StudyRestricted as refusal:
+        leave(visit)
+        ask_for_reason(visit, refusal.study_uid)
+        return
     st.session_state[_HELD] = review.report.report_id if review.report and review.may_edit else None
     show_head(visit, "review", review.study)
+    show_running(visit, review.emergency)
     images, text = st.columns((58, 42))
     with images:
         mount("viewer", viewer_data(review), key="viewer")

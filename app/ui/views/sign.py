@@ -5,7 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from app.domain.attestation import Meaning, require_signable
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, ReportIncomplete
+from app.domain.errors import (
+    AuthenticationFailed,
+    DatabaseUnavailable,
+    Rejected,
+    ReportIncomplete,
+    StudyRestricted,
+)
 from app.domain.report import Report, Section, compose_section
 from app.domain.study import Study
 from app.services import reading, signing
@@ -21,7 +27,10 @@ from app.ui.views.plain import plain
 def sign_dialog(study_uid: str) -> None:
     """Show what would be signed as it stands now, and sign it."""
     visit = begin_visit()
-    review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    try:
+        review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    except StudyRestricted:
+        st.rerun()  # the page says that the access has ended
     report, signs = review.report, sign_as(visit.actor, review)
     if report is None or not signs:
         st.error("This report cannot be signed by you at this moment.")

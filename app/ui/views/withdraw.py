@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.domain.access import Action, may
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected
+from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, StudyRestricted
 from app.domain.report import WITHDRAWABLE, Report
 from app.domain.review import Review
 from app.services import reading, withdrawal
@@ -30,7 +30,10 @@ def can_withdraw(visit: Visit, review: Review) -> bool:
 def withdraw_dialog(study_uid: str, report_id: int) -> None:
     """Say what a withdrawal does, ask for reason and password, and withdraw."""
     visit = begin_visit()
-    review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    try:
+        review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    except StudyRestricted:
+        st.rerun()  # the page says that the access has ended
     if review.report is None or review.report.report_id != report_id or not can_withdraw(visit, review):
         st.error("This report cannot be withdrawn by you at this moment.")
         return

@@ -15,6 +15,7 @@ from app.services import reading
 from app.ui.components.library import mount
 from app.ui.present import row_data
 from app.ui.session import Visit
+from app.ui.views.emergency import show_masked
 from app.ui.views.frame import go_to, show_head
 
 PAGE_ROWS = 50
@@ -41,6 +42,7 @@ def show(visit: Visit) -> None:
     query = _asked()
     look = reading.worklist if _is_new(query) else reading.refresh_worklist
     page = look(visit.room.store, visit.actor, query, now=visit.now)
+    show_masked(visit, page)
     events = mount(
         "worklist",
         {

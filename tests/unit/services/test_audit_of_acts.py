@@ -22,11 +22,13 @@ from app.services import (
     critical,
     delivery,
     drafting,
+    emergency,
     intake,
     reading,
     second_factor,
     sign_on,
     signing,
+    study_groups,
 )
 from app.services.reading import WorklistQuery
 from app.services.withdrawal import withdraw
@@ -240,6 +242,57 @@ STORY = (
         ("study opened", "draft viewed"),
         lambda h: reading.open_study(h.store, h["attending"], uid("s1"), now=AT),
     ),
+    Act(
+        "make a group",
+        "admin",
+        ("study group added",),
+        lambda h: study_groups.add_group(h.store, h["admin"], "vip", now=AT),
+    ),
+    Act(
+        "put somebody into it",
+        "admin",
+        ("study group changed",),
+        lambda h: study_groups.change_member(h.store, h["admin"], "vip", "attending", is_member=True, now=AT),
+    ),
+    Act(
+        "restrict the study",
+        "admin",
+        ("study restricted",),
+        lambda h: study_groups.restrict_study(h.store, h["admin"], uid("s1"), ["vip"], "known", now=AT),
+    ),
+    Act("break the glass", "viewer", ("emergency access started",), lambda h: _break_glass(h, "viewer")),
+    Act(
+        "end it",
+        "viewer",
+        ("emergency access stopped",),
+        lambda h: emergency.end_emergency(h.store, h["viewer"], _emergency(h), now=AT),
+    ),
+    Act("break it again", "viewer", ("emergency access started",), lambda h: _break_glass(h, "viewer")),
+    Act(
+        "let its hour pass",
+        "janus-med/housekeeping",
+        ("emergency access stopped",),
+        lambda h: emergency.end_expired(h.store, service_actor("housekeeping"), now=LATE),
+    ),
+    Act("break it once more", "viewer", ("emergency access started",), lambda h: _break_glass(h, "viewer")),
+    Act(
+        "revoke it",
+        "admin",
+        ("emergency access stopped",),
+        lambda h: emergency.revoke_emergency(h.store, h["admin"], _emergency(h), now=AT),
+    ),
+    Act(
+        "lift the restriction",
+        "admin",
+        ("study restriction lifted",),
+        lambda h: study_groups.restrict_study(h.store, h["admin"], uid("s1"), [], "asked for", now=AT),
+    ),
+    Act(
+        "remove the group",
+        "admin",
+        ("study group removed",),
+        lambda h: study_groups.remove_group(h.store, h["admin"], "vip", now=AT),
+    ),
     Act("sign as attending", "attending", ("report signed",), lambda h: _sign(h, "attending")),
     Act(
         "fail to deliver",
@@ -303,6 +356,15 @@ def _loop(house: House) -> int:
     with house.store.begin() as tx:
         (loop,) = tx.critical.unfinished()
     return loop.critical_id
+
+
+def _break_glass(house: House, username: str) -> object:
+    return emergency.start_emergency(house.store, house[username], uid("s1"), "shock room", now=AT)
+
+
+def _emergency(house: House) -> int:
+    with house.store.begin() as tx:
+        return tx.emergencies.latest(1)[0].emergency_id
 
 
 def _delivery(house: House) -> int:
