@@ -43,8 +43,8 @@ AT = NOW + QUIET
 READERS = ("viewer", "resident", "attending")
 GROUP = "staff health"
 LISTS = {"worklist", "refresh_worklist", "list_open_loops"}
-# putting the pen down needs no access: it must always be possible
-FREE = {"release_lock", "retry_delivery"}
+# putting the pen down needs no access: it must always be possible; one's own account is no study
+FREE = {"release_lock", "retry_delivery", "enrol", "end_other_sessions"}
 STAFF_ONLY = b"""
 [[rules]]
 name = "staff"
