@@ -29,7 +29,7 @@ class Keys:
     """
 
     patient: bytes = field(repr=False)
-    login: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    login: bytes = field(repr=False)
 
 
 def read_keys(keys_dir: Path) -> Keys:

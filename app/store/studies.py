@@ -170,7 +170,7 @@ class Studies:
         returned = self._session.execute(added.on_conflict_do_nothing().returning(QuarantineRow.id))
         return returned.first() is not None
 
-    def worklist(self, query: WorklistQuery, *, reader: Reader | None = None, now: datetime) -> WorklistPage:
+    def worklist(self, query: WorklistQuery, *, reader: Reader | None, now: datetime) -> WorklistPage:
         """Return one page of the worklist: what the reader may open, or everything without one."""
         return select_page(self._session, query, reader=reader, now=now)
 

@@ -62,7 +62,9 @@ def database_families(tx: UnitOfWork, now: datetime) -> Iterator[Metric]:
     yield gauge(
         "janus_med_studies",
         {
-            state.value: tx.studies.worklist(WorklistQuery(states=(state,), limit=1), now=now).total
+            state.value: tx.studies.worklist(
+                WorklistQuery(states=(state,), limit=1), reader=None, now=now
+            ).total
             for state in StudyState
         },
     )

@@ -175,7 +175,7 @@ def test_study_sent_by_stow_is_completed_and_stands_in_the_worklist(house: House
     assert answer.status_code == 200, answer.text
     wait_until(lambda: house.is_complete(study_uid))
     with house.store.begin() as tx:
-        page = tx.studies.worklist(WorklistQuery(), now=datetime.now(UTC))
+        page = tx.studies.worklist(WorklistQuery(), reader=None, now=datetime.now(UTC))
     [row] = [row for row in page.rows if row.study.study_uid == study_uid]
     assert row.study.instance_count == 3
     assert set(house.digests(study_uid).values()) == {digest_of(file) for file in files}

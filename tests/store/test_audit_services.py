@@ -165,7 +165,8 @@ from app.store.keys import Keys
 def peak_mib():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-store, actor, now = open_database(sys.argv[1], Keys(bytes(32))), service_actor("cli"), datetime.now(UTC)
+store = open_database(sys.argv[1], Keys(bytes(32), bytes(32)))
+actor, now = service_actor("cli"), datetime.now(UTC)
 path = Path(sys.argv[2])
 def work(wanted):
     with path.open("w", encoding="utf-8", newline="") as out:

@@ -76,7 +76,7 @@ def test_server_without_our_role_asks_for_the_migration(debian_server: Server) -
 @pytest.mark.covers("T17")
 def test_other_keys_than_the_database_was_made_with_are_refused(database: Database) -> None:
     with pytest.raises(ConfigurationError, match="copy the keys folder"):
-        open_database(database.application, Keys(patient=bytes(31) + b"1"))
+        open_database(database.application, Keys(patient=bytes(31) + b"1", login=bytes(32)))
 
 
 def test_server_by_url_is_migrated_and_opened(debian_server: Server, tmp_path: Path) -> None:
