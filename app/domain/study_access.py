@@ -10,7 +10,6 @@ from app.domain.errors import Rejected
 from app.domain.report import clean_text
 
 LONGEST_GROUP = 40
-LONGEST_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -85,17 +84,3 @@ def name_group(text: str) -> str:
     if not name or len(name) > LONGEST_GROUP or not name.isprintable():
         raise Rejected(f"a group has a name of 1 to {LONGEST_GROUP} characters")
     return name
-
-
-def give_reason(text: str, act: str) -> str:
-    """Return the reason for an act.
-
-    Raises
-    ------
-    Rejected
-        If it is empty, too long, or holds control characters.
-    """
-    reason = clean_text(text)
-    if not reason or len(reason) > LONGEST_REASON:
-        raise Rejected(f"{act} needs a reason of at most {LONGEST_REASON} characters")
-    return reason

@@ -9,7 +9,8 @@ from app.domain.alert import AlertKind
 from app.domain.audit import AuditEvent
 from app.domain.emergency import DEFAULT_DURATION, EmergencyAccess, EmergencyCommand
 from app.domain.errors import Conflict, NotAuthorised, Rejected
-from app.domain.study_access import give_reason, reader_of
+from app.domain.reason import give_reason
+from app.domain.study_access import reader_of
 from app.services.alerts import clear_alert, raise_alert
 from app.services.facts import fact_about
 from app.services.permission import permit, record_denial
@@ -57,7 +58,7 @@ def start_emergency(
         if former is not None and former.opens(now=now):
             raise Conflict(f"your emergency access to this study runs until {former.ends_at:%H:%M} UTC")
         if former is not None:
-            _end(tx, actor, former.emergency_id, EmergencyCommand.EXPIRE, now)
+            _end(tx, actor, tx.emergencies.lock(former.emergency_id), EmergencyCommand.EXPIRE, now)
         emergency = tx.emergencies.add(study_uid, reader.user_id, reason, lasting=lasting, now=now)
         told = f"by {actor.username} ({actor.role.value}) until {emergency.ends_at:%Y-%m-%d %H:%M} UTC"
         raise_alert(tx, AlertKind.EMERGENCY_ACCESS, _subject(emergency), told, now=now)
@@ -78,7 +79,7 @@ def end_emergency(store: Store, actor: Actor, emergency_id: int, *, now: datetim
     with store.begin() as tx:
         emergency = tx.emergencies.lock(emergency_id)
         if emergency.user_id == actor.user_id:
-            return _end(tx, actor, emergency_id, EmergencyCommand.END, now)
+            return _end(tx, actor, emergency, EmergencyCommand.END, now)
     record_denial(
         store, actor, "end another reader's emergency access", now=now, study_uid=emergency.study_uid
     )
@@ -95,7 +96,7 @@ def revoke_emergency(store: Store, actor: Actor, emergency_id: int, *, now: date
     """
     permit(store, actor, Action.MANAGE_ACCESS, now=now)
     with store.begin() as tx:
-        return _end(tx, actor, emergency_id, EmergencyCommand.REVOKE, now)
+        return _end(tx, actor, tx.emergencies.lock(emergency_id), EmergencyCommand.REVOKE, now)
 
 
 def end_expired(store: Store, actor: Actor, *, now: datetime) -> int:
@@ -125,19 +126,20 @@ def _end_next_expired(store: Store, actor: Actor, now: datetime) -> bool:
     with store.begin() as tx:
         expired = tx.emergencies.claim_expired(now=now)
         if expired is not None:
-            _end(tx, actor, expired.emergency_id, EmergencyCommand.EXPIRE, now)
+            _end(tx, actor, expired, EmergencyCommand.EXPIRE, now)
         return expired is not None
 
 
 def _end(
-    tx: UnitOfWork, actor: Actor, emergency_id: int, command: EmergencyCommand, now: datetime
+    tx: UnitOfWork, actor: Actor, held: EmergencyAccess, command: EmergencyCommand, now: datetime
 ) -> EmergencyAccess:
-    emergency = tx.emergencies.lock(emergency_id).end(command, actor.username, now=now)
+    """Put the end of an emergency access on record, whose row the transaction holds."""
+    emergency = held.end(command, actor.username, now=now)
     tx.emergencies.save(emergency)
     _put_pens_down(tx, emergency)
     clear_alert(tx, AlertKind.EMERGENCY_ACCESS, _subject(emergency), now=now)
     study = tx.studies.get(emergency.study_uid)
-    detail = {"emergency_id": emergency_id, "username": emergency.username, "how": emergency.state.value}
+    detail = {"emergency_id": held.emergency_id, "username": emergency.username, "how": emergency.state.value}
     tx.audit.append(fact_about(tx, study, AuditEvent.EMERGENCY_STOPPED, actor, now=now, detail=detail))
     return emergency
 

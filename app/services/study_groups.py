@@ -8,8 +8,9 @@ from datetime import datetime
 from app.domain.access import Action, Actor
 from app.domain.audit import AuditEvent, AuditFact
 from app.domain.errors import Conflict, NotFound
+from app.domain.reason import give_reason
 from app.domain.study import Study
-from app.domain.study_access import Restriction, StudyGroup, give_reason, name_group
+from app.domain.study_access import Restriction, StudyGroup, name_group
 from app.services.facts import fact_about
 from app.services.permission import permit
 from app.store.engine import Store

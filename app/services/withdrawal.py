@@ -7,8 +7,9 @@ from datetime import datetime
 from app.domain.access import Action, Actor
 from app.domain.attestation import Attestation, Meaning, digest_of, withdrawal_text
 from app.domain.audit import AuditEvent
-from app.domain.errors import NotAuthorised, Rejected, StaleVersion
-from app.domain.report import Report, ReportCommand, clean_text
+from app.domain.errors import NotAuthorised, StaleVersion
+from app.domain.reason import give_reason
+from app.domain.report import Report, ReportCommand
 from app.services.accounts import reauthenticate
 from app.services.facts import fact_about
 from app.services.outbox import put_into_outbox
@@ -17,8 +18,6 @@ from app.services.signing import require_standing
 from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
-
-LONGEST_REASON = 500
 
 
 def withdraw(
@@ -55,9 +54,7 @@ def withdraw(
         If the report changed meanwhile, is not final or withdrawn already, or the reason is missing.
     """
     permit(store, actor, Action.WITHDRAW_REPORT, now=now)
-    reason = clean_text(reason)
-    if not reason or len(reason) > LONGEST_REASON:
-        raise Rejected(f"a withdrawal needs a reason of at most {LONGEST_REASON} characters")
+    reason = give_reason(reason, "a withdrawal")
     reauthenticate(store, actor, password, now=now)
     require_standing(store, actor, report_id, now=now)
     with begin_on_study(store, actor, Action.WITHDRAW_REPORT, now=now) as tx:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
 
@@ -15,7 +16,7 @@ from app.services import accounts, second_factor
 from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, STEP_COOKIE, is_foreign, is_token_of
 from app.ui.room import Room
 from app.ui.routes.answers import answering, in_thread, now, private_json, require_own_page, source_of
-from app.ui.routes.login_pages import keep_cookie, login_page, welcome
+from app.ui.routes.login_pages import database_page, keep_cookie, login_page, welcome
 
 _INSIDE = re.compile(r"/(\?[A-Za-z0-9=&._%-]*)?")
 _NOTES = {
@@ -44,10 +45,7 @@ def login_routes(room: Room) -> list[Route]:
         return login_page(room, note=note, target=inside(request.query_params.get("to", "/")))
 
     async def enter(request: Request) -> Response:
-        form = read_form(await request.body())
-        if is_foreign(request) or not is_token_of(request.cookies.get(LOGIN_COOKIE, ""), form.token):
-            return login_page(room, error="The form had expired. Try again.", target=form.target, status=403)
-        return await in_thread(lambda: _log_in(room, request, form))
+        return await answer_form(room, request, lambda form: _log_in(room, request, form))
 
     async def leave(request: Request) -> Response:
         require_own_page(request)
@@ -78,6 +76,14 @@ def read_form(body: bytes) -> LoginForm:
     )
 
 
+async def answer_form(room: Room, request: Request, act: Callable[[LoginForm], Response]) -> Response:
+    """Answer a form of the log-in by `act`, in a thread; one that is not ours, or too old, does nothing."""
+    form = read_form(await request.body())
+    if is_foreign(request) or not is_token_of(request.cookies.get(LOGIN_COOKIE, ""), form.token):
+        return login_page(room, error="The form had expired. Try again.", target=form.target, status=403)
+    return await in_thread(lambda: act(form))
+
+
 def _log_in(room: Room, request: Request, form: LoginForm) -> Response:
     at = now()
     try:
@@ -98,9 +104,7 @@ def _log_in(room: Room, request: Request, form: LoginForm) -> Response:
         room.metrics.logins.labels("failure").inc()
         return login_page(room, error=str(error), target=form.target, status=401)
     except DatabaseUnavailable:
-        return login_page(
-            room, error="The database does not answer. Try again.", target=form.target, status=503
-        )
+        return database_page(room, form.target)
     room.metrics.logins.labels("success").inc()
     return welcome(room, token, RedirectResponse(form.target, status_code=303))
 

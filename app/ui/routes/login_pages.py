@@ -13,6 +13,12 @@ from app.ui.components.files import asset_url, read_text
 from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, STEP_COOKIE, csrf_token
 from app.ui.room import Room
 
+_TITLES = {
+    "login.html": "Log in - Janus-Med",
+    "code.html": "One-time password - Janus-Med",
+    "notice.html": "Janus-Med",
+}
+
 
 def login_page(
     room: Room, *, note: str = "", error: str = "", target: str = "/", status: int = 200
@@ -21,6 +27,12 @@ def login_page(
     return form_page(
         room, "login.html", note=note, error=error, target=target, status=status, sign_on=_link(room, target)
     )
+
+
+def database_page(room: Room, target: str = "/") -> Response:
+    """Return the log-in page when the database does not answer."""
+    error = "The database does not answer. Try again."
+    return login_page(room, error=error, target=target, status=503)
 
 
 def form_page(
@@ -70,12 +82,17 @@ def keep_cookie(room: Room, answer: Response, name: str, value: str, *, path: st
     answer.set_cookie(name, value, path=path, httponly=True, samesite="strict", secure=room.settings.ui_tls)
 
 
-def _page(room: Room, template: str, target: str, status: int, **parts: str) -> Response:
-    page = Template(read_text(template)).substitute(
+def _page(
+    room: Room, template: str, target: str, status: int, *, message: str, refresh: str = "", **parts: str
+) -> Response:
+    """Return a page of the frame that all of them share; `parts` stand in its template."""
+    page = Template(read_text("page.html")).substitute(
+        title=_TITLES[template],
         style=escape(asset_url("css/login.css"), quote=True),
-        target=escape(target, quote=True),
         institution=escape(room.settings.institution or "Reading room"),
-        **parts,
+        message=message,
+        refresh=refresh,
+        content=Template(read_text(template)).substitute(target=escape(target, quote=True), **parts),
     )
     return HTMLResponse(page, status_code=status, headers={"Cache-Control": "no-store"})
 

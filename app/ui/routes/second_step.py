@@ -11,12 +11,12 @@ from starlette.routing import Route
 from app.domain.errors import AuthenticationFailed, DatabaseUnavailable
 from app.services import second_factor
 from app.services.second_factor import Ticket
-from app.ui.csrf import LOGIN_COOKIE, STEP_COOKIE, is_foreign, is_token_of
+from app.ui.csrf import STEP_COOKIE
 from app.ui.qr import qr_svg
 from app.ui.room import Room
 from app.ui.routes.answers import in_thread, now, source_of
-from app.ui.routes.login import LoginForm, inside, read_form
-from app.ui.routes.login_pages import form_page, login_page, notice_page, welcome
+from app.ui.routes.login import LoginForm, answer_form, inside
+from app.ui.routes.login_pages import database_page, form_page, login_page, notice_page, welcome
 
 
 def second_step_routes(room: Room) -> list[Route]:
@@ -27,10 +27,7 @@ def second_step_routes(room: Room) -> list[Route]:
         return await in_thread(lambda: _show(room, request, target))
 
     async def enter(request: Request) -> Response:
-        form = read_form(await request.body())
-        if is_foreign(request) or not is_token_of(request.cookies.get(LOGIN_COOKIE, ""), form.token):
-            return login_page(room, error="The form had expired. Try again.", target=form.target, status=403)
-        return await in_thread(lambda: _enter(room, request, form))
+        return await answer_form(room, request, lambda form: _enter(room, request, form))
 
     return [Route("/login/code", show, methods=["GET"]), Route("/login/code", enter, methods=["POST"])]
 
@@ -47,7 +44,7 @@ def _show(room: Room, request: Request, target: str) -> Response:
     except AuthenticationFailed as error:
         return login_page(room, error=str(error), target=target, status=401)
     except DatabaseUnavailable:
-        return login_page(room, error="The database does not answer. Try again.", target=target, status=503)
+        return database_page(room, target)
 
 
 def _enter(room: Room, request: Request, form: LoginForm) -> Response:
@@ -63,8 +60,7 @@ def _enter(room: Room, request: Request, form: LoginForm) -> Response:
             return login_page(room, error=str(error), target=form.target, status=401)
         return _form(room, ticket, form.target, error=str(error), status=401)
     except DatabaseUnavailable:
-        text = "The database does not answer. Try again."
-        return login_page(room, error=text, target=form.target, status=503)
+        return database_page(room, form.target)
     room.metrics.logins.labels("success").inc()
     if not recovery_codes:
         return welcome(room, token, RedirectResponse(form.target, status_code=303))

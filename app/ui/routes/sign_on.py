@@ -21,7 +21,7 @@ from app.ui.csrf import SIGN_ON_COOKIE
 from app.ui.room import Room
 from app.ui.routes.answers import in_thread, now, private_json, resume, source_of
 from app.ui.routes.login import inside
-from app.ui.routes.login_pages import login_page, notice_page, welcome
+from app.ui.routes.login_pages import database_page, login_page, notice_page, welcome
 
 _CALLBACK = "/login/oidc/callback"
 _PURPOSE = "single sign-on"
@@ -102,7 +102,7 @@ def _leave_to_confirm(room: Room, provider: OpenIdProvider, request: Request) ->
     except AuthenticationFailed as error:
         return login_page(room, error=f"{error}. Nothing was signed.", status=401)
     except DatabaseUnavailable:
-        return login_page(room, error="The database does not answer. Try again.", status=503)
+        return database_page(room)
     return _leave(room, provider, request, "/", session_id=actor.session_id or 0)
 
 
@@ -129,7 +129,7 @@ def _come_back(room: Room, provider: OpenIdProvider, request: Request) -> Respon
     except SignOnRefused as error:
         return _refuse(room, request, error, target)
     except DatabaseUnavailable:
-        return login_page(room, error="The database does not answer. Try again.", target=target, status=503)
+        return database_page(room, target)
     answer.delete_cookie(_cookie_of(login.state), path=_CALLBACK)
     return answer
 
@@ -180,7 +180,7 @@ def _refuse(room: Room, request: Request, error: SignOnRefused, target: str) -> 
     try:
         sign_on.record_refusal(room.store, error.reason, _PURPOSE, source=source_of(request), now=now())
     except DatabaseUnavailable:
-        return login_page(room, error="The database does not answer. Try again.", target=target, status=503)
+        return database_page(room, target)
     text = str(error)
     return login_page(room, error=f"{text[:1].upper()}{text[1:]}.", target=target, status=401)
 

@@ -6,7 +6,8 @@ import streamlit as st
 
 from app.domain.emergency import EmergencyAccess, EmergencyState
 from app.domain.errors import Rejected
-from app.domain.study_access import LONGEST_GROUP, LONGEST_REASON, StudyGroup
+from app.domain.reason import LONGEST_REASON
+from app.domain.study_access import LONGEST_GROUP, StudyGroup
 from app.services import accounts, emergency, study_groups
 from app.ui.session import Visit
 from app.ui.views.frame import show_head

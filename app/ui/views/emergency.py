@@ -9,7 +9,7 @@ import streamlit as st
 from app.domain.access import Action, may
 from app.domain.emergency import EmergencyAccess
 from app.domain.errors import AuthenticationFailed
-from app.domain.study_access import LONGEST_REASON
+from app.domain.reason import LONGEST_REASON
 from app.domain.worklist import WorklistPage
 from app.services import emergency
 from app.ui.present import readable_date

@@ -8,11 +8,10 @@ import streamlit as st
 
 from app.domain.access import Role
 from app.domain.account import User
-from app.domain.errors import Rejected
 from app.services import accounts, second_factor
 from app.ui.session import Visit
 from app.ui.views.frame import show_head
-from app.ui.views.plain import plain
+from app.ui.views.operations_page import attempt
 
 _ROLES = [role for role in Role if role is not Role.SERVICE]
 
@@ -54,8 +53,8 @@ def _add(visit: Visit) -> None:
         wants = st.form_submit_button("Add", type="primary")
     if not wants:
         return
-    try:
-        accounts.add_user(
+    attempt(
+        lambda: accounts.add_user(
             visit.room.store,
             visit.actor,
             username=username,
@@ -64,46 +63,45 @@ def _add(visit: Visit) -> None:
             password=password,
             now=visit.now,
         )
-    except Rejected as error:
-        st.error(plain(str(error)))
-    else:
-        st.rerun()
+    )
 
 
 def _change(visit: Visit, users: tuple[User, ...]) -> None:
     others = [user for user in users if user.username != visit.actor.username]
-    if not others:
-        return
-    with st.form("change_user"):
-        st.subheader("Close or open an account", anchor=False)
-        user = st.selectbox("Account", others, format_func=lambda user: user.username)
-        wants = st.form_submit_button("Close or open")
-        st.caption("Its sessions end at once.")
-    if not wants:
-        return
-    try:
-        accounts.change_user(
-            visit.room.store, visit.actor, user.username, disabled=not user.disabled, now=visit.now
+    user = _choose(
+        "change_user",
+        others,
+        heading="Close or open an account",
+        button="Close or open",
+        caption="Its sessions end at once.",
+    )
+    if user is not None:
+        attempt(
+            lambda: accounts.change_user(
+                visit.room.store, visit.actor, user.username, disabled=not user.disabled, now=visit.now
+            )
         )
-    except Rejected as error:
-        st.error(plain(str(error)))
-    else:
-        st.rerun()
 
 
 def _reset(visit: Visit, holders: list[User]) -> None:
-    if not holders:
-        return
-    with st.form("reset_factor"):
-        st.subheader("Reset a second factor", anchor=False)
-        user = st.selectbox("Account", holders, format_func=lambda user: user.username)
-        wants = st.form_submit_button("Reset second factor")
-        st.caption("For who has lost the device: make sure who asks. Its sessions end at once.")
-    if not wants:
-        return
-    try:
-        second_factor.reset(visit.room.store, visit.actor, user.username, now=visit.now)
-    except Rejected as error:
-        st.error(plain(str(error)))
-    else:
-        st.rerun()
+    user = _choose(
+        "reset_factor",
+        holders,
+        heading="Reset a second factor",
+        button="Reset second factor",
+        caption="For who has lost the device: make sure who asks. Its sessions end at once.",
+    )
+    if user is not None:
+        attempt(lambda: second_factor.reset(visit.room.store, visit.actor, user.username, now=visit.now))
+
+
+def _choose(key: str, users: list[User], *, heading: str, button: str, caption: str) -> User | None:
+    """Show a form that names one of the accounts; return it when its button was pressed."""
+    if not users:
+        return None
+    with st.form(key):
+        st.subheader(heading, anchor=False)
+        user = st.selectbox("Account", users, format_func=lambda user: user.username)
+        wants = st.form_submit_button(button)
+        st.caption(caption)
+    return user if wants else None
