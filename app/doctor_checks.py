@@ -164,9 +164,9 @@ def _check_model(settings: Settings) -> str:
 
 
 def _check_listener(settings: Settings) -> Finding | str:
+    from app.addresses import own_address
     from app.workers.child import takes_connections
     from app.workers.listen import listener_config, peers_of
-    from app.workers.ports import own_address
 
     config = listener_config(settings)
     where = f"{config.ae_title}@{config.address}:{config.port}"

@@ -11,7 +11,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import threading
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
+from app.addresses import is_loopback
 from app.dicomweb.pace import Pace
 from app.domain.access import Action, Actor, Role
 from app.domain.errors import AuthenticationFailed, NotAuthorised, SecondFactorNeeded
@@ -147,12 +147,7 @@ def require_storing(room: Room, caller: Caller, *, now: datetime) -> None:
 
 def is_private_path(settings: Settings) -> bool:
     """Tell whether nobody on the way to this server can read what is sent to it."""
-    if settings.ui_tls or settings.ui_host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(settings.ui_host).is_loopback
-    except ValueError:
-        return False
+    return settings.ui_tls or is_loopback(settings.ui_host)
 
 
 def _person(actor: Actor) -> Caller:

@@ -14,6 +14,7 @@ from types import FrameType
 
 import structlog
 
+from app.addresses import is_loopback, own_networks
 from app.domain.errors import ConfigurationError
 from app.domain.retention import SELF_TEST_TITLE
 from app.services.counting import Counts, Reporter
@@ -24,7 +25,6 @@ from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
 from app.workers.listener_counts import CountedEvents
 from app.workers.own_listener import listener_tls, require_listener_ports
-from app.workers.ports import is_loopback, own_networks
 from app.workers.study_rules import StudyRules
 from app.workers.tls_files import client_context
 from pacs_bridge.admission import Peer

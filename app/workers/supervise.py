@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, TracebackType
 
+from app.addresses import own_address
 from app.domain.errors import ConfigurationError, DatabaseUnavailable, Fatal
 from app.settings import Settings
 from app.workers.child import Child, ChildPlan, Emit
 from app.workers.lifeline import Lifeline
 from app.workers.own_listener import require_listener_ports
-from app.workers.ports import own_address, require_free
+from app.workers.ports import require_free
 
 CONFIGURATION_EXIT = 2
 _STOP_SECONDS = 8.0
