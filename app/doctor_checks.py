@@ -31,6 +31,7 @@ _WORST_SKEW_SECONDS = 5.0
 def checks(settings: Settings) -> Iterator[Check]:
     """Return the checks for these settings."""
     yield Check("versions", lambda _: _versions())
+    yield Check("safe to start", _check_safety)
     for found, advice in risky_settings(settings):
         yield Check("settings", partial(_tell_risk, found, advice))
     yield Check("disk", _check_disk)
@@ -51,6 +52,13 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 def _tell_risk(found: str, advice: str, _: Settings) -> Finding:
     return warn(found, advice)
+
+
+def _check_safety(settings: Settings) -> str:
+    from app.start_checks import require_safe
+
+    require_safe(settings, "supervisor", now=datetime.now(UTC))
+    return "no process refuses these settings"
 
 
 def _versions() -> str:

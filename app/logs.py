@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import structlog
 
-from app.store.keys import read_secret
+from app.store.keys import LOG_KEY_FILE, read_key
 
 Format = Literal["json", "console"]
 _LOUD_LIBRARIES = (
@@ -51,7 +51,7 @@ def set_up_logging(
         ``console`` for people, ``json`` for collectors; by default console on a terminal.
     """
     chosen = format_ or ("console" if sys.stderr.isatty() else "json")
-    key = bytes.fromhex(read_secret(keys_dir, "log.key")) if keys_dir else None
+    key = read_key(keys_dir, LOG_KEY_FILE) if keys_dir else None
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

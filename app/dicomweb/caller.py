@@ -19,17 +19,16 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from app.addresses import is_loopback
 from app.dicomweb.pace import Pace
 from app.domain.access import Action, Actor, Role
 from app.domain.errors import AuthenticationFailed, NotAuthorised, SecondFactorNeeded
 from app.neighbours import DicomwebClient
 from app.services import accounts, dicomweb, second_factor
 from app.services.permission import record_denial
-from app.settings import Settings
 from app.ui.csrf import is_foreign
 from app.ui.room import Room
 from app.ui.routes.answers import ForeignRequest, require_own_page, resume, source_of
+from app.web_checks import is_private_path
 
 _REMEMBERED = 256
 
@@ -143,11 +142,6 @@ def require_storing(room: Room, caller: Caller, *, now: datetime) -> None:
     elif not caller.client.may_store:
         record_denial(room.store, caller.actor, Action.STORE_INSTANCES.value, now=now)
         raise NotAuthorised(f"the client {caller.client.name} may not store")
-
-
-def is_private_path(settings: Settings) -> bool:
-    """Tell whether nobody on the way to this server can read what is sent to it."""
-    return settings.ui_tls or is_loopback(settings.ui_host)
 
 
 def _person(actor: Actor) -> Caller:

@@ -14,6 +14,7 @@ from app.domain.errors import ConfigurationError
 
 PATIENT_KEY_FILE = "patient_reference.key"
 LOGIN_KEY_FILE = "login.key"
+LOG_KEY_FILE = "log.key"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,33 @@ def read_keys(keys_dir: Path) -> Keys:
     ConfigurationError
         If the folder or a file can be read by another account, or a key is damaged.
     """
-    return Keys(patient=_read_key(keys_dir, PATIENT_KEY_FILE), login=_read_key(keys_dir, LOGIN_KEY_FILE))
+    return Keys(patient=read_key(keys_dir, PATIENT_KEY_FILE), login=read_key(keys_dir, LOGIN_KEY_FILE))
 
 
-def _read_key(keys_dir: Path, name: str) -> bytes:
+def require_sound_keys(keys_dir: Path) -> None:
+    """Check the keys that there are, and make none.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or a file can be read by another account, or a key is damaged.
+    """
+    if not keys_dir.is_dir():
+        return
+    require_private(keys_dir)
+    for name in (PATIENT_KEY_FILE, LOGIN_KEY_FILE, LOG_KEY_FILE):
+        if (keys_dir / name).exists():
+            read_key(keys_dir, name)
+
+
+def read_key(keys_dir: Path, name: str) -> bytes:
+    """Return a key of 32 bytes, made the first time.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or the file can be read by another account, or the key is damaged.
+    """
     try:
         key = bytes.fromhex(read_secret(keys_dir, name))
     except ValueError:

@@ -40,6 +40,24 @@ def require_durable(connection: Connection) -> None:
         raise ConfigurationError(f"the database has the encoding {encoding}: create it with UTF8")
 
 
+def require_modest_login(connection: Connection) -> None:
+    """Refuse a login role above the rules of the database: the audit log could be changed through it.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the role.
+    """
+    name = connection.execute(
+        text("SELECT rolname FROM pg_roles WHERE rolname = session_user AND (rolsuper OR rolbypassrls)")
+    ).scalar_one_or_none()
+    if name is not None:
+        raise ConfigurationError(
+            f"the database login {name} is a superuser: give JANUS_MED_DATABASE_URL a role that is a member "
+            "of janus_app and nothing more, and keep the owner for janus-med db upgrade"
+        )
+
+
 def require_schema(connection: Connection) -> None:
     """Refuse a database whose tables are not those of this release.
 
