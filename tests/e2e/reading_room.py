@@ -35,6 +35,7 @@ class ReadingRoom:
     settings: Settings
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    command: tuple[str, ...] = ("-m", "app.ui.server")
 
     @property
     def url(self) -> str:
@@ -44,7 +45,7 @@ class ReadingRoom:
         """Start, and wait until it answers: without a listener it is never ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.ui.server"],
+                [sys.executable, *self.command],
                 cwd=ROOT,
                 env=environment_of(self.settings),
                 stdout=log,
@@ -106,7 +107,9 @@ class House:
 
 
 @contextmanager
-def open_house(log: Path, **changes: Any) -> Iterator[House]:
+def open_house(
+    log: Path, *, command: tuple[str, ...] = ("-m", "app.ui.server"), **changes: Any
+) -> Iterator[House]:
     """Open a house with its people; everything of it is gone afterwards; `changes` are further settings."""
     with OpenFolder() as folder:
         settings = Settings(
@@ -117,7 +120,7 @@ def open_house(log: Path, **changes: Any) -> Iterator[House]:
             **changes,
         )
         upgrade(settings)
-        room = ReadingRoom(settings, log)
+        room = ReadingRoom(settings, log, command=command)
         try:
             with open_store(settings) as store:
                 seed.add_people(store, now=seed.now_utc())

@@ -29,6 +29,7 @@ from app.ui.room import Room
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
 _STATUS: tuple[tuple[type[JanusMedError], int], ...] = (
     (AuthenticationFailed, 401),
     (NotAuthorised, 403),
@@ -90,10 +91,12 @@ def private_json(content: object, status: int = 200) -> JSONResponse:
 
 
 def answering(endpoint: Endpoint) -> Endpoint:
-    """Turn the errors of an endpoint into answers."""
+    """Turn the errors of an endpoint into answers; a change by a session comes from our own page."""
 
     async def answer(request: Request) -> Response:
         try:
+            if request.method not in _SAFE and SESSION_COOKIE in request.cookies:
+                require_own_page(request)
             return await endpoint(request)
         except JanusMedError as error:
             return refusal(error)
