@@ -29,6 +29,15 @@ def covers_every_address(network: str) -> bool:
         return False
 
 
+def neighbourhood(host: str) -> str:
+    """Return what counts as one caller: an address of IPv4, or the network of one customer in IPv6 (/64)."""
+    address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped) if mapped else str(ipaddress.ip_network((address, 64), strict=False))
+    return host
+
+
 def own_address(host: str) -> str:
     """Return how this machine calls a server of its own that listens on ``host``.
 

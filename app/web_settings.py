@@ -35,13 +35,13 @@ class WebSettings(LoginSettings):
         description="Networks of the proxies (JSON list) whose X-Forwarded-For counts, with `ui_tls`.",
     )
     log_in_attempts_per_minute: float = Field(
-        default=30.0,
+        default=60.0,
         description="Log-in, second factor and re-authentication: attempts of one address per minute, and a "
         "third of them for one account; 0: no limit.",
         ge=0,
     )
     ui_requests_per_second: float = Field(
-        default=50.0,
+        default=200.0,
         description="Requests of one session per second to our own routes, ten times as many at once; 0: no "
         "limit.",
         ge=0,

@@ -19,11 +19,11 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from app.dicomweb.pace import Pace
 from app.domain.access import Action, Actor, Role
-from app.domain.errors import AuthenticationFailed, NotAuthorised, SecondFactorNeeded
+from app.domain.errors import AuthenticationFailed, NotAuthorised, SecondFactorNeeded, TooManyRequests
 from app.neighbours import DicomwebClient
 from app.services import accounts, dicomweb, second_factor
+from app.services.pace import Pace
 from app.services.permission import record_denial
 from app.ui.csrf import is_foreign
 from app.ui.room import Room
@@ -76,7 +76,11 @@ class Callers:
             Past the limit of one caller.
         """
         caller = self._recognise(request, now=now)
-        self._pace.take(caller.actor.username, now=now)
+        try:
+            self._pace.take(caller.actor.username, now=now)
+        except TooManyRequests:
+            self._room.limits.tell("dicomweb", caller.actor.username, source_of(request), now=now)
+            raise
         return caller
 
     def _recognise(self, request: Request, *, now: datetime) -> Caller:
@@ -115,6 +119,7 @@ class Callers:
             if hmac.compare_digest(client.token_sha256, digest):
                 found = client
         if found is None:
+            self._room.limits.attempt_from(source, now=now)
             dicomweb.record_unknown_token(self._room.store, source=source, now=now)
             raise AuthenticationFailed("the token is not known")
         # a slash keeps machines apart from people, see `require_username`
@@ -176,6 +181,8 @@ class _BasicSessions:
                 )
             except AuthenticationFailed:
                 self._forget(name)
+        self._room.limits.attempt_from(source, now=now)
+        self._room.limits.attempt_as(username, source=source, now=now)
         try:
             token, actor = accounts.log_in(
                 self._room.store,

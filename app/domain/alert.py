@@ -21,6 +21,8 @@ class AlertKind(StrEnum):
     DISK_LOW = "disk is low"
     DISCORDANCE = "AI text fares otherwise than before"
     CRITICAL_OVERDUE = "critical result not communicated"
+    TOO_MANY_REQUESTS = "more requests than are taken"
+    MODEL_REFUSED = "model refused"
     EMERGENCY_ACCESS = "emergency access to a restricted study"
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.domain.errors import AuthenticationFailed, JanusMedError
 from app.ui.csrf import SESSION_COOKIE
 from app.ui.headers import SecurityHeaders
+from app.ui.rate_limit import RateLimit
 from app.ui.room import Room
 from app.ui.routes.answers import refusal, resume
 
@@ -50,6 +51,7 @@ def room_middleware(room: Room) -> list[Middleware]:
         Middleware(SecurityHeaders, is_tls=room.settings.ui_tls),
         Middleware(TrustedHostMiddleware, allowed_hosts=list(room.settings.ui_allowed_hosts)),
         Middleware(BodyLimit, limit=MAX_BODY_BYTES, except_below=_DICOMWEB if room.settings.dicomweb else ""),
+        Middleware(RateLimit, limits=room.limits),
         Middleware(Gate, room=room),
     ]
 

@@ -35,7 +35,9 @@ from app.ui.routes.sign_on import sign_on_routes
 from app.web_checks import require_safe_web
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
     from streamlit.web.server.starlette import App
 
     from app.store.engine import Store
@@ -137,23 +139,30 @@ def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
     listening = bind(settings)
     with listening, open_store(settings) as store:
         require_accounts(store, settings)
-        config = uvicorn.Config(
-            build_app(store, settings, more_routes),
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=settings.ui_tls,
-            forwarded_allow_ips=list(settings.ui_trusted_proxies),
-            timeout_graceful_shutdown=3,
-            ws="websockets-sansio",
-            ws_max_size=_LARGEST_SOCKET_MESSAGE,
-            ws_ping_interval=20,
-            ws_ping_timeout=20,
-        )
+        config = server_config(build_app(store, settings, more_routes), settings)
         log.info("reading room open", host=settings.ui_host, port=listening.getsockname()[1])
         with Reporter("ui", lambda: store):
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def server_config(asgi: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Return how an application is served: quietly, and with the addresses that trusted proxies tell."""
+    import uvicorn
+
+    return uvicorn.Config(
+        asgi,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.ui_tls,
+        forwarded_allow_ips=list(settings.ui_trusted_proxies),
+        timeout_graceful_shutdown=3,
+        ws="websockets-sansio",
+        ws_max_size=_LARGEST_SOCKET_MESSAGE,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+    )
 
 
 def bind(settings: Settings) -> socket.socket:

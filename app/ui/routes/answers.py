@@ -22,6 +22,7 @@ from app.domain.errors import (
     Rejected,
     Retriable,
     StaleVersion,
+    TooManyRequests,
 )
 from app.services import accounts
 from app.ui.csrf import CSRF_HEADER, SESSION_COOKIE, is_foreign, is_token_of
@@ -38,6 +39,7 @@ _STATUS: tuple[tuple[type[JanusMedError], int], ...] = (
     (StaleVersion, 409),
     (InvalidTransition, 409),
     (Conflict, 409),
+    (TooManyRequests, 429),
     (Rejected, 422),
     (Retriable, 503),
 )
@@ -82,7 +84,10 @@ def refusal(error: JanusMedError) -> JSONResponse:
     """Return the answer to an error that was raised on purpose."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     message = str(error) if status != 500 else "the server cannot go on; tell the administrator"
-    return private_json({"error": type(error).__name__, "message": message}, status)
+    answer = private_json({"error": type(error).__name__, "message": message}, status)
+    if isinstance(error, TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def private_json(content: object, status: int = 200) -> JSONResponse:
