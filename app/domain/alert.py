@@ -22,7 +22,7 @@ class AlertKind(StrEnum):
     DISCORDANCE = "AI text fares otherwise than before"
     CRITICAL_OVERDUE = "critical result not communicated"
     TOO_MANY_REQUESTS = "more requests than are taken"
-    MODEL_REFUSED = "model refused"
+    MODEL_UNUSABLE = "model cannot be used"
     EMERGENCY_ACCESS = "emergency access to a restricted study"
 
 

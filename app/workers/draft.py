@@ -8,9 +8,11 @@ is there.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.draft_content import as_content
 from app.workers.indication import await_worklist, context_of_images
+from app.workers.model_alert import tell_model
 from app.workers.runtime import Worker
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from janus_med.study import Study
 
 _ASK_AGAIN_SECONDS = 30.0
+Tell = Callable[["Path | None", str], None]
 
 
 def work(settings: Settings) -> None:
@@ -50,10 +54,11 @@ def work(settings: Settings) -> None:
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings))
         decoder = stack.enter_context(Decoder())
-        model = ModelOnDemand(settings.model, settings.device)
+        tell = partial(tell_model, store)
+        model = ModelOnDemand(settings.model, settings.device, tell=tell)
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
-        named = NamedModels(settings.models_dir, settings.device)
+        named = NamedModels(settings.models_dir, settings.device, tell=tell)
         task = DraftStudy(
             store,
             actor,
@@ -96,10 +101,13 @@ class ModelOnDemand:
         None for the bundled model.
     problem
         Why there is no model; empty when there is one.
+    tell
+        Gets the folder and why its model cannot be used; an empty reason when it can.
     """
 
     folder: Path | None
     device: str
+    tell: Tell = field(default=lambda folder, problem: None, kw_only=True)
     problem: str = field(default="not loaded yet", init=False)
     _model: JanusMed | None = field(default=None, init=False)
     _asked_at: float | None = field(default=None, init=False)
@@ -133,8 +141,10 @@ class ModelOnDemand:
             self.problem = f"{type(error).__name__} while loading"
         else:
             self.problem = ""
+            self.tell(self.folder, "")
             return model
         structlog.get_logger().error("model unavailable", reason=self.problem)
+        self.tell(self.folder, self.problem)
         return None
 
 
@@ -150,6 +160,7 @@ class NamedModels:
 
     folder: Path
     device: str
+    tell: Tell = field(default=lambda folder, problem: None, kw_only=True)
     _models: dict[Path, ModelOnDemand] = field(default_factory=dict, init=False)
 
     def find(self, name: str) -> ModelOnDemand:
@@ -159,7 +170,7 @@ class NamedModels:
         own = self.folder / name
         chosen = own if own.is_dir() or Path(name).is_absolute() else bundled_folder().parent / name
         if chosen not in self._models:
-            self._models[chosen] = ModelOnDemand(chosen, self.device)
+            self._models[chosen] = ModelOnDemand(chosen, self.device, tell=self.tell)
         return self._models[chosen]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
@@ -73,9 +74,15 @@ def resume(room: Room, connection: HTTPConnection) -> Actor:
     return accounts.resume_session(room.store, token, source=source_of(connection), idle=room.idle, now=now())
 
 
-def require_own_page(request: Request) -> None:
-    """Raise `ForeignRequest` unless the request carries the token of its session and comes from our page."""
-    token = request.headers.get(CSRF_HEADER, "")
+def require_own_page(request: Request, form_token: str = "") -> None:
+    """Raise `ForeignRequest` unless the request carries the token of its session and comes from our page.
+
+    Parameters
+    ----------
+    form_token
+        What a form carries, which cannot set a header.
+    """
+    token = request.headers.get(CSRF_HEADER, "") or form_token
     if is_foreign(request) or not is_token_of(request.cookies.get(SESSION_COOKIE, ""), token):
         raise ForeignRequest("the request does not come from this application's own page")
 
@@ -101,12 +108,22 @@ def answering(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             if request.method not in _SAFE and SESSION_COOKIE in request.cookies:
-                require_own_page(request)
+                require_own_page(request, await _form_token(request))
             return await endpoint(request)
         except JanusMedError as error:
             return refusal(error)
 
     return answer
+
+
+async def _form_token(request: Request) -> str:
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return ""
+    try:
+        fields = parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=20)
+    except ValueError:
+        return ""  # more fields than any form of ours has
+    return dict(fields).get("token", "")
 
 
 async def in_thread(work: Callable[[], Response]) -> Response:
