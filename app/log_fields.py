@@ -31,7 +31,7 @@ _NO_NAME = (
     re.compile(r"\d{6,}"),
     re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
 )
-_DIGEST = re.compile(r"[0-9a-f-]{8,64}")
+_DIGEST = re.compile(r"(?:[a-z]{1,8}-)?(?=[0-9-]*[a-f])[0-9a-f-]{8,64}")
 HIDDEN = "[...]"
 
 

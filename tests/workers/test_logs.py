@@ -79,6 +79,9 @@ CANARIES = (
     "canary born 19700228",
     "canary MRN4711-0815123",
     "canary in /home/canary/file.dcm",
+    "19700228",
+    "1970-02-28",
+    UID,
 )
 WORDS = ("CANARY^", "Canary Patient", UID, "1970-02-28", "19700228", "0815123", "/home/canary")
 
