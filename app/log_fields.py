@@ -32,6 +32,7 @@ _NO_NAME = (
     re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
 )
 _DIGEST = re.compile(r"(?:[a-z]{1,8}-)?(?=[0-9-]*[a-f])[0-9a-f-]{8,64}")
+_SHORT_HASH = re.compile(r"[0-9a-f]{12}")
 HIDDEN = "[...]"
 
 
@@ -96,6 +97,11 @@ def _name(value: object) -> object:
     return text if is_name or _HL7_KIND.fullmatch(text) else plain_text(text)
 
 
+def _hashed_uid(value: object) -> object:
+    """Pass on the short hash that `app.logs` has put in the place of a UID."""
+    return value if isinstance(value, str) and _SHORT_HASH.fullmatch(value) else HIDDEN
+
+
 def _digest(value: object) -> object:
     return value if isinstance(value, str) and _DIGEST.fullmatch(value) else _name(value)
 
@@ -105,6 +111,5 @@ _CLEAN: Mapping[FieldKind, Callable[[object], object]] = {
     FieldKind.NAME: _name,
     FieldKind.DIGEST: _digest,
     FieldKind.TEXT: plain_text,
-    # hashed or taken out before: what is left is no UID
-    FieldKind.UID: _name,
+    FieldKind.UID: _hashed_uid,
 }

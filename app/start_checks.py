@@ -15,10 +15,10 @@ from pathlib import Path
 
 from app.addresses import is_loopback, is_public
 from app.certificates import require_authorities, require_in_force, require_pair
-from app.destinations import DicomDestination, Hl7Destination, TlsClient
+from app.destinations import DicomDestination, DicomwebDestination, FhirDestination, Hl7Destination, TlsClient
 from app.domain.errors import ConfigurationError
 from app.neighbours import TlsFiles
-from app.secret_files import PREFIX, secrets_of
+from app.secret_files import PREFIX, require_private_file, secrets_of
 from app.settings import Settings
 from app.web_checks import require_safe_web
 
@@ -132,14 +132,23 @@ def _check_delivery(settings: Settings, now: datetime) -> None:
                 f"JANUS_MED_DESTINATIONS, {destination.name}: reports would go to {destination.host} in the "
                 "internet unencrypted: give it tls"
             )
+        if isinstance(destination, FhirDestination | DicomwebDestination):
+            _require_closed_token(destination.token_file, f"JANUS_MED_DESTINATIONS, {destination.name}")
     if settings.archive is not None:
         _require_files(settings.archive.tls, "JANUS_MED_ARCHIVE")
+        _require_closed_token(settings.archive.token_file, "JANUS_MED_ARCHIVE")
     collector = settings.audit_collector
     if collector is not None and collector.plain and not is_loopback(collector.host):
         raise ConfigurationError(
             f"JANUS_MED_AUDIT_COLLECTOR: the audit log would go to {collector.host} unencrypted: plain is "
             "for this machine alone"
         )
+
+
+def _require_closed_token(file: Path | None, setting: str) -> None:
+    """Check a token that is there; one that comes later is checked when it is read."""
+    if file is not None and file.exists():
+        require_private_file(file, setting=f"{setting}, token_file")
 
 
 def _check_model(settings: Settings, now: datetime) -> None:

@@ -131,6 +131,16 @@ def open_config(folder: Path) -> dict[str, Any]:
     return {"config": str(path)}
 
 
+def open_token(folder: Path) -> dict[str, Any]:
+    """Write a bearer token that every account can read."""
+    path = folder / "token"
+    path.write_text("canary-password\n")
+    folder.chmod(0o755)
+    path.chmod(0o644)
+    fhir = {"kind": "fhir", "name": "F", "url": "https://fhir.example/", "token_file": str(path)}
+    return {"destinations": [fhir]}
+
+
 def open_keys(folder: Path) -> dict[str, Any]:
     """Make a folder of keys that every account can read."""
     keys = folder / "data" / "keys"
@@ -230,6 +240,7 @@ UNSAFE = (
     _delivery(
         "unsigned export", "DESTINATIONS", {"destinations": [DESTINATION | {"formats": ["draft_json"]}]}
     ),
+    _delivery("token that all can read", "can be read by other accounts", {}, open_token),
     _delivery("key of another client certificate", "does not belong", {}, destination_tls),
     _delivery(
         "audit log in clear",
