@@ -126,12 +126,8 @@ def _check_hl7(settings: Settings, now: datetime) -> None:
 def _check_delivery(settings: Settings, now: datetime) -> None:
     for destination in settings.destinations:
         _require_files(destination.tls, f"JANUS_MED_DESTINATIONS, {destination.name}")
-        is_network = isinstance(destination, DicomDestination | Hl7Destination)
-        if is_network and destination.tls is None and is_public(destination.host):
-            raise ConfigurationError(
-                f"JANUS_MED_DESTINATIONS, {destination.name}: reports would go to {destination.host} in the "
-                "internet unencrypted: give it tls"
-            )
+        if isinstance(destination, DicomDestination | Hl7Destination):
+            _require_inside_or_tls(destination)
         if isinstance(destination, FhirDestination | DicomwebDestination):
             _require_closed_token(destination.token_file, f"JANUS_MED_DESTINATIONS, {destination.name}")
     if settings.archive is not None:
@@ -142,6 +138,15 @@ def _check_delivery(settings: Settings, now: datetime) -> None:
         raise ConfigurationError(
             f"JANUS_MED_AUDIT_COLLECTOR: the audit log would go to {collector.host} unencrypted: plain is "
             "for this machine alone"
+        )
+
+
+def _require_inside_or_tls(destination: DicomDestination | Hl7Destination) -> None:
+    """Refuse to send reports in the clear to an address of the internet."""
+    if destination.tls is None and is_public(destination.host):
+        raise ConfigurationError(
+            f"JANUS_MED_DESTINATIONS, {destination.name}: reports would go to {destination.host} in the "
+            "internet unencrypted: give it tls"
         )
 
 
