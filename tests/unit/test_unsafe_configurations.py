@@ -16,6 +16,7 @@ import pytest
 from app.domain.errors import ConfigurationError
 from app.settings import Settings, read_settings
 from app.start_checks import require_known_variables, require_safe
+from app.ui import server
 from tests.unit.unsafe_configurations import DESTINATION, SENTENCE, UNSAFE, Unsafe, tls_files
 
 NOW = datetime.now(UTC)
@@ -78,6 +79,15 @@ def test_supervisor_refuses_what_one_of_its_processes_refuses(
         monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=unsafe.reason):
         require_safe(read_settings(), "supervisor", now=NOW)
+
+
+@pytest.mark.covers("T17")
+def test_web_server_started_by_itself_refuses_before_it_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "bind", lambda _: pytest.fail("it has begun to listen"))
+    with pytest.raises(ConfigurationError, match="would take passwords unencrypted"):
+        server.serve(Settings(data_dir=tmp_path, ui_host="10.0.0.1", ui_port=0))
 
 
 @pytest.mark.covers("T17", "C1")
