@@ -35,7 +35,7 @@ class AiModels:
     def every(self) -> tuple[KnownModel, ...]:
         """Return every model, the last loaded first, with the reports that began with a draft of its name."""
         counted = select(ReportRow.ai_model, func.count()).group_by(ReportRow.ai_model)
-        reports = {name: count for name, count in self._session.execute(counted)}
+        reports = dict(self._session.execute(counted).all())
         rows = self._session.scalars(select(ModelRow).order_by(ModelRow.last_loaded_at.desc(), ModelRow.id))
         return tuple(_as_model(row, reports.get(_identity(row).name, 0)) for row in rows)
 

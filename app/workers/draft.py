@@ -75,10 +75,6 @@ def work(settings: Settings) -> None:
             Worker(store, settings, actor, [task], on_ready=lambda: _say_ready(model)).run()
 
 
-def _say_nothing(info: ModelInfo, folder: Path | None) -> None:
-    """Announce nothing."""
-
-
 def _say_ready(model: ModelOnDemand) -> None:
     structlog.get_logger().info("ready", **model.state)
 
@@ -114,7 +110,7 @@ class ModelOnDemand:
 
     folder: Path | None
     device: str
-    announce: Announce = _say_nothing
+    announce: Announce = lambda info, folder: None
     problem: str = field(default="not loaded yet", init=False)
     _model: JanusMed | None = field(default=None, init=False)
     _asked_at: float | None = field(default=None, init=False)
@@ -166,7 +162,7 @@ class NamedModels:
 
     folder: Path
     device: str
-    announce: Announce = _say_nothing
+    announce: Announce = lambda info, folder: None
     _models: dict[Path, ModelOnDemand] = field(default_factory=dict, init=False)
 
     def find(self, name: str) -> ModelOnDemand:
