@@ -123,7 +123,7 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
             "adam",
             ["Worklist", "Quality", "AI models", "Operations", "Rules", "Study access", "Users", "Account"],
         ),
-        ("aud", ["AI models", "Audit", "Account"]),
+        ("aud", ["Audit", "AI models", "Account"]),
     ],
 )
 def test_each_role_is_offered_its_places(

@@ -51,7 +51,7 @@ def _offer_stop(visit: Visit, model: KnownModel) -> None:
         st.caption(plain(f"Was stopped before, by {model.stopped_by}: {model.stop_reason}"))
     if not may(visit.actor.role, Action.STOP_MODEL):
         return
-    with st.form("models_stop", clear_on_submit=True):
+    with st.form("models_stop"):
         reason = st.text_input(
             "Why it must not draft (no patient data)", max_chars=LONGEST_REASON, key="models_reason"
         )

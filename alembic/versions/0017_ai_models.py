@@ -1,6 +1,6 @@
 """AI models that were loaded here, with their cards, and which of them may not draft.
 
-Revision ID: 0021
+Revision ID: 0017
 Revises: 0016
 """
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from alembic import op
 
-revision = "0021"
+revision = "0017"
 down_revision = "0016"
 branch_labels = None
 depends_on = None
