@@ -62,6 +62,7 @@ _LOGIN, _LOGOUT = _code("110122", "Login"), _code("110123", "Logout")
 _USER_CHANGED = _code("110137", "User Security Attributes Changed")
 _ROLES_CHANGED = _code("110136", "Security Roles Changed")
 _OBJECT_CHANGED = _code("110135", "Object Security Attributes Changed")
+_SOFTWARE = _code("110131", "Software Configuration")
 
 EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.LOGIN: EventForm(_AUTHENTICATION, _E, _LOGIN),
@@ -123,7 +124,10 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.STUDY_UNRESTRICTED: EventForm(_ALERT, _E, _OBJECT_CHANGED),
     AuditEvent.EMERGENCY_STARTED: EventForm(_ALERT, _E, _code("110127", "Emergency Override Started")),
     AuditEvent.EMERGENCY_STOPPED: EventForm(_ALERT, _E, _code("110138", "Emergency Override Stopped")),
-    AuditEvent.RULES_CHANGED: EventForm(_ALERT, _E, _code("110131", "Software Configuration")),
+    AuditEvent.MODEL_LOADED: EventForm(_ALERT, _E, _SOFTWARE),
+    AuditEvent.MODEL_STOPPED: EventForm(_ALERT, _E, _SOFTWARE),
+    AuditEvent.MODEL_RESUMED: EventForm(_ALERT, _E, _SOFTWARE),
+    AuditEvent.RULES_CHANGED: EventForm(_ALERT, _E, _SOFTWARE),
     AuditEvent.RULES_TESTED: EventForm(_ACTIVITY, _E),
     AuditEvent.QUARANTINE_RELEASED: EventForm(_TRANSFERRED, _C),
     AuditEvent.QUARANTINE_DISCARDED: EventForm(_DELETED, _D),

@@ -8,23 +8,28 @@ is there.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from app.domain.access import Actor, service_actor
+from app.domain.ai_model import identify
 from app.domain.draft import DraftContent, DraftingOrder, undrafted
 from app.domain.errors import Rejected
 from app.domain.order import ClinicalContext
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
+from app.services.ai_models import why_stopped
 from app.services.counting import Reporter
 from app.services.drafting import record_draft, take_order
 from app.settings import Settings
 from app.store.engine import Store, open_store
+from app.workers.announce_model import announce_model
 from app.workers.draft_content import as_content
 from app.workers.indication import await_worklist, context_of_images
 from app.workers.runtime import Worker
@@ -33,9 +38,11 @@ if TYPE_CHECKING:
     from janus_med.decoding import Decoder
     from janus_med.draft import Draft
     from janus_med.engine import JanusMed
+    from janus_med.reading import ModelInfo
     from janus_med.study import Study
 
 _ASK_AGAIN_SECONDS = 30.0
+Announce = Callable[["ModelInfo", "Path | None"], None]
 
 
 def work(settings: Settings) -> None:
@@ -50,10 +57,11 @@ def work(settings: Settings) -> None:
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings))
         decoder = stack.enter_context(Decoder())
-        model = ModelOnDemand(settings.model, settings.device)
+        announce = partial(announce_model, store, actor)
+        model = ModelOnDemand(settings.model, settings.device, announce)
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
-        named = NamedModels(settings.models_dir, settings.device)
+        named = NamedModels(settings.models_dir, settings.device, announce)
         task = DraftStudy(
             store,
             actor,
@@ -94,12 +102,15 @@ class ModelOnDemand:
     ----------
     folder
         None for the bundled model.
+    announce
+        Called once a model is loaded, before it is used.
     problem
         Why there is no model; empty when there is one.
     """
 
     folder: Path | None
     device: str
+    announce: Announce = lambda info, folder: None
     problem: str = field(default="not loaded yet", init=False)
     _model: JanusMed | None = field(default=None, init=False)
     _asked_at: float | None = field(default=None, init=False)
@@ -132,6 +143,7 @@ class ModelOnDemand:
         except (OSError, MemoryError, RuntimeError, ValueError) as error:
             self.problem = f"{type(error).__name__} while loading"
         else:
+            self.announce(model.info, self.folder)
             self.problem = ""
             return model
         structlog.get_logger().error("model unavailable", reason=self.problem)
@@ -150,6 +162,7 @@ class NamedModels:
 
     folder: Path
     device: str
+    announce: Announce = lambda info, folder: None
     _models: dict[Path, ModelOnDemand] = field(default_factory=dict, init=False)
 
     def find(self, name: str) -> ModelOnDemand:
@@ -159,7 +172,7 @@ class NamedModels:
         own = self.folder / name
         chosen = own if own.is_dir() or Path(name).is_absolute() else bundled_folder().parent / name
         if chosen not in self._models:
-            self._models[chosen] = ModelOnDemand(chosen, self.device)
+            self._models[chosen] = ModelOnDemand(chosen, self.device, self.announce)
         return self._models[chosen]
 
 
@@ -245,6 +258,8 @@ class DraftStudy:
     def _draft(self, order: DraftingOrder, model: JanusMed, context: ClinicalContext) -> Draft | DraftContent:
         from janus_med.drafting import draft_study
 
+        if stopped := why_stopped(self.store, identify(asdict(model.info))):
+            return undrafted(stopped)
         study, problem = self._read(order)
         if study is None:
             return undrafted(problem)

@@ -116,11 +116,14 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
 @pytest.mark.parametrize(
     ("username", "places"),
     [
-        ("vera", ["Worklist", "Account"]),
-        ("rana", ["Worklist", "Critical results", "Account"]),
-        ("ada", ["Worklist", "Critical results", "Quality", "Account"]),
-        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Study access", "Users", "Account"]),
-        ("aud", ["Audit", "Account"]),
+        ("vera", ["Worklist", "AI models", "Account"]),
+        ("rana", ["Worklist", "Critical results", "AI models", "Account"]),
+        ("ada", ["Worklist", "Critical results", "Quality", "AI models", "Account"]),
+        (
+            "adam",
+            ["Worklist", "Quality", "AI models", "Operations", "Rules", "Study access", "Users", "Account"],
+        ),
+        ("aud", ["Audit", "AI models", "Account"]),
     ],
 )
 def test_each_role_is_offered_its_places(
