@@ -77,6 +77,8 @@ class AuditEvent(StrEnum):
     AUDIT_VIEWED = "audit viewed"
     AUDIT_EXPORTED = "audit exported"
     AUDIT_VERIFIED = "audit verified"
+    SIGNATURES_VERIFIED = "signatures verified"
+    KEY_ROTATED = "signing key rotated"
     USER_ADDED = "user added"
     USER_CHANGED = "user changed"
     SECOND_FACTOR_SET = "second factor set"

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.domain.errors import ConfigurationError
+from app.store.signing_keys import RETIRED, SealingKey, file_signer, public_pem, read_retired, sealing_key
 
 PATIENT_KEY_FILE = "patient_reference.key"
 LOGIN_KEY_FILE = "login.key"
+ATTESTATION_KEY_FILE = "attestation.key"
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,13 @@ class Keys:
         32 bytes; keys the hash under which a patient stands in the audit log.
     login
         32 bytes; seals the secrets of one-time passwords, and what a browser keeps of a log-in that goes on.
+    attestation
+        Seals signatures under reports.
     """
 
     patient: bytes = field(repr=False)
     login: bytes = field(repr=False)
+    attestation: SealingKey = field(repr=False)
 
 
 def read_keys(keys_dir: Path) -> Keys:
@@ -40,7 +45,48 @@ def read_keys(keys_dir: Path) -> Keys:
     ConfigurationError
         If the folder or a file can be read by another account, or a key is damaged.
     """
-    return Keys(patient=_read_key(keys_dir, PATIENT_KEY_FILE), login=_read_key(keys_dir, LOGIN_KEY_FILE))
+    return Keys(
+        patient=_read_key(keys_dir, PATIENT_KEY_FILE),
+        login=_read_key(keys_dir, LOGIN_KEY_FILE),
+        attestation=read_sealing_key(keys_dir, ATTESTATION_KEY_FILE),
+    )
+
+
+def read_sealing_key(keys_dir: Path, name: str) -> SealingKey:
+    """Read a key that seals, made the first time, with the retired keys that stay trusted.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file can be read by another account, or is damaged.
+    """
+    return sealing_key(file_signer(_read_key(keys_dir, name)), read_retired(keys_dir))
+
+
+def key_file(name: str) -> str:
+    """Return the file of a key by its name, in the folder of keys."""
+    return f"{name}.key"
+
+
+def rotate_key(keys_dir: Path, name: str) -> tuple[str, str]:
+    """Make a new sealing key; the public half of the old one stays trusted, its private half is gone.
+
+    Returns
+    -------
+    tuple of str and str
+        Ids of the old key and of the new one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or the old key is damaged or not private.
+    """
+    old = read_sealing_key(keys_dir, name)
+    folder = keys_dir / RETIRED
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _create_once(folder / f"{old.key_id}.pem", public_pem(old.signer.public_key))
+    _replace(keys_dir / name, secrets.token_hex(32))
+    return old.key_id, read_sealing_key(keys_dir, name).key_id
 
 
 def _read_key(keys_dir: Path, name: str) -> bytes:
@@ -88,6 +134,17 @@ def _create_once(path: Path, secret: str) -> None:
         pass
     finally:
         os.unlink(scratch)
+    _sync_folder(path.parent)
+
+
+def _replace(path: Path, secret: str) -> None:
+    """Put a new secret in the place of the old one: whoever reads meanwhile gets one of them, whole."""
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
     _sync_folder(path.parent)
 
 

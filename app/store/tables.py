@@ -213,23 +213,6 @@ class LockRow(Base):
     expires_at: Mapped[datetime]
 
 
-class AttestationRow(Base):
-    """A signature; never changed, never deleted."""
-
-    __tablename__ = "attestations"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)
-    report_version: Mapped[int]
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    username: Mapped[str]
-    printed_name: Mapped[str]
-    role: Mapped[str]
-    meaning: Mapped[str]
-    signed_at: Mapped[datetime]
-    text: Mapped[str]
-    sha256: Mapped[str] = mapped_column(String(64))
-
-
 class DeliveryRow(Base):
     """The outbox: one signed report to one destination in one format."""
 

@@ -85,7 +85,7 @@ class UnitOfWork:
         """Drafts, reports, locks and attestations."""
         from app.store.reports import Reports
 
-        return Reports(self.session)
+        return Reports(self.session, self._keys.attestation)
 
     @cached_property
     def deliveries(self) -> Deliveries:

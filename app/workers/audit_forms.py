@@ -112,6 +112,8 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.AUDIT_VIEWED: EventForm(_AUDIT_LOG_USED, _R),
     AuditEvent.AUDIT_EXPORTED: EventForm(_AUDIT_LOG_USED, _R),
     AuditEvent.AUDIT_VERIFIED: EventForm(_AUDIT_LOG_USED, _R),
+    AuditEvent.SIGNATURES_VERIFIED: EventForm(_ACTIVITY, _E),
+    AuditEvent.KEY_ROTATED: EventForm(_ALERT, _E, _code("110130", "Security Configuration")),
     AuditEvent.USER_ADDED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.USER_CHANGED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.SECOND_FACTOR_SET: EventForm(_ALERT, _E, _USER_CHANGED),

@@ -160,12 +160,12 @@ from pathlib import Path
 from app.domain.access import service_actor
 from app.services.audit import AuditFilter, export_audit, verify_file, verify_log
 from app.store.engine import open_database
-from app.store.keys import Keys
+from tests.postgres import TEST_KEYS
 
 def peak_mib():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-store = open_database(sys.argv[1], Keys(bytes(32), bytes(32)))
+store = open_database(sys.argv[1], TEST_KEYS)
 actor, now = service_actor("cli"), datetime.now(UTC)
 path = Path(sys.argv[2])
 def work(wanted):

@@ -284,7 +284,7 @@ def test_signed_report_is_read_only_with_the_facts_of_its_signature(
         "SIGNED", False, False, ""
     )  # fmt: skip
     signature = shown["signatures"][0]
-    assert (signature["printedName"], signature["verifies"]) == ("Dr. Ada Attending", True)
+    assert (signature["printedName"], signature["problem"]) == ("Dr. Ada Attending", "")
     assert [(d["destination"], d["state"]) for d in shown["deliveries"]] == [("PACS", "PENDING")]
 
 

@@ -29,6 +29,7 @@ from app.services import (
     reading,
     second_factor,
     sign_on,
+    signatures,
     signing,
     study_groups,
 )
@@ -322,6 +323,20 @@ STORY = (
         lambda h: study_groups.remove_group(h.store, h["admin"], "vip", now=AT),
     ),
     Act("sign as attending", "attending", ("report signed",), lambda h: _sign(h, "attending")),
+    Act(
+        "verify the signatures",
+        "janus-med/cli",
+        ("signatures verified",),
+        lambda h: signatures.verify_signatures(h.store, service_actor("cli"), now=AT),
+    ),
+    Act(
+        "rotate the key",
+        "janus-med/cli",
+        ("signing key rotated",),
+        lambda h: signatures.note_rotation(
+            h.store, service_actor("cli"), "attestation", "ab" * 8, "cd" * 8, now=AT
+        ),
+    ),
     Act(
         "fail to deliver",
         "janus-med/deliver",
