@@ -29,7 +29,8 @@ def public(
     from app.store.keys import read_keys
     from app.store.signing_keys import public_pem
 
-    key = read_keys(read_settings().keys_dir).attestation
+    settings = read_settings()
+    key = read_keys(settings.keys_dir, settings.signing_token).attestation
     retired = len(key.trusted) - 1
     typer.echo(f"key {key.key_id} ({name.value}); {retired} retired ones are trusted beside it", err=True)
     typer.echo(public_pem(key.signer.public_key), nl=False)
@@ -40,11 +41,14 @@ def rotate(
     name: Annotated[KeyName, typer.Argument(help="Which key.")] = KeyName.ATTESTATION,
 ) -> None:
     """Make a new key; the old one stays trusted, and cannot seal any more. Stop the processes before."""
+    from app.domain.errors import ConfigurationError
     from app.services.signatures import note_rotation
     from app.settings import read_settings
     from app.store.keys import key_file, rotate_key
 
     settings = read_settings()
+    if settings.signing_token is not None:
+        raise ConfigurationError("the key lies on a token: make a new one there (docs/operations.md)")
     with open_command_store() as store:
         old, new = rotate_key(settings.keys_dir, key_file(name.value))
         note_rotation(store, command_actor(), name.value, old, new, now=datetime.now(UTC))

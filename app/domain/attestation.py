@@ -88,7 +88,7 @@ def sealed_bytes(signature: Attestation) -> bytes:
 
     The text itself is not in it: it can be erased lawfully, and the seal still says who signed which digest.
     """
-    body = {
+    body: dict[str, Any] = {
         "purpose": SEAL_PURPOSE,
         "report_id": signature.report_id,
         "report_version": signature.report_version,

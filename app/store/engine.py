@@ -99,12 +99,13 @@ def open_store(settings: Settings) -> Store:
     DatabaseUnavailable
         If it does not answer.
     """
+    keys = read_keys(settings.keys_dir, settings.signing_token)
     if settings.database_url:
-        return open_database(endpoints_of(settings.database_url).application, read_keys(settings.keys_dir))
+        return open_database(endpoints_of(settings.database_url).application, keys)
     embedded = EmbeddedPostgres(settings)
     conninfo = embedded.attach().application
     try:
-        return open_database(conninfo, read_keys(settings.keys_dir), release=embedded.detach)
+        return open_database(conninfo, keys, release=embedded.detach)
     except BaseException:
         embedded.detach()
         raise

@@ -9,9 +9,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain.errors import ConfigurationError
 from app.store.signing_keys import RETIRED, SealingKey, file_signer, public_pem, read_retired, sealing_key
+
+if TYPE_CHECKING:
+    from app.key_settings import TokenSettings
 
 PATIENT_KEY_FILE = "patient_reference.key"
 LOGIN_KEY_FILE = "login.key"
@@ -37,8 +41,13 @@ class Keys:
     attestation: SealingKey = field(repr=False)
 
 
-def read_keys(keys_dir: Path) -> Keys:
+def read_keys(keys_dir: Path, token: TokenSettings | None = None) -> Keys:
     """Read the keys of this installation, and make them the first time.
+
+    Parameters
+    ----------
+    token
+        A hardware token that holds the key under signatures; None for a file.
 
     Raises
     ------
@@ -48,8 +57,16 @@ def read_keys(keys_dir: Path) -> Keys:
     return Keys(
         patient=_read_key(keys_dir, PATIENT_KEY_FILE),
         login=_read_key(keys_dir, LOGIN_KEY_FILE),
-        attestation=read_sealing_key(keys_dir, ATTESTATION_KEY_FILE),
+        attestation=_read_attestation_key(keys_dir, token),
     )
+
+
+def _read_attestation_key(keys_dir: Path, token: TokenSettings | None) -> SealingKey:
+    if token is None:
+        return read_sealing_key(keys_dir, ATTESTATION_KEY_FILE)
+    from app.store.token_signer import TokenSigner
+
+    return sealing_key(TokenSigner(token), read_retired(keys_dir))
 
 
 def read_sealing_key(keys_dir: Path, name: str) -> SealingKey:

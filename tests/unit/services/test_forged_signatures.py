@@ -171,8 +171,8 @@ def seal_with_key_in_database(chance: random.Random, real: Attestation, other: A
 
 FORGERIES: tuple[Forgery, ...] = (
     change_text, change_text_and_digest, change_digest, change_sections, change_name, change_login,
-    change_role, change_meaning, change_time, strip_facts, move_to_another_report, move_to_another_version, swap_seals,
-    take_another_text, change_seal, strip_seal, seal_with_own_key, seal_with_key_in_database,
+    change_role, change_meaning, change_time, strip_facts, move_to_another_report, move_to_another_version,
+    swap_seals, take_another_text, change_seal, strip_seal, seal_with_own_key, seal_with_key_in_database,
 )  # fmt: skip
 
 

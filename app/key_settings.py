@@ -1,0 +1,28 @@
+"""Settings of the keys that seal signatures: files beside the database, or a hardware token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings
+
+
+class TokenSettings(BaseModel):
+    """A PKCS#11 token that holds the key under signatures, so that no file does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    module: Path = Field(description="The vendor's PKCS#11 library.")
+    token: str = Field(description="Label of the token.", min_length=1)
+    key: str = Field(default="attestation", description="Label of the Ed25519 key pair.", min_length=1)
+    pin_file: Path = Field(description="File with the user PIN, readable by our account alone.")
+
+
+class KeySettings(BaseSettings):
+    """What `Settings` knows of keys."""
+
+    signing_token: TokenSettings | None = Field(
+        default=None,
+        description="PKCS#11 token with the key under signatures (JSON object); empty: a file.",
+    )
