@@ -22,6 +22,10 @@ class TokenSettings(BaseModel):
 class KeySettings(BaseSettings):
     """What `Settings` knows of keys."""
 
+    audit_checkpoint_entries: int = Field(
+        default=1000, description="Entries of the audit log after which a checkpoint is made.", ge=10
+    )
+
     signing_token: TokenSettings | None = Field(
         default=None,
         description="PKCS#11 token with the key under signatures (JSON object); empty: a file.",

@@ -41,6 +41,7 @@ class Store:
         self._release = release
         self.conninfo = conninfo
         self.vault = Vault(keys.login)
+        self.audit_key = keys.audit
 
     @contextmanager
     def begin(self, *, snapshot: bool = False) -> Iterator[UnitOfWork]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PATIENT_KEY_FILE = "patient_reference.key"
 LOGIN_KEY_FILE = "login.key"
 ATTESTATION_KEY_FILE = "attestation.key"
+AUDIT_KEY_FILE = "audit.key"
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ class Keys:
         32 bytes; seals the secrets of one-time passwords, and what a browser keeps of a log-in that goes on.
     attestation
         Seals signatures under reports.
+    audit
+        Seals checkpoints of the audit log.
     """
 
     patient: bytes = field(repr=False)
     login: bytes = field(repr=False)
     attestation: SealingKey = field(repr=False)
+    audit: SealingKey = field(repr=False)
 
 
 def read_keys(keys_dir: Path, token: TokenSettings | None = None) -> Keys:
@@ -58,6 +62,7 @@ def read_keys(keys_dir: Path, token: TokenSettings | None = None) -> Keys:
         patient=_read_key(keys_dir, PATIENT_KEY_FILE),
         login=_read_key(keys_dir, LOGIN_KEY_FILE),
         attestation=_read_attestation_key(keys_dir, token),
+        audit=read_sealing_key(keys_dir, AUDIT_KEY_FILE),
     )
 
 

@@ -252,6 +252,7 @@ class AuditRow(Base):
     """One entry of the hash chain; never changed, never deleted."""
 
     __tablename__ = "audit_log"
+    __table_args__ = (Index("audit_checkpoints", "seq", postgresql_where=sql("event = 'audit checkpoint'")),)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(index=True)
     event: Mapped[str]

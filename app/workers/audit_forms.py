@@ -114,6 +114,8 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.AUDIT_VERIFIED: EventForm(_AUDIT_LOG_USED, _R),
     AuditEvent.SIGNATURES_VERIFIED: EventForm(_ACTIVITY, _E),
     AuditEvent.KEY_ROTATED: EventForm(_ALERT, _E, _code("110130", "Security Configuration")),
+    AuditEvent.AUDIT_CHECKPOINT: EventForm(_ACTIVITY, _E),
+    AuditEvent.AUDIT_STAMPED: EventForm(_ACTIVITY, _E),
     AuditEvent.USER_ADDED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.USER_CHANGED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.SECOND_FACTOR_SET: EventForm(_ALERT, _E, _USER_CHANGED),

@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.expectations import expectations
 from app.workers.purge import SpoolKeeper, policy_of
+from app.workers.seal_audit import seal_at_stop, seal_when_due
 from app.workers.selftest import SelfTest
 
 _POLL_SECONDS = 1.0
@@ -82,6 +83,7 @@ def keep(settings: Settings) -> None:
             tests = self_test_chores(store, settings, counts)
             threading.Thread(target=run_chores, args=(tests, stop), name="self-test", daemon=True).start()
             run_chores(chores(store, settings), stop)
+            seal_at_stop(store)
 
 
 def run_chores(all_chores: Sequence[Chore], stop: threading.Event) -> None:
@@ -110,6 +112,7 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
             lambda: watch_discordance(store, now=datetime.now(UTC)),
             first=120.0,
         ),
+        Chore("seal the audit log", 10.0, lambda: seal_when_due(store, settings.audit_checkpoint_entries)),
         Chore("end emergency accesses", 5.0, lambda: end_expired(store, actor, now=datetime.now(UTC))),
         Chore(
             "escalate critical results",

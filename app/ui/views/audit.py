@@ -77,11 +77,14 @@ def _tools(visit: Visit, wanted: AuditFilter) -> None:
 
 def _verify(visit: Visit) -> None:
     try:
-        count, digest = audit.verify_log(visit.room.store, visit.actor, now=visit.now)
+        state = audit.verify_log(visit.room.store, visit.actor, now=visit.now)
     except AuditBroken as error:
         st.error(f"The log does not verify: {plain(str(error))}.")
     else:
-        st.success(f"{count} entries verified, each in its place. Head: {digest}")
+        st.success(
+            f"{state.count} entries verified, each in its place; {state.checkpoints} checkpoints hold, "
+            f"{state.exposed} entries came after the last. Head: {state.head}"
+        )
 
 
 def _line(entry: AuditEntry) -> dict[str, object]:

@@ -1,0 +1,26 @@
+"""The newest checkpoint of the audit log is found at once.
+
+Revision ID: 0019
+Revises: 0018
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from alembic import op
+
+revision = "0019"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index(
+        "audit_checkpoints", "audit_log", ["seq"], postgresql_where=sa.text("event = 'audit checkpoint'")
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("audit_checkpoints", "audit_log")
