@@ -110,6 +110,9 @@ def verify(
         list[Path] | None,
         typer.Option(help="Export or checkpoint that was kept elsewhere: the log must go on from it."),
     ] = None,
+    tsa_ca: Annotated[
+        Path | None, typer.Option(help="Authorities (PEM): the log's time stamps are verified, too.")
+    ] = None,
 ) -> None:
     """Verify the log, or an exported file (needs no database); names the first bad entry."""
     from app.services.audit import verify_file, verify_log
@@ -131,6 +134,10 @@ def verify(
     with open_command_store() as store:
         anchors = [kept for path in anchor or () for kept in read_anchors(path)]
         state = verify_log(store, command_actor(), now=datetime.now(UTC), anchors=anchors)
+        if tsa_ca is not None:
+            from app.workers.stamp_audit import read_authority, verify_stamps
+
+            typer.echo(f"{verify_stamps(store, read_authority('', tsa_ca).roots)} time stamps verified")
     typer.echo(
         f"{state.count} entries verified, head {state.head}; {state.checkpoints} checkpoints and "
         f"{len(anchors)} anchors hold, {state.exposed} entries after the last checkpoint"

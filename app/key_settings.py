@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings
 
 
@@ -22,9 +23,21 @@ class TokenSettings(BaseModel):
 class KeySettings(BaseSettings):
     """What `Settings` knows of keys."""
 
+    audit_tsa_url: str = Field(
+        default="", description="Time stamp authority (RFC 3161) of audit checkpoints; empty: none."
+    )
+    audit_tsa_ca_file: Path | None = Field(
+        default=None, description="Authorities (PEM) above the certificates of its time stamps."
+    )
     audit_checkpoint_entries: int = Field(
         default=1000, description="Entries of the audit log after which a checkpoint is made.", ge=10
     )
+
+    @model_validator(mode="after")
+    def _has_authorities(self) -> Self:
+        if self.audit_tsa_url and self.audit_tsa_ca_file is None:
+            raise ValueError("audit_tsa_url needs audit_tsa_ca_file: whose time stamps count?")
+        return self
 
     signing_token: TokenSettings | None = Field(
         default=None,

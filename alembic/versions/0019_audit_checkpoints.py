@@ -18,7 +18,10 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_index(
-        "audit_checkpoints", "audit_log", ["seq"], postgresql_where=sa.text("event = 'audit checkpoint'")
+        "audit_checkpoints",
+        "audit_log",
+        ["event", "seq"],
+        postgresql_where=sa.text("event IN ('audit checkpoint', 'audit checkpoint stamped')"),
     )
 
 

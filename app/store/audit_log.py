@@ -106,6 +106,24 @@ class AuditLog:
         )
         yield from (_entry(row) for row in self._session.scalars(wanted.order_by(AuditRow.seq)))
 
+    def get(self, seq: int) -> AuditEntry:
+        """Return an entry, or raise `AuditBroken`."""
+        row = self._session.get(AuditRow, seq)
+        if row is None:
+            raise AuditBroken(f"entry {seq} is missing")
+        return _entry(row)
+
+    def last_stamp(self) -> AuditEntry | None:
+        """Return the newest time stamp of a checkpoint, None before the first."""
+        wanted = select(AuditRow).where(AuditRow.event == AuditEvent.AUDIT_STAMPED.value)
+        row = self._session.scalars(wanted.order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
+        return None if row is None else _entry(row)
+
+    def stamps(self) -> Iterator[AuditEntry]:
+        """Return the entries of every time stamp, oldest first."""
+        wanted = select(AuditRow).where(AuditRow.event == AuditEvent.AUDIT_STAMPED.value)
+        yield from (_entry(row) for row in self._session.scalars(wanted.order_by(AuditRow.seq)))
+
     def seal_head(self, occasion: Occasion, actor: Actor, *, now: datetime) -> AuditEntry:
         """Write a checkpoint over everything that the log holds, as its next entry."""
         seq, digest = self._lock_head()

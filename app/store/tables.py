@@ -248,11 +248,21 @@ class DeadLetterRow(Base):
     retried_at: Mapped[datetime | None]
 
 
+_PROOFS = "event IN ('audit checkpoint', 'audit checkpoint stamped')"
+
+
 class AuditRow(Base):
     """One entry of the hash chain; never changed, never deleted."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("audit_checkpoints", "seq", postgresql_where=sql("event = 'audit checkpoint'")),)
+    __table_args__ = (
+        Index(
+            "audit_checkpoints",
+            "event",
+            "seq",
+            postgresql_where=sql("event IN ('audit checkpoint', 'audit checkpoint stamped')"),
+        ),
+    )
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(index=True)
     event: Mapped[str]

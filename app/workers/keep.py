@@ -80,8 +80,8 @@ def keep(settings: Settings) -> None:
         counts = Counts()
         with Reporter("housekeeping", lambda: store, counts=counts):
             structlog.get_logger().info("ready")
-            tests = self_test_chores(store, settings, counts)
-            threading.Thread(target=run_chores, args=(tests, stop), name="self-test", daemon=True).start()
+            slow = (*self_test_chores(store, settings, counts), *stamp_chores(store, settings))
+            threading.Thread(target=run_chores, args=(slow, stop), name="self-test", daemon=True).start()
             run_chores(chores(store, settings), stop)
             seal_at_stop(store)
 
@@ -120,6 +120,24 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
             lambda: escalate_overdue(
                 store, actor, waits=waits_of(settings.critical_minutes), now=datetime.now(UTC)
             ),
+        ),
+    )
+
+
+def stamp_chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
+    """Return the time stamps, which wait for an authority outside; nothing while none is set."""
+    if not settings.audit_tsa_url or settings.audit_tsa_ca_file is None:
+        return ()
+    from app.workers.stamp_audit import read_authority, stamp_when_due
+
+    authority = read_authority(settings.audit_tsa_url, settings.audit_tsa_ca_file)
+    actor = service_actor("housekeeping")
+    return (
+        Chore(
+            "stamp the audit log",
+            300.0,
+            lambda: stamp_when_due(store, actor, authority, now=datetime.now(UTC)),
+            first=30.0,
         ),
     )
 
