@@ -1,4 +1,4 @@
-"""The newest checkpoint of the audit log is found at once.
+"""The newest checkpoint, stamp, export and verification of the audit log are found at once.
 
 Revision ID: 0019
 Revises: 0018
@@ -15,13 +15,15 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
+PROOFS = ("audit checkpoint", "audit checkpoint stamped", "audit exported", "audit verified")
+
 
 def upgrade() -> None:
     op.create_index(
         "audit_checkpoints",
         "audit_log",
         ["event", "seq"],
-        postgresql_where=sa.text("event IN ('audit checkpoint', 'audit checkpoint stamped')"),
+        postgresql_where=sa.text(f"event IN {PROOFS}"),
     )
 
 

@@ -18,7 +18,15 @@ from app.services.permission import permit
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
-__all__ = ["AuditExport", "AuditFilter", "export_audit", "verify_file", "verify_log", "view_audit"]
+__all__ = [
+    "AuditExport",
+    "AuditFilter",
+    "export_audit",
+    "name_study",
+    "verify_file",
+    "verify_log",
+    "view_audit",
+]
 
 _LONGEST_PAGE = 1000
 ExportFormat = Literal["csv", "jsonl", "dicom-xml", "fhir"]
@@ -76,6 +84,23 @@ def view_audit(
     with store.begin() as tx:
         _record(tx, AuditEvent.AUDIT_VIEWED, actor, wanted, now, {"before_seq": before_seq})
         return tx.audit.select(wanted, limit=limit, before_seq=before_seq)
+
+
+def name_study(store: Store, actor: Actor, text: str, *, now: datetime) -> str:
+    """Return the StudyInstanceUID of what an auditor typed: the UID, or the accession number of one study.
+
+    Raises
+    ------
+    NotAuthorised
+    Rejected
+        If several studies bear the number.
+    """
+    permit(store, actor, Action.VIEW_AUDIT, now=now)
+    with store.begin() as tx:
+        found = tx.studies.of_accession(text) if text else ()
+    if len(found) > 1:
+        raise Rejected(f"{len(found)} studies have this accession number: give the StudyInstanceUID")
+    return found[0] if found else text
 
 
 def export_audit(

@@ -22,7 +22,7 @@ from app.domain.audit import (
 from app.domain.checkpoint import Checkpoint, Occasion, Trust, checkpoint_bytes, read_checkpoint
 from app.domain.errors import AuditBroken
 from app.store.keys import Keys
-from app.store.tables import AuditHeadRow, AuditRow, PatientRow
+from app.store.tables import PROOFS, AuditHeadRow, AuditRow, PatientRow
 
 _HEAD = 1
 _FETCH = 500
@@ -93,11 +93,16 @@ class AuditLog:
         for row in rows:
             yield AuditEntry(**row._mapping)
 
+    def newest(self, event: AuditEvent) -> AuditEntry | None:
+        """Return the newest entry of an event that stands for a proof of the log; None before the first."""
+        wanted = select(AuditRow).where(AuditRow.event == event.value, AuditRow.event.in_(PROOFS))
+        row = self._session.scalars(wanted.order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
+        return None if row is None else _entry(row)
+
     def last_checkpoint(self) -> Checkpoint | None:
         """Return the newest checkpoint, None before the first."""
-        wanted = select(AuditRow).where(AuditRow.event == AuditEvent.AUDIT_CHECKPOINT.value)
-        row = self._session.scalars(wanted.order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
-        return None if row is None else read_checkpoint(_entry(row))
+        entry = self.newest(AuditEvent.AUDIT_CHECKPOINT)
+        return None if entry is None else read_checkpoint(entry)
 
     def checkpoints(self, *, up_to_seq: int) -> Iterator[AuditEntry]:
         """Return the entries of every checkpoint up to an entry, oldest first."""
@@ -115,9 +120,7 @@ class AuditLog:
 
     def last_stamp(self) -> AuditEntry | None:
         """Return the newest time stamp of a checkpoint, None before the first."""
-        wanted = select(AuditRow).where(AuditRow.event == AuditEvent.AUDIT_STAMPED.value)
-        row = self._session.scalars(wanted.order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
-        return None if row is None else _entry(row)
+        return self.newest(AuditEvent.AUDIT_STAMPED)
 
     def stamps(self) -> Iterator[AuditEntry]:
         """Return the entries of every time stamp, oldest first."""

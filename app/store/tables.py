@@ -248,7 +248,7 @@ class DeadLetterRow(Base):
     retried_at: Mapped[datetime | None]
 
 
-_PROOFS = "event IN ('audit checkpoint', 'audit checkpoint stamped')"
+PROOFS = ("audit checkpoint", "audit checkpoint stamped", "audit exported", "audit verified")
 
 
 class AuditRow(Base):

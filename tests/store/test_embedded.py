@@ -102,6 +102,7 @@ def test_no_secret_can_be_read_by_another_account(embedded_settings: Settings) -
     files = sorted(keys.iterdir())
     assert [file.name for file in files] == [
         "attestation.key",
+        "audit.key",
         "database_application.password",
         "database_owner.password",
         "login.key",
