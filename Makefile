@@ -55,6 +55,11 @@ docs: venv-test traceability ## write the generated parts of docs/ again
 	@$(BIN)/python -m tests.metrics_table
 	@$(BIN)/python -m tests.conformance_tables
 	@$(BIN)/python -m tests.state_diagrams
+	@$(BIN)/python -m tests.reliability
+
+.PHONY: reliability
+reliability: venv-test parts ## measure again what takes minutes, and write docs/reliability.md
+	@$(BIN)/python -m tests.reliability --measure
 
 .PHONY: traceability
 traceability: venv-test ## write docs/traceability.md from the marks of the tests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,11 @@ from app.domain.audit import AuditEvent, AuditFact, AuditFilter, verify_chain
 from app.domain.errors import AuditBroken, DatabaseUnavailable
 from app.services import accounts
 from app.services.audit import verify_log, view_audit
+from app.services.checkpoints import checkpoint_when_due
 from app.store.connection import make_engine
 from app.store.engine import Store
 from tests.postgres import TEST_KEYS, Database
+from tests.reliability import record
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 ACTOR = service_actor("listener")
@@ -66,17 +69,27 @@ def test_many_writers_make_one_chain(any_database: Database, writers: int) -> No
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(writers)]
+    began = time.perf_counter()
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    sealed = 0
+    while any(thread.is_alive() for thread in threads):
+        sealed += checkpoint_when_due(store, ACTOR, every=20, now=NOW) is not None
+        time.sleep(0.01)
+    seconds = time.perf_counter() - began
     assert failures == []
-    count = verify_log(store, ACTOR, now=NOW).count
-    assert count == writers * each
+    state = verify_log(store, ACTOR, now=NOW)
+    assert (state.count, state.checkpoints) == (writers * each + sealed, sealed)
     with store.begin() as tx:
-        entries = [entry for entry in tx.audit.stream(AuditFilter()) if entry.seq <= count]
-    numbers = {entry.detail["instances"] for entry in entries}
-    assert numbers == set(range(1, count + 1))
+        entries = [entry for entry in tx.audit.stream(AuditFilter()) if "instances" in entry.detail]
+    assert {entry.detail["instances"] for entry in entries} == set(range(1, writers * each + 1))
+    record(
+        f"audit_appenders_{writers}_{any_database.server.name}",
+        f"{writers} writers append to the audit log, checkpoints meanwhile ({any_database.server.name})",
+        f"{state.count} entries, {sealed} checkpoints: one chain, 0 gaps, 0 forks; "
+        f"{state.count / seconds:.0f} entries a second",
+        figures={"entries": state.count, "checkpoints": sealed, "per_second": round(state.count / seconds)},
+    )
     store.close()
 
 

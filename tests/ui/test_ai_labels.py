@@ -10,6 +10,7 @@ import pytest
 from app.domain.access import may
 from app.services import reading
 from app.ui.views.frame import places
+from tests.reliability import record
 from tests.ui import seed
 from tests.ui.conftest import Hospital
 from tests.ui.seed import PEOPLE
@@ -49,7 +50,12 @@ def test_no_page_shows_ai_text_without_its_label(hospital: Hospital, page_of: Ca
                 seen.append(f"{username}/{name}")
                 if NAME not in shown or "AI" not in shown:
                     unlabelled.append(f"{username}/{name}")
-    print(f"unlabelled views {len(unlabelled)} of {len(seen)}")
+    record(
+        "ai_labels",
+        f"every page of every role with an AI draft at hand ({len(PEOPLE)} people)",
+        f"{len(seen)} show AI text, unlabelled {len(unlabelled)}",
+        figures={"seen": len(seen), "unlabelled": len(unlabelled)},
+    )
     assert unlabelled == []
     assert {where.split("/")[1] for where in seen} == {"review"}
     assert len(seen) == 4

@@ -22,6 +22,7 @@ from app.domain.audit_proof import Anchor, verify_whole
 from app.domain.checkpoint import Checkpoint, CheckpointWatch, Occasion, is_due, read_checkpoint
 from app.domain.errors import AuditBroken
 from app.services import verify_audit
+from tests.reliability import record
 from tests.unit.audit_logs import (
     FOREIGN,
     KEY,
@@ -99,7 +100,13 @@ def test_every_tampering_at_every_place_of_ten_thousand_is_named(
         ours.see(log[place])
         theirs.step(_plain(log[place]))
     tried = LENGTH - (tamper is swap)
-    print(f"{tamper.__name__}: named {dict(found)} of {tried} each")
+    record(
+        f"audit_tampering_{tamper.__name__}",
+        f"one entry of an audit log of {LENGTH:,} tampered with ({tamper.__name__}), at every place",
+        f"named by the log's verification {found['ours']:,}, by the stand-alone one "
+        f"{found['stand-alone']:,} of {tried:,}",
+        figures={"tried": tried, **found},
+    )
     assert found == {"ours": tried, "stand-alone": tried}
 
 
@@ -170,7 +177,13 @@ def test_two_hundred_tampered_exports_are_named_by_the_whole_stand_alone_verifie
         with pytest.raises(verify_audit.Broken, match=f"entry {bad} "):
             verify_audit.verify(lines, keys)
         named += 1
-    print(f"named {named} of 200, seed {SEED}")
+    record(
+        "audit_tampered_exports",
+        "exports of 2,000 entries tampered with, verified whole by the stand-alone verifier",
+        f"first bad entry named {named} of 200",
+        seed=SEED,
+        figures={"named": named},
+    )
 
 
 def _exported(changed: Sequence[AuditEntry], real: Sequence[AuditEntry]) -> Iterator[str]:
@@ -223,9 +236,13 @@ def test_what_a_ruler_of_the_database_does_to_the_log_is_found_as_the_threat_mod
         alone += _is_found(lambda c=changed, h=head: verify_whole(c, KEY, head=h))
         outside += _is_found(lambda c=changed, h=head: verify_whole(c, KEY, head=h, anchors=[kept]))
     exposed = len(log) - kept.seq
-    print(
-        f"{power}: found by the log alone {alone} of {TIMES}, with an anchor {outside} of {TIMES}; "
-        f"{exposed} rows exposed since"
+    record(
+        f"audit_{list(POWERS).index(power)}",
+        f"audit log: {power}",
+        f"found by the log alone {alone} of {TIMES}, with an anchor {outside} of {TIMES}; "
+        f"{exposed} rows exposed since the anchor",
+        seed=SEED,
+        figures={"alone": alone, "anchored": outside, "exposed": exposed},
     )
     assert outside == TIMES
     assert alone == (TIMES if power in FOUND_ALONE else 0)

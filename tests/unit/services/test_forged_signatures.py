@@ -33,6 +33,7 @@ from app.services.withdrawal import withdraw
 from app.store.attestations import check_seal
 from app.store.signing_keys import file_signer, public_pem, sealing_key
 from tests.postgres import TEST_KEYS, Database
+from tests.reliability import record
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House
 
 AT = NOW + QUIET
@@ -190,7 +191,13 @@ def test_none_of_a_thousand_forged_signatures_is_accepted(house: House) -> None:
         tried[forge.__name__] += 1
         if forged.verifies():
             accepted.append((forge.__name__, forged))
-    print(f"accepted {len(accepted)} of {sum(tried.values())} forgeries of {len(tried)} kinds, seed {SEED}")
+    record(
+        "forged_signatures",
+        f"{CASES} forged signatures of {len(tried)} kinds, every public digest computed anew",
+        f"accepted {len(accepted)} of {sum(tried.values())}",
+        seed=SEED,
+        figures={"accepted": len(accepted), **tried},
+    )
     assert accepted == []
 
 
@@ -219,7 +226,13 @@ def test_forgeries_written_by_the_owner_of_the_database_are_found_and_never_leav
                 with pytest.raises(Conflict, match="does not verify"):
                     load_order(house.store, DELIVERER, waiting[one.attestation_id], now=AT)
                 refused += 1
-    print(f"found {found} of 40 forgeries in the database; {refused} of {refused} deliveries of them refused")
+    record(
+        "forged_signatures_in_the_database",
+        "forgeries written by the owner of the tables, triggers and constraint away",
+        f"found {found} of 40; {refused} of {refused} that waited for delivery were refused",
+        seed=SEED,
+        figures={"found": found, "refused": refused},
+    )
     assert found == 40
     assert refused > 5
     assert verify_signatures(house.store, CHECKER, now=AT).problems == (), "the test itself is sound"
