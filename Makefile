@@ -61,6 +61,10 @@ docs: venv-test traceability ## write the generated parts of docs/ again
 reliability: venv-test parts ## measure again what takes minutes, and write docs/reliability.md
 	@$(BIN)/python -m tests.reliability --measure
 
+.PHONY: mutants
+mutants: venv-test ## put deliberate faults into a copy of the code: a test must notice each
+	@$(BIN)/python -m tests.faults.mutants $(ARGS)
+
 .PHONY: traceability
 traceability: venv-test ## write docs/traceability.md from the marks of the tests
 	@$(BIN)/python -m tests.traceability

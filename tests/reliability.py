@@ -45,8 +45,8 @@ FOOT = """
 does.
 
 Records of the spool wait for no fsync: a power failure may take those of the last seconds, and the janitor
-makes them again from their objects, which were durable before the acknowledgement. That is tested with torn and
-missing records, not with a power failure.
+makes them again from their objects, which were durable before the acknowledgement. That is tested with torn
+and missing records, not with a power failure.
 """
 
 
