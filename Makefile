@@ -32,13 +32,24 @@ quick: venv-test ## the quick suite alone
 	@$(BIN)/python -m pytest $(QUICK) $(ARGS)
 
 .PHONY: lint
-lint: venv-test ## format, lint, types and import contracts
+lint: venv-test ## format, lint, security lint, types and import contracts
 	@status=0; \
 	echo "== format"; $(BIN)/ruff format --check . || status=1; \
 	echo "== lint"; $(BIN)/ruff check . || status=1; \
+	echo "== security lint"; $(BIN)/bandit -q -r $(CODE) --severity-level medium || status=1; \
 	echo "== types"; $(BIN)/mypy $(CODE) || status=1; \
 	echo "== import contracts"; $(BIN)/lint-imports --no-logo || status=1; \
 	exit $$status
+
+.PHONY: sbom
+sbom: venv-test ## list every package of the environment (CycloneDX) in build/sbom.json
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json $(BIN)/python
+	@echo "build/sbom.json"
+
+.PHONY: audit
+audit: venv-test ## ask for known vulnerabilities of the pinned packages (needs the network; says so when there is none)
+	@.ci/audit
 
 .PHONY: check
 check: lint quick ## what every commit must pass: lint and the quick suite
