@@ -32,13 +32,24 @@ quick: venv-test ## the quick suite alone
 	@$(BIN)/python -m pytest $(QUICK) $(ARGS)
 
 .PHONY: lint
-lint: venv-test ## format, lint, types and import contracts
+lint: venv-test ## format, lint, security lint, types and import contracts
 	@status=0; \
 	echo "== format"; $(BIN)/ruff format --check . || status=1; \
 	echo "== lint"; $(BIN)/ruff check . || status=1; \
+	echo "== security lint"; $(BIN)/bandit -q -r $(CODE) --severity-level medium || status=1; \
 	echo "== types"; $(BIN)/mypy $(CODE) || status=1; \
 	echo "== import contracts"; $(BIN)/lint-imports --no-logo || status=1; \
 	exit $$status
+
+.PHONY: sbom
+sbom: venv-test ## list every package of the environment (CycloneDX) in build/sbom.json
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json $(BIN)/python
+	@echo "build/sbom.json"
+
+.PHONY: audit
+audit: venv-test ## ask for known vulnerabilities of the pinned packages (needs the network; says so when there is none)
+	@.ci/audit
 
 .PHONY: check
 check: lint quick ## what every commit must pass: lint and the quick suite
@@ -55,6 +66,15 @@ docs: venv-test traceability ## write the generated parts of docs/ again
 	@$(BIN)/python -m tests.metrics_table
 	@$(BIN)/python -m tests.conformance_tables
 	@$(BIN)/python -m tests.state_diagrams
+	@$(BIN)/python -m tests.reliability
+
+.PHONY: reliability
+reliability: venv-test parts ## measure again what takes minutes, and write docs/reliability.md
+	@$(BIN)/python -m tests.reliability --measure
+
+.PHONY: mutants
+mutants: venv-test ## put deliberate faults into a copy of the code: a test must notice each
+	@$(BIN)/python -m tests.faults.mutants $(ARGS)
 
 .PHONY: traceability
 traceability: venv-test ## write docs/traceability.md from the marks of the tests

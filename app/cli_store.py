@@ -19,7 +19,7 @@ from app.domain.access import Actor, service_actor
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from app.services.audit import ExportWriter
+    from app.services.audit import ExportFormat, ExportWriter
     from app.store.engine import Store
 
 PASSWORD = "JANUS_MED_PASSWORD"  # noqa: S105 - the name of a variable
@@ -51,9 +51,10 @@ def command_actor() -> Actor:
 
 @audit.command("export")
 def export(  # noqa: PLR0917 - options
-    out: Annotated[Path, typer.Option(help="File to write.")],
+    out: Annotated[Path, typer.Option(help="File to write; one that ends with .zip holds its verifier too.")],
     format_: Annotated[
-        Literal["csv", "jsonl", "dicom-xml"], typer.Option("--format", help="csv, jsonl or dicom-xml.")
+        Literal["csv", "jsonl", "dicom-xml", "fhir"],
+        typer.Option("--format", help="csv, jsonl, dicom-xml or fhir."),
     ] = "csv",
     since: Annotated[datetime | None, typer.Option(formats=_TIMES, help="From this time on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(formats=_TIMES, help="Before this time (UTC).")] = None,
@@ -62,7 +63,8 @@ def export(  # noqa: PLR0917 - options
     study: Annotated[str, typer.Option(help="About this StudyInstanceUID.")] = "",
 ) -> None:
     """Export the audit log; the export itself is an event of it."""
-    from app.services.audit import AuditFilter, export_audit
+    from app.services.audit import AuditFilter
+    from app.services.audit_bundle import export_bundle, export_file
 
     chosen = AuditFilter(
         since=since.replace(tzinfo=UTC) if since else None,
@@ -71,47 +73,75 @@ def export(  # noqa: PLR0917 - options
         patient_id=patient or None,
         study_uid=study or None,
     )
-    part = out.with_name(f".{out.name}.part")
-    with open_command_store() as store, part.open("w", encoding="utf-8", newline="") as file:
-        done = export_audit(
+    with open_command_store() as store:
+        export_to = export_bundle if out.suffix == ".zip" else export_file
+        done = export_to(
             store,
             command_actor(),
             chosen,
             format=format_,
-            out=file,
+            path=out,
             now=datetime.now(UTC),
-            writer=_xml_writer() if format_ == "dicom-xml" else None,
+            writer=_own_writer(format_),
         )
-    part.replace(out)
     typer.echo(f"{done.count} entries in {out}; head {done.head_seq} {done.head_digest}")
 
 
-def _xml_writer() -> ExportWriter:
+def _own_writer(format_: ExportFormat) -> ExportWriter | None:
+    """Return the writer of a format that the workers know; None for the formats of the log itself."""
     from functools import partial
 
     from app.settings import read_settings
+    from app.workers.audit_fhir_file import write_fhir_export
     from app.workers.audit_forms import AuditSource
     from app.workers.audit_xml_file import write_xml_export
 
+    writers = {"dicom-xml": write_xml_export, "fhir": write_fhir_export}
+    if format_ not in writers:
+        return None
     settings = read_settings()
-    return partial(write_xml_export, source=AuditSource(settings.ae_title, settings.institution))
+    return partial(writers[format_], source=AuditSource(settings.ae_title, settings.institution))
 
 
 @audit.command("verify")
 def verify(
     file: Annotated[Path | None, typer.Argument(help="An exported file; without it the log itself.")] = None,
+    anchor: Annotated[
+        list[Path] | None,
+        typer.Option(help="Export or checkpoint that was kept elsewhere: the log must go on from it."),
+    ] = None,
+    tsa_ca: Annotated[
+        Path | None, typer.Option(help="Authorities (PEM): the log's time stamps are verified, too.")
+    ] = None,
 ) -> None:
     """Verify the log, or an exported file (needs no database); names the first bad entry."""
     from app.services.audit import verify_file, verify_log
+    from app.services.audit_anchor import read_anchors
+    from app.workers.audit_fhir_file import is_fhir_export, verify_fhir_file
     from app.workers.audit_xml_file import is_xml_export, verify_xml_file
 
     if file is not None:
-        count, head = verify_xml_file(file) if is_xml_export(file) else verify_file(file)
+        check = (
+            verify_xml_file
+            if is_xml_export(file)
+            else verify_fhir_file
+            if is_fhir_export(file)
+            else verify_file
+        )
+        count, head = check(file)
         typer.echo(f"{file}: {count} entries verified, head {head}")
         return
     with open_command_store() as store:
-        count, head = verify_log(store, command_actor(), now=datetime.now(UTC))
-    typer.echo(f"{count} entries verified, head {head}")
+        anchors = [kept for path in anchor or () for kept in read_anchors(path)]
+        state = verify_log(store, command_actor(), now=datetime.now(UTC), anchors=anchors)
+        if tsa_ca is not None:
+            from app.workers.stamp_audit import read_authority, verify_stamps
+
+            typer.echo(f"{verify_stamps(store, read_authority('', tsa_ca).roots)} time stamps verified")
+    typer.echo(
+        f"{state.count} entries verified, head {state.head}; {state.checkpoints} checkpoints and "
+        f"{len(anchors)} anchors hold, {state.exposed} entries after the last checkpoint"
+    )
 
 
 @db.command("upgrade")

@@ -166,7 +166,7 @@ def _check_processes(settings: Settings) -> Finding | str:
 
 
 def _check_model(settings: Settings) -> str:
-    from app.workers.draft import verify_model
+    from app.workers.model_check import verify_model
 
     return verify_model(settings)
 

@@ -31,7 +31,10 @@ _NO_NAME = (
     re.compile(r"\d{6,}"),
     re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
 )
-_DIGEST = re.compile(r"(?:[a-z]{1,8}-)?(?=[0-9-]*[a-f])[0-9a-f-]{8,64}")
+# the last three: id of a key, SHA-256, Ed25519, which a checkpoint of the audit log needs whole
+_DIGEST = re.compile(
+    r"(?:[a-z]{1,8}-)?(?=[0-9-]*[a-f])[0-9a-f-]{8,64}|[0-9a-f]{16}|[0-9a-f]{64}|[0-9a-f]{128}"
+)
 _SHORT_HASH = re.compile(r"[0-9a-f]{12}")
 HIDDEN = "[...]"
 
@@ -51,15 +54,16 @@ _T, _U = FieldKind.TEXT, FieldKind.UID
 FIELDS: Mapping[str, FieldKind] = {
     **dict.fromkeys(("event", "level", "process", "timestamp", "dropped"), _W),
     **dict.fromkeys(
-        ("attempt", "attempts", "committed", "count", "delivery", "duplicates", "entries", "failed"), _N
+        ("attempt", "attempts", "committed", "count", "delivery", "duplicates", "entries", "failed", "seq"),
+        _N,
     ),
     **dict.fromkeys(("instances", "job", "jobs", "line", "next_in", "port", "quarantined", "relinked"), _N),
-    **dict.fromkeys(("repeated", "requeued", "revision", "stored", "temporary_files"), _N),
+    **dict.fromkeys(("number", "repeated", "requeued", "revision", "stored", "temporary_files"), _N),
     **dict.fromkeys(("action", "address", "ae_title", "at", "calling_ae", "chore", "command"), _W),
     **dict.fromkeys(("destination", "error", "function", "host", "kind", "logger", "model", "peer"), _W),
     **dict.fromkeys(("rules", "setting", "source", "status", "subject", "tag", "task"), _W),
     **dict.fromkeys(("what", "where"), _W),
-    **dict.fromkeys(("association", "sha256", "weights"), _D),
+    **dict.fromkeys(("association", "digest", "key_id", "seal", "sha256", "weights"), _D),
     **dict.fromkeys(("reason", "problem"), _T),
     **dict.fromkeys(("study_uid", "sop_uid"), _U),
 }

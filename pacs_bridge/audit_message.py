@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import base64
 import enum
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from xml.etree import ElementTree
+from functools import lru_cache
+from xml.sax.saxutils import escape
 
 LARGEST_MESSAGE = 32_768
+# what is no Char of XML 1.0 (section 2.2)
+_UNWRITABLE = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_IN_ATTRIBUTES = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#09;"}
 _DCM = "DCM"
 _RFC_3881 = "RFC-3881"
 
@@ -169,89 +174,87 @@ def _without_longest_detail(message: AuditMessage) -> AuditMessage | None:
 
 
 def _encode(message: AuditMessage) -> bytes:
-    root = ElementTree.Element("AuditMessage")
-    _add_event(root, message)
-    for participant in message.participants:
-        _add_participant(root, participant)
-    source = ElementTree.SubElement(root, "AuditSourceIdentification")
-    _set(source, AuditEnterpriseSiteID=message.site, AuditSourceID=message.source_id)
-    # 4: application server process
-    _add_code(source, "AuditSourceTypeCode", AuditCode("4", _RFC_3881, "Application Server"))
-    for thing in message.objects:
-        _add_object(root, thing)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=False)
+    # written as text: trees of elements cost twice the time, and an export has a million messages
+    parts = [
+        "<AuditMessage>",
+        _event(message),
+        *(_participant(each) for each in message.participants),
+        _source(message),
+        *(_object(each) for each in message.objects),
+        "</AuditMessage>",
+    ]
+    return "".join(parts).encode()
 
 
-def _add_event(root: ElementTree.Element, message: AuditMessage) -> None:
-    event = ElementTree.SubElement(root, "EventIdentification")
+def _event(message: AuditMessage) -> str:
     at = message.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    _set(
-        event,
-        EventActionCode=message.action.value,
-        EventDateTime=at,
-        EventOutcomeIndicator=message.outcome.value,
+    attributes = _attributes(
+        EventActionCode=message.action.value, EventDateTime=at, EventOutcomeIndicator=message.outcome.value
     )
-    _add_code(event, "EventID", message.event)
-    for code in message.event_types:
-        _add_code(event, "EventTypeCode", code)
+    types = "".join(_code("EventTypeCode", code) for code in message.event_types)
+    return f"<EventIdentification{attributes}>{_code('EventID', message.event)}{types}</EventIdentification>"
 
 
-def _add_participant(root: ElementTree.Element, participant: Participant) -> None:
-    element = ElementTree.SubElement(root, "ActiveParticipant")
-    _set(
-        element,
+def _participant(participant: Participant) -> str:
+    attributes = _attributes(
         UserID=participant.user_id or "unknown",
         UserName=participant.user_name,
         UserIsRequestor="true" if participant.is_requestor else "false",
     )
     if participant.access_point:
-        _set(
-            element,
+        attributes += _attributes(
             NetworkAccessPointID=participant.access_point,
             NetworkAccessPointTypeCode=participant.access_point_type.value,
         )
-    for role in participant.roles:
-        _add_code(element, "RoleIDCode", role)
+    return _element(
+        "ActiveParticipant", attributes, "".join(_code("RoleIDCode", r) for r in participant.roles)
+    )
 
 
-def _add_object(root: ElementTree.Element, thing: ParticipantObject) -> None:
-    element = ElementTree.SubElement(root, "ParticipantObjectIdentification")
-    _set(
-        element,
+def _source(message: AuditMessage) -> str:
+    attributes = _attributes(AuditEnterpriseSiteID=message.site, AuditSourceID=message.source_id)
+    # 4: application server process
+    kind = _code("AuditSourceTypeCode", AuditCode("4", _RFC_3881, "Application Server"))
+    return _element("AuditSourceIdentification", attributes, kind)
+
+
+def _object(thing: ParticipantObject) -> str:
+    attributes = _attributes(
         ParticipantObjectID=thing.object_id,
         ParticipantObjectTypeCode=str(thing.type_code),
         ParticipantObjectTypeCodeRole=str(thing.role),
     )
-    _add_code(element, "ParticipantObjectIDTypeCode", thing.id_type)
+    inner = _code("ParticipantObjectIDTypeCode", thing.id_type)
     if thing.name:
-        ElementTree.SubElement(element, "ParticipantObjectName").text = _writable(thing.name)
+        inner += f"<ParticipantObjectName>{escape(_writable(thing.name))}</ParticipantObjectName>"
     for name, value in thing.details:
-        detail = ElementTree.SubElement(element, "ParticipantObjectDetail")
-        _set(detail, type=name, value=base64.b64encode(value.encode()).decode())
+        packed = base64.b64encode(value.encode()).decode()
+        inner += f"<ParticipantObjectDetail{_attributes(type=name, value=packed)} />"
+    return _element("ParticipantObjectIdentification", attributes, inner)
 
 
-def _add_code(parent: ElementTree.Element, name: str, code: AuditCode) -> None:
+@lru_cache(maxsize=512)
+def _code(name: str, code: AuditCode) -> str:
     """Both meanings: the standard names displayName, collectors of older schemas ask for originalText."""
-    element = ElementTree.SubElement(parent, name)
-    _set(
-        element,
+    attributes = _attributes(
         **{"csd-code": code.value, "codeSystemName": code.scheme},
         displayName=code.meaning,
         originalText=code.meaning,
     )
+    return f"<{name}{attributes} />"
 
 
-def _set(element: ElementTree.Element, **attributes: str) -> None:
-    """Set the attributes that have a value."""
-    for name, value in attributes.items():
-        if value:
-            element.set(name, _writable(value))
+def _element(name: str, attributes: str, inner: str) -> str:
+    return f"<{name}{attributes}>{inner}</{name}>" if inner else f"<{name}{attributes} />"
+
+
+def _attributes(**attributes: str) -> str:
+    """Return the attributes that have a value."""
+    return "".join(
+        f' {name}="{escape(_writable(value), _IN_ATTRIBUTES)}"' for name, value in attributes.items() if value
+    )
 
 
 def _writable(text: str) -> str:
     """Return `text` without what XML 1.0 cannot hold (control characters, surrogates, U+FFFE, U+FFFF)."""
-    return "".join(character if _is_xml(ord(character)) else "\ufffd" for character in text)
-
-
-def _is_xml(code: int) -> bool:
-    return code in {0x9, 0xA, 0xD} or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or code > 0xFFFF
+    return text if text.isascii() and text.isprintable() else _UNWRITABLE.sub("\ufffd", text)

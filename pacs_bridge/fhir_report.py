@@ -185,8 +185,9 @@ def _narrative(message: ReportMessage, texts: tuple[tuple[str, str], ...]) -> st
     paragraphs = [f"<h3>{escape(heading)}</h3><p>{escape(text)}</p>" for heading, text in texts]
     if message.withdrawal_reason:
         paragraphs.insert(0, f"<p><b>Withdrawn:</b> {escape(message.withdrawal_reason)}</p>")
-    if message.content.algorithm is not None:
-        paragraphs.append("<p>Drafted by an algorithm; every sentence was reviewed by the signer.</p>")
+    if (model := message.content.algorithm) is not None:
+        drafted = f"AI: text drafted by {model.name} {model.version}"
+        paragraphs.append(f"<p>{escape(drafted)}; every sentence was reviewed by the signer.</p>")
     signed = f"{message.signature.name}, {_instant(message.signature.signed_at)}: {message.signature.meaning}"
     paragraphs.append(f"<p>{escape(signed)}</p>")
     return f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(paragraphs)}</div>'

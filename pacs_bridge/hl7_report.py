@@ -165,7 +165,7 @@ def _notes(message: ReportMessage) -> Iterator[str]:
         notes.append(f"Withdrawn: {message.withdrawal_reason}")
     if model is not None:
         notes.append(
-            f"Drafted by {model.name} {model.version} (weights SHA-256 {model.weights_sha256}); "
+            f"AI: text drafted by {model.name} {model.version} (weights SHA-256 {model.weights_sha256}); "
             "every sentence was reviewed by the signer."
         )
     for number, note in enumerate(notes, start=1):

@@ -31,7 +31,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     control, connections = (socket.socket(fileno=int(text)) for text in sys.argv[1:3])
     # the orders are the parent's own words, over a pipe that nobody else can write to
-    orders: Orders = pickle.load(sys.stdin.buffer)  # noqa: S301
+    orders: Orders = pickle.load(sys.stdin.buffer)  # noqa: S301  # nosec B301
     channel = Channel(control)
     desk = RemoteDesk(channel)
     sink = SpoolSink(Spool(orders.spool, floor=orders.floor))

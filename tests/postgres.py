@@ -36,12 +36,18 @@ from app.store.embedded import EmbeddedPostgres
 from app.store.engine import Store, open_database
 from app.store.keys import Keys
 from app.store.migrate import upgrade_database
+from app.store.signing_keys import file_signer, sealing_key
 from tests.conftest import need
 from tests.ports import free_port
 
 DEBIAN_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 TEMPLATE = "janus_template"
-TEST_KEYS = Keys(patient=bytes(32), login=bytes(32))
+TEST_KEYS = Keys(
+    patient=bytes(32),
+    login=bytes(32),
+    attestation=sealing_key(file_signer(bytes(32))),
+    audit=sealing_key(file_signer(b"\x01" * 32)),
+)
 _numbers = itertools.count(1)
 
 

@@ -44,9 +44,18 @@ class Action(StrEnum):
     OWN_ACCOUNT = "own account"
     EMERGENCY_ACCESS = "start emergency access"
     MANAGE_ACCESS = "manage study access"
+    VIEW_MODELS = "view AI models"
+    STOP_MODEL = "stop AI model"
+    RESUME_MODEL = "resume AI model"
 
 
-_READ = {Action.LIST_STUDIES, Action.OPEN_STUDY, Action.EMERGENCY_ACCESS, Action.OWN_ACCOUNT}
+_READ = {
+    Action.LIST_STUDIES,
+    Action.OPEN_STUDY,
+    Action.EMERGENCY_ACCESS,
+    Action.OWN_ACCOUNT,
+    Action.VIEW_MODELS,
+}
 _WRITE = {
     Action.EDIT_REPORT,
     Action.SIGN_PRELIMINARY,
@@ -58,7 +67,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),
     Role.ATTENDING: frozenset(
-        _READ | _WRITE | {Action.SIGN_FINAL, Action.WITHDRAW_REPORT, Action.VIEW_QUALITY}
+        _READ | _WRITE | {Action.SIGN_FINAL, Action.WITHDRAW_REPORT, Action.VIEW_QUALITY, Action.STOP_MODEL}
     ),
     Role.ADMIN: frozenset(
         {
@@ -73,9 +82,12 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.HOLD_STUDY,
             Action.OWN_ACCOUNT,
             Action.MANAGE_ACCESS,
+            Action.VIEW_MODELS,
+            Action.STOP_MODEL,
+            Action.RESUME_MODEL,
         }
     ),
-    Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT, Action.OWN_ACCOUNT}),
+    Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT, Action.OWN_ACCOUNT, Action.VIEW_MODELS}),
     Role.SERVICE: frozenset(
         {
             Action.RETRY_WORK,

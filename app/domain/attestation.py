@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ class Meaning(StrEnum):
     WITHDRAWN = "withdrawn: the report must not be used"
 
 
+SEAL_PURPOSE = "janus-med attestation 1"
+_FACTS = ("report_id", "version", "signed_by", "printed_name", "meaning", "signed_at")
 STATE_OF_MEANING: Mapping[Meaning, ReportState] = {
     Meaning.PRELIMINARY: ReportState.PRELIMINARY,
     Meaning.FINAL: ReportState.SIGNED,
@@ -37,9 +40,15 @@ class Attestation:
     Attributes
     ----------
     text
-        The canonical JSON (RFC 8785) that was signed.
+        The canonical JSON (RFC 8785) that was signed; empty once it was erased.
     sha256
         Hex digest of `text` in UTF-8.
+    key_id, seal
+        Which key of this installation sealed the signature, and the seal (Ed25519, RFC 8032) in hex; empty
+        for a signature from before there were seals.
+    is_sealed
+        Whether the seal fits the signature and its key is one that this installation trusts; the store says
+        so, which has the keys.
     """
 
     attestation_id: int
@@ -52,10 +61,62 @@ class Attestation:
     signed_at: datetime
     text: str
     sha256: str
+    key_id: str = ""
+    seal: str = ""
+    is_sealed: bool = False
 
     def verifies(self) -> bool:
-        """Tell whether the digest still belongs to the text."""
-        return digest_of(self.text) == self.sha256
+        """Tell whether text, facts and seal belong together."""
+        return not self.problem
+
+    @property
+    def problem(self) -> str:
+        """What does not hold, in words for whoever relies on the signature; empty when all does."""
+        if not self.seal:
+            return "it has no seal"
+        if not self.is_sealed:
+            return "its seal does not fit, or is of a key that is not trusted here"
+        if not self.text:
+            return "its text was erased; who signed which digest, and when, is sealed"
+        if digest_of(self.text) != self.sha256:
+            return "its digest does not belong to the text"
+        return "" if _says_the_same(self) else "its text names other facts than the record"
+
+
+def sealed_bytes(signature: Attestation) -> bytes:
+    """Return what a seal covers (RFC 8785): the facts of a signature and the digest of its text.
+
+    The text itself is not in it: it can be erased lawfully, and the seal still says who signed which digest.
+    """
+    body: dict[str, Any] = {
+        "purpose": SEAL_PURPOSE,
+        "report_id": signature.report_id,
+        "report_version": signature.report_version,
+        "username": signature.username,
+        "printed_name": signature.printed_name,
+        "role": signature.role,
+        "meaning": signature.meaning.value,
+        "signed_at": signature.signed_at.astimezone(UTC).isoformat(),
+        "sha256": signature.sha256,
+    }
+    return rfc8785.dumps(body)
+
+
+def _says_the_same(signature: Attestation) -> bool:
+    """Tell whether the text names the report, version, person, meaning and time of its record."""
+    try:
+        said = json.loads(signature.text)
+        named = {name: said[name] for name in _FACTS}
+    except (ValueError, KeyError, TypeError):
+        return False
+    return named == {
+        "report_id": signature.report_id,
+        "version": signature.report_version,
+        "signed_by": signature.username,
+        "printed_name": signature.printed_name,
+        "meaning": signature.meaning.value,
+        "signed_at": signature.signed_at.astimezone(UTC).isoformat(),
+    }
 
 
 def digest_of(text: str) -> str:

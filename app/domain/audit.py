@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -77,6 +77,10 @@ class AuditEvent(StrEnum):
     AUDIT_VIEWED = "audit viewed"
     AUDIT_EXPORTED = "audit exported"
     AUDIT_VERIFIED = "audit verified"
+    SIGNATURES_VERIFIED = "signatures verified"
+    KEY_ROTATED = "signing key rotated"
+    AUDIT_CHECKPOINT = "audit checkpoint"
+    AUDIT_STAMPED = "audit checkpoint stamped"
     USER_ADDED = "user added"
     USER_CHANGED = "user changed"
     SECOND_FACTOR_SET = "second factor set"
@@ -90,6 +94,9 @@ class AuditEvent(StrEnum):
     EMERGENCY_STARTED = "emergency access started"
     EMERGENCY_STOPPED = "emergency access stopped"
     ACCESS_DENIED = "access denied"
+    MODEL_LOADED = "AI model loaded"
+    MODEL_STOPPED = "AI model stopped"
+    MODEL_RESUMED = "AI model resumed"
     RULES_CHANGED = "rules changed"
     RULES_TESTED = "rules tested"
     SERVICE_STARTED = "service started"
@@ -226,13 +233,20 @@ def check_link(entry: AuditEntry, *, seq: int, previous: str) -> None:
         raise AuditBroken(f"entry {entry.seq} was altered: its digest does not match its content")
 
 
-def verify_chain(entries: Iterable[AuditEntry], *, head: tuple[int, str] | None = None) -> tuple[int, str]:
+def verify_chain(
+    entries: Iterable[AuditEntry],
+    *,
+    head: tuple[int, str] | None = None,
+    see: Callable[[AuditEntry], None] | None = None,
+) -> tuple[int, str]:
     """Walk a whole log from its first entry and return its head.
 
     Parameters
     ----------
     head
         Number and digest of the last entry as recorded elsewhere; finds a cut tail.
+    see
+        Looks at each entry once its place was checked; what it raises ends the walk.
 
     Returns
     -------
@@ -247,6 +261,8 @@ def verify_chain(entries: Iterable[AuditEntry], *, head: tuple[int, str] | None 
     seq, previous = 0, GENESIS
     for entry in entries:
         check_link(entry, seq=seq + 1, previous=previous)
+        if see is not None:
+            see(entry)
         seq, previous = entry.seq, entry.digest
     if head is not None and head != (seq, previous):
         raise AuditBroken(

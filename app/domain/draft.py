@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from app.domain.ai_model import identify
 from app.domain.errors import Rejected
 from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.report import Decision, Origin, Region, Section, Sentence, clean_text
@@ -49,7 +50,7 @@ class DraftContent:
         """The model's id with the first digits of its weights' digest, as shown beside AI text."""
         if not self.model:
             return ""
-        return f"{self.model.get('id', 'unknown')} ({str(self.model.get('weights_sha256', ''))[:12]})"
+        return identify(self.model).name
 
     @property
     def present_findings(self) -> tuple[str, ...]:

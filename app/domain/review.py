@@ -71,6 +71,8 @@ class Review:
         The study's other reports, oldest first: a signed one stays visible after a late image.
     priors
         Earlier studies of the patient that the reader may open, the most relevant first.
+    stopped
+        Who stopped the model that wrote the draft, and why; empty while it may draft.
     emergency
         What lets this reader in although the study is restricted; None when nothing has to.
     """
@@ -88,6 +90,7 @@ class Review:
     priors: tuple[Prior, ...] = ()
     context: ClinicalContext = NO_CONTEXT
     emergency: EmergencyAccess | None = None
+    stopped: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,27 @@ from functools import partial
 from typing import Any, Literal, TextIO
 
 from app.domain.access import Action, Actor
-from app.domain.audit import AuditEntry, AuditEvent, AuditFact, AuditFilter, Outcome, verify_chain
+from app.domain.audit import AuditEntry, AuditEvent, AuditFact, AuditFilter, Outcome
+from app.domain.audit_proof import Anchor, LogState, verify_whole
+from app.domain.checkpoint import Occasion
 from app.domain.errors import AuditBroken, Rejected
 from app.services.audit_file import ExportHeading, verify_file, write_export
 from app.services.permission import permit
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
-__all__ = ["AuditExport", "AuditFilter", "export_audit", "verify_file", "verify_log", "view_audit"]
+__all__ = [
+    "AuditExport",
+    "AuditFilter",
+    "export_audit",
+    "name_study",
+    "verify_file",
+    "verify_log",
+    "view_audit",
+]
 
 _LONGEST_PAGE = 1000
+ExportFormat = Literal["csv", "jsonl", "dicom-xml", "fhir"]
 ExportWriter = Callable[[Iterable[AuditEntry], ExportHeading, TextIO], int]
 _WRITERS: Mapping[str, ExportWriter] = {
     "csv": partial(write_export, format_="csv"),
@@ -35,7 +46,7 @@ class AuditExport:
     count
         Entries in the file.
     head_seq, head_digest
-        The last entry of the whole log when it was exported: the entry of the export itself.
+        The last entry of the whole log when it was exported: the checkpoint over the export's own entry.
     """
 
     count: int
@@ -75,20 +86,38 @@ def view_audit(
         return tx.audit.select(wanted, limit=limit, before_seq=before_seq)
 
 
+def name_study(store: Store, actor: Actor, text: str, *, now: datetime) -> str:
+    """Return the StudyInstanceUID of what an auditor typed: the UID, or the accession number of one study.
+
+    Raises
+    ------
+    NotAuthorised
+    Rejected
+        If several studies bear the number.
+    """
+    permit(store, actor, Action.VIEW_AUDIT, now=now)
+    with store.begin() as tx:
+        found = tx.studies.of_accession(text) if text else ()
+    if len(found) > 1:
+        raise Rejected(f"{len(found)} studies have this accession number: give the StudyInstanceUID")
+    return found[0] if found else text
+
+
 def export_audit(
     store: Store,
     actor: Actor,
     wanted: AuditFilter,
     *,
-    format: Literal["csv", "jsonl", "dicom-xml"],
+    format: ExportFormat,
     out: TextIO,
     now: datetime,
     writer: ExportWriter | None = None,
 ) -> AuditExport:
     """Write the entries that match to `out`, oldest first, with the log's head.
 
-    The export is recorded and committed before the first entry is read, and is the head that the file
-    names: nobody takes entries out without a trace, and appenders do not wait for a long export.
+    The export is recorded, sealed by a checkpoint, and committed before the first entry is read; the
+    checkpoint is the head that the file names. Nobody takes entries out without a trace, and appenders do not
+    wait for a long export.
 
     Parameters
     ----------
@@ -107,26 +136,32 @@ def export_audit(
     _require_zone(wanted)
     with store.begin() as tx:
         own = _record(tx, AuditEvent.AUDIT_EXPORTED, actor, wanted, now, {"format": format})
+        head = tx.audit.seal_head(Occasion.EXPORT, actor, now=now)
     heading = ExportHeading(
         created_at=now,
         created_by=actor.username,
         whole=wanted.is_everything,
         wanted=own.detail["filter"],
-        head_seq=own.seq,
-        head_digest=own.digest,
+        head_seq=head.seq,
+        head_digest=head.digest,
     )
     with store.begin() as tx:
-        count = write(tx.audit.stream(wanted, up_to_seq=own.seq), heading, out)
-    return AuditExport(count=count, head_seq=own.seq, head_digest=own.digest)
+        count = write(tx.audit.stream(wanted, up_to_seq=head.seq), heading, out)
+    return AuditExport(count=count, head_seq=head.seq, head_digest=head.digest)
 
 
-def verify_log(store: Store, actor: Actor, *, now: datetime) -> tuple[int, str]:
-    """Verify the whole log in the database, and record that and with what result.
+def verify_log(store: Store, actor: Actor, *, now: datetime, anchors: Iterable[Anchor] = ()) -> LogState:
+    """Verify the whole log in the database with its checkpoints, and record that and with what result.
+
+    Parameters
+    ----------
+    anchors
+        What was kept elsewhere of this log: it must go on from there.
 
     Returns
     -------
-    tuple of int and str
-        Number of entries and digest of the last, before the entry of the verification itself.
+    LogState
+        As of before the entry of the verification itself.
 
     Raises
     ------
@@ -136,12 +171,15 @@ def verify_log(store: Store, actor: Actor, *, now: datetime) -> tuple[int, str]:
     permit(store, actor, Action.VIEW_AUDIT, now=now)
     try:
         with store.begin(snapshot=True) as tx:
-            count, digest = verify_chain(tx.audit.stream(AuditFilter()), head=tx.audit.head())
+            state = verify_whole(
+                tx.audit.stream(AuditFilter()), tx.audit.trust, head=tx.audit.head(), anchors=anchors
+            )
     except AuditBroken as error:
         _record_verdict(store, actor, now, Outcome.FAILURE, {"problem": str(error)})
         raise
-    _record_verdict(store, actor, now, Outcome.SUCCESS, {"entries": count})
-    return count, digest
+    found = {"entries": state.count, "checkpoints": state.checkpoints, "covered": state.covered}
+    _record_verdict(store, actor, now, Outcome.SUCCESS, found)
+    return state
 
 
 def _record(

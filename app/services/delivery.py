@@ -53,7 +53,7 @@ def load_order(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -
     NotFound
         If there is no such delivery, or its study has no instance to refer to.
     Conflict
-        If the signed text does not verify any more: it is not sent.
+        If the signature or its text does not verify any more: it is not sent.
     PeerUnavailable
         If an earlier message that was cancelled is still on its way: what it does is not known yet.
     """
@@ -63,6 +63,7 @@ def load_order(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -
             return None
         report = tx.reports.get(delivery.report_id)
         attestation = tx.reports.attestations.get(delivery.attestation_id)
+        _require_verified(attestation)
         if attestation.meaning is Meaning.PRELIMINARY and report.state is not ReportState.PRELIMINARY:
             study, held = tx.studies.get(report.study_uid), tx.deliveries.lock(delivery_id)
             cancel_delivery(tx, actor, study, held, "the preliminary report is no longer the latest", now=now)
@@ -188,11 +189,7 @@ def _order(
     earlier: tuple[Delivery, ...],
 ) -> DeliveryOrder:
     signed = _signed_text(tx, attestation)
-    for signature in (attestation, signed):
-        if not signature.verifies():
-            raise Conflict(
-                f"the text of attestation {signature.attestation_id} does not verify: it is not sent"
-            )
+    _require_verified(signed)
     study = tx.studies.get(report.study_uid)
     received = tx.studies.instances(study.study_uid, up_to_revision=report.revision)
     instances = tuple(i for i in received if i.is_image) or received
@@ -219,6 +216,13 @@ def _order(
         findings=() if draft is None else released_findings(leaving.sentences, draft.content),
         draft_model=draft.content.model if draft is not None and began_as_draft else {},
     )
+
+
+def _require_verified(signature: Attestation) -> None:
+    if signature.problem:
+        raise Conflict(
+            f"attestation {signature.attestation_id} does not verify: {signature.problem}: it is not sent"
+        )
 
 
 def _signed_text(tx: UnitOfWork, attestation: Attestation) -> Attestation:

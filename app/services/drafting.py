@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.access import Actor, service_actor
+from app.domain.ai_model import identify
 from app.domain.audit import AuditEvent
 from app.domain.draft import DraftContent, DraftingOrder, require_plain_json, sentences_of, undrafted
 from app.domain.errors import Rejected
@@ -152,6 +153,8 @@ def _checked(
     instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
     try:
         if content.is_drafted:
+            if stopped := tx.ai_models.stop_of(identify(content.model)):
+                return undrafted(stopped), ()
             return content, sentences_of(content, {instance.sop_uid for instance in instances})
         require_plain_json(content)
     except Rejected as error:

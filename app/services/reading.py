@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor, may
+from app.domain.ai_model import identify
 from app.domain.audit import AuditEvent, AuditFact
+from app.domain.draft import Draft
 from app.domain.emergency import EmergencyAccess
 from app.domain.errors import NotAuthorised, NotFound, Rejected
 from app.domain.intake import clean_value
@@ -218,10 +220,11 @@ def _review(
     lock = tx.reports.leases.get(report.report_id)
     if lock is not None and not lock.is_held(now=now):
         lock = None
+    draft = tx.reports.drafts.get(report.draft_id)
     return Review(
         study=study,
         instances=tx.studies.instances(study.study_uid, up_to_revision=report.revision),
-        draft=tx.reports.drafts.get(report.draft_id),
+        draft=draft,
         report=report,
         lock=lock,
         may_edit=report.is_editable and lock is not None and lock.user_id == actor.user_id,
@@ -232,7 +235,14 @@ def _review(
         priors=priors,
         context=context,
         emergency=emergency,
+        stopped=_stop_of(tx, draft),
     )
+
+
+def _stop_of(tx: UnitOfWork, draft: Draft | None) -> str:
+    """Say who stopped the model that wrote the draft, and why."""
+    known = None if draft is None else tx.ai_models.find(identify(draft.content.model))
+    return f"{known.stopped_by}: {known.stop_reason}" if known is not None and known.is_stopped else ""
 
 
 def _priors(tx: UnitOfWork, actor: Actor, study: Study, now: datetime) -> tuple[Prior, ...]:

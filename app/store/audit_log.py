@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
-from app.domain.audit import AuditEntry, AuditFact, AuditFilter, digest_entry, patient_reference
+from app.domain.access import Actor
+from app.domain.audit import (
+    AuditEntry,
+    AuditEvent,
+    AuditFact,
+    AuditFilter,
+    digest_entry,
+    patient_reference,
+)
+from app.domain.checkpoint import Checkpoint, Occasion, Trust, checkpoint_bytes, read_checkpoint
 from app.domain.errors import AuditBroken
 from app.store.keys import Keys
-from app.store.tables import AuditHeadRow, AuditRow, PatientRow
+from app.store.tables import PROOFS, AuditHeadRow, AuditRow, PatientRow
 
 _HEAD = 1
 _FETCH = 500
@@ -82,6 +92,54 @@ class AuditLog:
         rows = self._session.execute(columns.execution_options(yield_per=_FETCH))
         for row in rows:
             yield AuditEntry(**row._mapping)
+
+    def newest(self, event: AuditEvent) -> AuditEntry | None:
+        """Return the newest entry of an event that stands for a proof of the log; None before the first."""
+        wanted = select(AuditRow).where(AuditRow.event == event.value, AuditRow.event.in_(PROOFS))
+        row = self._session.scalars(wanted.order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
+        return None if row is None else _entry(row)
+
+    def last_checkpoint(self) -> Checkpoint | None:
+        """Return the newest checkpoint, None before the first."""
+        entry = self.newest(AuditEvent.AUDIT_CHECKPOINT)
+        return None if entry is None else read_checkpoint(entry)
+
+    def checkpoints(self, *, up_to_seq: int) -> Iterator[AuditEntry]:
+        """Return the entries of every checkpoint up to an entry, oldest first."""
+        wanted = select(AuditRow).where(
+            AuditRow.event == AuditEvent.AUDIT_CHECKPOINT.value, AuditRow.seq <= up_to_seq
+        )
+        yield from (_entry(row) for row in self._session.scalars(wanted.order_by(AuditRow.seq)))
+
+    def get(self, seq: int) -> AuditEntry:
+        """Return an entry, or raise `AuditBroken`."""
+        row = self._session.get(AuditRow, seq)
+        if row is None:
+            raise AuditBroken(f"entry {seq} is missing")
+        return _entry(row)
+
+    def last_stamp(self) -> AuditEntry | None:
+        """Return the newest time stamp of a checkpoint, None before the first."""
+        return self.newest(AuditEvent.AUDIT_STAMPED)
+
+    def stamps(self) -> Iterator[AuditEntry]:
+        """Return the entries of every time stamp, oldest first."""
+        wanted = select(AuditRow).where(AuditRow.event == AuditEvent.AUDIT_STAMPED.value)
+        yield from (_entry(row) for row in self._session.scalars(wanted.order_by(AuditRow.seq)))
+
+    def seal_head(self, occasion: Occasion, actor: Actor, *, now: datetime) -> AuditEntry:
+        """Write a checkpoint over everything that the log holds, as its next entry."""
+        seq, digest = self._lock_head()
+        last = self.last_checkpoint()
+        number = 1 if last is None else last.number + 1
+        unsealed = Checkpoint(number, seq, digest, now, occasion.value, self._keys.audit.key_id)
+        sealed = replace(unsealed, seal=self._keys.audit.seal(checkpoint_bytes(unsealed)))
+        return self.append(AuditFact(AuditEvent.AUDIT_CHECKPOINT, actor, now, detail=sealed.as_detail()))
+
+    @property
+    def trust(self) -> Trust:
+        """The keys whose checkpoints count."""
+        return self._keys.audit
 
     def _matching(self, wanted: AuditFilter) -> Select[AuditRow]:
         query = select(AuditRow)

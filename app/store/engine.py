@@ -41,6 +41,7 @@ class Store:
         self._release = release
         self.conninfo = conninfo
         self.vault = Vault(keys.login)
+        self.audit_key = keys.audit
 
     @contextmanager
     def begin(self, *, snapshot: bool = False) -> Iterator[UnitOfWork]:
@@ -100,13 +101,14 @@ def open_store(settings: Settings) -> Store:
     DatabaseUnavailable
         If it does not answer.
     """
+    keys = read_keys(settings.keys_dir, settings.signing_token)
     if settings.database_url:
         conninfo = endpoints_of(settings.database_url).application
-        return open_database(conninfo, read_keys(settings.keys_dir), is_given=True)
+        return open_database(conninfo, keys, is_given=True)
     embedded = EmbeddedPostgres(settings)
     conninfo = embedded.attach().application
     try:
-        return open_database(conninfo, read_keys(settings.keys_dir), release=embedded.detach)
+        return open_database(conninfo, keys, release=embedded.detach)
     except BaseException:
         embedded.detach()
         raise

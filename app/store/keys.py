@@ -9,12 +9,19 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.domain.errors import ConfigurationError
+from app.store.signing_keys import RETIRED, SealingKey, file_signer, public_pem, read_retired, sealing_key
+
+if TYPE_CHECKING:
+    from app.key_settings import TokenSettings
 
 PATIENT_KEY_FILE = "patient_reference.key"
 LOGIN_KEY_FILE = "login.key"
 LOG_KEY_FILE = "log.key"
+ATTESTATION_KEY_FILE = "attestation.key"
+AUDIT_KEY_FILE = "audit.key"
 
 
 @dataclass(frozen=True)
@@ -27,21 +34,82 @@ class Keys:
         32 bytes; keys the hash under which a patient stands in the audit log.
     login
         32 bytes; seals the secrets of one-time passwords, and what a browser keeps of a log-in that goes on.
+    attestation
+        Seals signatures under reports.
+    audit
+        Seals checkpoints of the audit log.
     """
 
     patient: bytes = field(repr=False)
     login: bytes = field(repr=False)
+    attestation: SealingKey = field(repr=False)
+    audit: SealingKey = field(repr=False)
 
 
-def read_keys(keys_dir: Path) -> Keys:
+def read_keys(keys_dir: Path, token: TokenSettings | None = None) -> Keys:
     """Read the keys of this installation, and make them the first time.
+
+    Parameters
+    ----------
+    token
+        A hardware token that holds the key under signatures; None for a file.
 
     Raises
     ------
     ConfigurationError
         If the folder or a file can be read by another account, or a key is damaged.
     """
-    return Keys(patient=read_key(keys_dir, PATIENT_KEY_FILE), login=read_key(keys_dir, LOGIN_KEY_FILE))
+    return Keys(
+        patient=read_key(keys_dir, PATIENT_KEY_FILE),
+        login=read_key(keys_dir, LOGIN_KEY_FILE),
+        attestation=_read_attestation_key(keys_dir, token),
+        audit=read_sealing_key(keys_dir, AUDIT_KEY_FILE),
+    )
+
+
+def _read_attestation_key(keys_dir: Path, token: TokenSettings | None) -> SealingKey:
+    if token is None:
+        return read_sealing_key(keys_dir, ATTESTATION_KEY_FILE)
+    from app.store.token_signer import TokenSigner
+
+    return sealing_key(TokenSigner(token), read_retired(keys_dir))
+
+
+def read_sealing_key(keys_dir: Path, name: str) -> SealingKey:
+    """Read a key that seals, made the first time, with the retired keys that stay trusted.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file can be read by another account, or is damaged.
+    """
+    return sealing_key(file_signer(read_key(keys_dir, name)), read_retired(keys_dir))
+
+
+def key_file(name: str) -> str:
+    """Return the file of a key by its name, in the folder of keys."""
+    return f"{name}.key"
+
+
+def rotate_key(keys_dir: Path, name: str) -> tuple[str, str]:
+    """Make a new sealing key; the public half of the old one stays trusted, its private half is gone.
+
+    Returns
+    -------
+    tuple of str and str
+        Ids of the old key and of the new one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or the old key is damaged or not private.
+    """
+    old = read_sealing_key(keys_dir, name)
+    folder = keys_dir / RETIRED
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _create_once(folder / f"{old.key_id}.pem", public_pem(old.signer.public_key))
+    _replace(keys_dir / name, secrets.token_hex(32))
+    return old.key_id, read_sealing_key(keys_dir, name).key_id
 
 
 def require_sound_keys(keys_dir: Path) -> None:
@@ -55,7 +123,7 @@ def require_sound_keys(keys_dir: Path) -> None:
     if not keys_dir.is_dir():
         return
     require_private(keys_dir)
-    for name in (PATIENT_KEY_FILE, LOGIN_KEY_FILE, LOG_KEY_FILE):
+    for name in (PATIENT_KEY_FILE, LOGIN_KEY_FILE, LOG_KEY_FILE, ATTESTATION_KEY_FILE, AUDIT_KEY_FILE):
         if (keys_dir / name).exists():
             read_key(keys_dir, name)
 
@@ -112,6 +180,17 @@ def _create_once(path: Path, secret: str) -> None:
         pass
     finally:
         os.unlink(scratch)
+    _sync_folder(path.parent)
+
+
+def _replace(path: Path, secret: str) -> None:
+    """Put a new secret in the place of the old one: whoever reads meanwhile gets one of them, whole."""
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
     _sync_folder(path.parent)
 
 

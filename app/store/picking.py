@@ -40,16 +40,16 @@ _PICK_LEAST_URGENT = """
               worker_id
 """
 _HELD = "id = %(job_id)s AND status = 'doing' AND worker_id IS NOT DISTINCT FROM %(worker_id)s"
-_DELETE = f"DELETE FROM procrastinate_jobs WHERE {_HELD}"  # noqa: S608 - constant
+_DELETE = f"DELETE FROM procrastinate_jobs WHERE {_HELD}"  # noqa: S608  # nosec B608 - constant
 _FINISH = f"""
     UPDATE procrastinate_jobs
        SET status = %(status)s::procrastinate_job_status, attempts = attempts + 1, abort_requested = false
      WHERE {_HELD}
-"""  # noqa: S608 - constant
+"""  # noqa: S608  # nosec B608 - constant
 _RETRY = f"""
     UPDATE procrastinate_jobs SET status = 'todo', attempts = attempts + 1, scheduled_at = %(retry_at)s
      WHERE {_HELD}
-"""  # noqa: S608 - constant
+"""  # noqa: S608  # nosec B608 - constant
 
 
 class FairJobs(JobManager):

@@ -14,7 +14,8 @@ from app.domain.audit import AuditEvent
 from app.domain.quality import SignedReading, read_sentence
 from app.domain.report import Origin
 from app.store.reports import sentence_of
-from app.store.tables import AttestationRow, AuditRow, ReportRow, SentenceRow
+from app.store.tables import AuditRow, ReportRow, SentenceRow
+from app.store.tables_attestations import AttestationRow
 
 _OPENED_AT = (
     select(func.min(AuditRow.at))

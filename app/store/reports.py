@@ -18,14 +18,15 @@ from app.domain.review import ReportSummary
 from app.store.attestations import Attestations
 from app.store.drafts import Drafts
 from app.store.leases import Leases
+from app.store.signing_keys import SealingKey
 from app.store.tables import AuditRow, ReportRow, SentenceRow
 
 
 class Reports:
     """Reports as part of one unit of work; a change begins with `lock`, so that no writer undoes another."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, key: SealingKey) -> None:
+        self._session, self._key = session, key
 
     @cached_property
     def drafts(self) -> Drafts:
@@ -40,7 +41,7 @@ class Reports:
     @cached_property
     def attestations(self) -> Attestations:
         """Signatures."""
-        return Attestations(self._session)
+        return Attestations(self._session, self._key)
 
     def get(self, report_id: int) -> Report:
         """Return the report, or raise `NotFound`."""

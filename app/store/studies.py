@@ -70,6 +70,12 @@ class Studies:
         )
         return tuple(self._session.scalars(wanted.order_by(StudyRow.completed_at)))
 
+    def undrafted_because(self, reason: str) -> tuple[Study, ...]:
+        """Return the studies that have no draft for exactly this reason, the most urgent first."""
+        wanted = select_study().where(StudyRow.state == StudyState.UNDRAFTED.value, StudyRow.reason == reason)
+        rows = self._session.execute(wanted.order_by(StudyRow.priority.desc(), StudyRow.completed_at))
+        return tuple(as_study(*row) for row in rows)
+
     def add(self, received: ReceivedInstance, *, reference: str, now: datetime) -> bool:
         """Add the study that the instance belongs to, without the instance.
 

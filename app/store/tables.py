@@ -213,23 +213,6 @@ class LockRow(Base):
     expires_at: Mapped[datetime]
 
 
-class AttestationRow(Base):
-    """A signature; never changed, never deleted."""
-
-    __tablename__ = "attestations"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)
-    report_version: Mapped[int]
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    username: Mapped[str]
-    printed_name: Mapped[str]
-    role: Mapped[str]
-    meaning: Mapped[str]
-    signed_at: Mapped[datetime]
-    text: Mapped[str]
-    sha256: Mapped[str] = mapped_column(String(64))
-
-
 class DeliveryRow(Base):
     """The outbox: one signed report to one destination in one format."""
 
@@ -265,10 +248,21 @@ class DeadLetterRow(Base):
     retried_at: Mapped[datetime | None]
 
 
+PROOFS = ("audit checkpoint", "audit checkpoint stamped", "audit exported", "audit verified")
+
+
 class AuditRow(Base):
     """One entry of the hash chain; never changed, never deleted."""
 
     __tablename__ = "audit_log"
+    __table_args__ = (
+        Index(
+            "audit_checkpoints",
+            "event",
+            "seq",
+            postgresql_where=sql("event IN ('audit checkpoint', 'audit checkpoint stamped')"),
+        ),
+    )
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(index=True)
     event: Mapped[str]

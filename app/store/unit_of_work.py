@@ -12,6 +12,7 @@ from app.store.keys import Keys
 from app.store.users import Users
 
 if TYPE_CHECKING:
+    from app.store.ai_models import AiModels
     from app.store.alerts import Alerts
     from app.store.commitments import Commitments
     from app.store.critical import CriticalResults
@@ -84,7 +85,7 @@ class UnitOfWork:
         """Drafts, reports, locks and attestations."""
         from app.store.reports import Reports
 
-        return Reports(self.session)
+        return Reports(self.session, self._keys.attestation)
 
     @cached_property
     def deliveries(self) -> Deliveries:
@@ -190,6 +191,13 @@ class UnitOfWork:
         from app.store.emergencies import Emergencies
 
         return Emergencies(self.session)
+
+    @cached_property
+    def ai_models(self) -> AiModels:
+        """AI models that were loaded here."""
+        from app.store.ai_models import AiModels
+
+        return AiModels(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

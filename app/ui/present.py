@@ -117,7 +117,8 @@ def _signature_data(attestation: Attestation) -> JSON:
         "meaning": attestation.meaning.value,
         "at": attestation.signed_at.isoformat(),
         "sha256": attestation.sha256,
-        "verifies": attestation.verifies(),
+        "problem": attestation.problem,
+        "keyId": attestation.key_id,
     }
 
 

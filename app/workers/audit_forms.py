@@ -62,6 +62,7 @@ _LOGIN, _LOGOUT = _code("110122", "Login"), _code("110123", "Logout")
 _USER_CHANGED = _code("110137", "User Security Attributes Changed")
 _ROLES_CHANGED = _code("110136", "Security Roles Changed")
 _OBJECT_CHANGED = _code("110135", "Object Security Attributes Changed")
+_SOFTWARE = _code("110131", "Software Configuration")
 
 EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.LOGIN: EventForm(_AUTHENTICATION, _E, _LOGIN),
@@ -111,6 +112,10 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.AUDIT_VIEWED: EventForm(_AUDIT_LOG_USED, _R),
     AuditEvent.AUDIT_EXPORTED: EventForm(_AUDIT_LOG_USED, _R),
     AuditEvent.AUDIT_VERIFIED: EventForm(_AUDIT_LOG_USED, _R),
+    AuditEvent.SIGNATURES_VERIFIED: EventForm(_ACTIVITY, _E),
+    AuditEvent.KEY_ROTATED: EventForm(_ALERT, _E, _code("110130", "Security Configuration")),
+    AuditEvent.AUDIT_CHECKPOINT: EventForm(_ACTIVITY, _E),
+    AuditEvent.AUDIT_STAMPED: EventForm(_ACTIVITY, _E),
     AuditEvent.USER_ADDED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.USER_CHANGED: EventForm(_ALERT, _E, _USER_CHANGED),
     AuditEvent.SECOND_FACTOR_SET: EventForm(_ALERT, _E, _USER_CHANGED),
@@ -123,7 +128,10 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.STUDY_UNRESTRICTED: EventForm(_ALERT, _E, _OBJECT_CHANGED),
     AuditEvent.EMERGENCY_STARTED: EventForm(_ALERT, _E, _code("110127", "Emergency Override Started")),
     AuditEvent.EMERGENCY_STOPPED: EventForm(_ALERT, _E, _code("110138", "Emergency Override Stopped")),
-    AuditEvent.RULES_CHANGED: EventForm(_ALERT, _E, _code("110131", "Software Configuration")),
+    AuditEvent.MODEL_LOADED: EventForm(_ALERT, _E, _SOFTWARE),
+    AuditEvent.MODEL_STOPPED: EventForm(_ALERT, _E, _SOFTWARE),
+    AuditEvent.MODEL_RESUMED: EventForm(_ALERT, _E, _SOFTWARE),
+    AuditEvent.RULES_CHANGED: EventForm(_ALERT, _E, _SOFTWARE),
     AuditEvent.RULES_TESTED: EventForm(_ACTIVITY, _E),
     AuditEvent.QUARANTINE_RELEASED: EventForm(_TRANSFERRED, _C),
     AuditEvent.QUARANTINE_DISCARDED: EventForm(_DELETED, _D),

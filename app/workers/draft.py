@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.domain.access import Actor, service_actor
+from app.domain.ai_model import identify
 from app.domain.draft import DraftContent, DraftingOrder, undrafted
 from app.domain.errors import Rejected
 from app.domain.order import ClinicalContext
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
+from app.services.ai_models import why_stopped
 from app.services.counting import Reporter
 from app.services.drafting import record_draft, take_order
 from app.settings import Settings
 from app.store.engine import Store, open_store
+from app.workers.announce_model import announce_model
 from app.workers.draft_content import as_content
 from app.workers.indication import await_worklist, context_of_images
 from app.workers.model_alert import tell_model
@@ -36,10 +39,12 @@ if TYPE_CHECKING:
     from janus_med.decoding import Decoder
     from janus_med.draft import Draft
     from janus_med.engine import JanusMed
+    from janus_med.reading import ModelInfo
     from janus_med.study import Study
 
 _ASK_AGAIN_SECONDS = 30.0
 Tell = Callable[["Path | None", str], None]
+Announce = Callable[["ModelInfo", "Path | None"], None]
 
 
 def work(settings: Settings) -> None:
@@ -54,11 +59,11 @@ def work(settings: Settings) -> None:
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings))
         decoder = stack.enter_context(Decoder())
-        tell = partial(tell_model, store)
-        model = ModelOnDemand(settings.model, settings.device, tell=tell)
+        announce, tell = partial(announce_model, store, actor), partial(tell_model, store)
+        model = ModelOnDemand(settings.model, settings.device, announce, tell=tell)
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
-        named = NamedModels(settings.models_dir, settings.device, tell=tell)
+        named = NamedModels(settings.models_dir, settings.device, announce, tell=tell)
         task = DraftStudy(
             store,
             actor,
@@ -76,21 +81,6 @@ def _say_ready(model: ModelOnDemand) -> None:
     structlog.get_logger().info("ready", **model.state)
 
 
-def verify_model(settings: Settings) -> str:
-    """Check the model folder's digests and return what it holds.
-
-    Raises
-    ------
-    janus_med.errors.ModelUnavailable
-        Naming what is missing or differs.
-    """
-    from janus_med.checkpoint import bundled_folder, verify_folder
-
-    folder = settings.model or bundled_folder()
-    manifest = verify_folder(folder)
-    return f"{manifest.id} in {folder}, digests match, weights {manifest.weights_sha256[:12]}"
-
-
 @dataclass
 class ModelOnDemand:
     """The model of the settings: loaded once; while it cannot be, asked for again every half minute.
@@ -99,6 +89,8 @@ class ModelOnDemand:
     ----------
     folder
         None for the bundled model.
+    announce
+        Called once a model is loaded, before it is used.
     problem
         Why there is no model; empty when there is one.
     tell
@@ -107,6 +99,7 @@ class ModelOnDemand:
 
     folder: Path | None
     device: str
+    announce: Announce = lambda info, folder: None
     tell: Tell = field(default=lambda folder, problem: None, kw_only=True)
     problem: str = field(default="not loaded yet", init=False)
     _model: JanusMed | None = field(default=None, init=False)
@@ -140,6 +133,7 @@ class ModelOnDemand:
         except (OSError, MemoryError, RuntimeError, ValueError) as error:
             self.problem = f"{type(error).__name__} while loading"
         else:
+            self.announce(model.info, self.folder)
             self.problem = ""
             self.tell(self.folder, "")
             return model
@@ -160,6 +154,7 @@ class NamedModels:
 
     folder: Path
     device: str
+    announce: Announce = lambda info, folder: None
     tell: Tell = field(default=lambda folder, problem: None, kw_only=True)
     _models: dict[Path, ModelOnDemand] = field(default_factory=dict, init=False)
 
@@ -170,7 +165,7 @@ class NamedModels:
         own = self.folder / name
         chosen = own if own.is_dir() or Path(name).is_absolute() else bundled_folder().parent / name
         if chosen not in self._models:
-            self._models[chosen] = ModelOnDemand(chosen, self.device, tell=self.tell)
+            self._models[chosen] = ModelOnDemand(chosen, self.device, self.announce, tell=self.tell)
         return self._models[chosen]
 
 
@@ -256,6 +251,8 @@ class DraftStudy:
     def _draft(self, order: DraftingOrder, model: JanusMed, context: ClinicalContext) -> Draft | DraftContent:
         from janus_med.drafting import draft_study
 
+        if stopped := why_stopped(self.store, identify(asdict(model.info))):
+            return undrafted(stopped)
         study, problem = self._read(order)
         if study is None:
             return undrafted(problem)

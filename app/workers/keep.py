@@ -28,6 +28,7 @@ from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.workers.expectations import expectations
 from app.workers.purge import SpoolKeeper, policy_of
+from app.workers.seal_audit import seal_at_stop, seal_when_due
 from app.workers.selftest import SelfTest
 
 _POLL_SECONDS = 1.0
@@ -80,9 +81,10 @@ def keep(settings: Settings) -> None:
         counts = Counts()
         with Reporter("housekeeping", lambda: store, counts=counts):
             structlog.get_logger().info("ready")
-            tests = self_test_chores(store, settings, counts)
-            threading.Thread(target=run_chores, args=(tests, stop), name="self-test", daemon=True).start()
+            slow = (*self_test_chores(store, settings, counts), *stamp_chores(store, settings))
+            threading.Thread(target=run_chores, args=(slow, stop), name="self-test", daemon=True).start()
             run_chores(chores(store, settings), stop)
+            seal_at_stop(store)
 
 
 def run_chores(all_chores: Sequence[Chore], stop: threading.Event) -> None:
@@ -112,6 +114,7 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
             first=120.0,
         ),
         Chore("end bursts", 60.0, lambda: end_bursts(store, now=datetime.now(UTC))),
+        Chore("seal the audit log", 10.0, lambda: seal_when_due(store, settings.audit_checkpoint_entries)),
         Chore("end emergency accesses", 5.0, lambda: end_expired(store, actor, now=datetime.now(UTC))),
         Chore(
             "escalate critical results",
@@ -119,6 +122,24 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
             lambda: escalate_overdue(
                 store, actor, waits=waits_of(settings.critical_minutes), now=datetime.now(UTC)
             ),
+        ),
+    )
+
+
+def stamp_chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
+    """Return the time stamps, which wait for an authority outside; nothing while none is set."""
+    if not settings.audit_tsa_url or settings.audit_tsa_ca_file is None:
+        return ()
+    from app.workers.stamp_audit import read_authority, stamp_when_due
+
+    authority = read_authority(settings.audit_tsa_url, settings.audit_tsa_ca_file)
+    actor = service_actor("housekeeping")
+    return (
+        Chore(
+            "stamp the audit log",
+            300.0,
+            lambda: stamp_when_due(store, actor, authority, now=datetime.now(UTC)),
+            first=30.0,
         ),
     )
 

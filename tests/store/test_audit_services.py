@@ -14,6 +14,7 @@ import pytest
 
 from app.domain.access import Actor, Role
 from app.domain.audit import GENESIS, AuditEntry, AuditEvent, AuditFact, AuditFilter, digest_entry
+from app.domain.audit_proof import LogState
 from app.domain.errors import NotAuthorised, Rejected
 from app.services.audit import export_audit, verify_file, verify_log, view_audit
 from app.store.engine import Store
@@ -48,10 +49,11 @@ def test_export_verifies_and_holds_its_own_entry(
     path = tmp_path / "log"
     with path.open("w", encoding="utf-8", newline="") as out:
         done = export_audit(any_store, AUDITOR, AuditFilter(), format=format_, out=out, now=NOW)
-    assert done.count == done.head_seq == 6
-    assert verify_file(path) == (6, done.head_digest)
-    assert verify_log(any_store, AUDITOR, now=NOW) == (6, done.head_digest)
-    assert "audit exported" in path.read_text().splitlines()[-2]
+    assert done.count == done.head_seq == 7
+    assert verify_file(path) == (7, done.head_digest)
+    assert verify_log(any_store, AUDITOR, now=NOW) == LogState(7, done.head_digest, 1, 6)
+    assert ["audit exported" in line for line in path.read_text().splitlines()[-3:-1]] == [True, False]
+    assert "audit checkpoint" in path.read_text().splitlines()[-2]
 
 
 @pytest.mark.covers("A3")
@@ -98,7 +100,8 @@ def test_export_is_recorded_before_the_first_entry_is_read(store: Store) -> None
     with pytest.raises(OSError, match="No space left"):
         export_audit(store, AUDITOR, AuditFilter(), format="csv", out=out, now=NOW)
     with store.begin() as tx:
-        (newest,) = tx.audit.select(AuditFilter(), limit=1)
+        seal, newest = tx.audit.select(AuditFilter(), limit=2)
+    assert seal.event == "audit checkpoint"
     assert (newest.event, newest.username, newest.source) == ("audit exported", "audrey", "192.0.2.9")
 
 
@@ -160,18 +163,18 @@ from pathlib import Path
 from app.domain.access import service_actor
 from app.services.audit import AuditFilter, export_audit, verify_file, verify_log
 from app.store.engine import open_database
-from app.store.keys import Keys
+from tests.postgres import TEST_KEYS
 
 def peak_mib():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-store = open_database(sys.argv[1], Keys(bytes(32), bytes(32)))
+store = open_database(sys.argv[1], TEST_KEYS)
 actor, now = service_actor("cli"), datetime.now(UTC)
 path = Path(sys.argv[2])
 def work(wanted):
     with path.open("w", encoding="utf-8", newline="") as out:
         done = export_audit(store, actor, wanted, format=sys.argv[3], out=out, now=now)
-    return done.count, verify_file(path)[0], verify_log(store, actor, now=now)[0]
+    return done.count, verify_file(path)[0], verify_log(store, actor, now=now).count
 
 work(AuditFilter(username="nobody"))
 before = peak_mib()
@@ -194,7 +197,7 @@ def test_memory_of_export_and_verification_does_not_grow_with_the_log(
         cwd=ROOT, check=True, capture_output=True, text=True,
     )  # fmt: skip
     exported, verified, counted, growth = done.stdout.split()
-    # each look into the log is an entry of it: two of the warm-up, one of the export
-    assert (exported, verified, counted) == ("20003", "20003", "20003")
+    # export, checkpoint and verification of the warm-up are entries, then another export with its checkpoint
+    assert (exported, verified, counted) == ("20005", "20005", "20005")
     assert path.stat().st_size > 6 * 2**20
     assert float(growth) < 16, f"{growth} MiB"

@@ -101,6 +101,8 @@ def test_no_secret_can_be_read_by_another_account(embedded_settings: Settings) -
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
     files = sorted(keys.iterdir())
     assert [file.name for file in files] == [
+        "attestation.key",
+        "audit.key",
         "database_application.password",
         "database_owner.password",
         "login.key",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -33,8 +34,7 @@ from app.services.accounts import (
 from app.services.reauthentication import Proof, proof_of
 from app.services.second_factor import begin_second_step, enrol, finish_log_in, read_ticket, reset
 from app.store.engine import Store, open_database
-from app.store.keys import Keys
-from tests.postgres import Database
+from tests.postgres import TEST_KEYS, Database
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 STEP = timedelta(seconds=30)
@@ -254,7 +254,7 @@ def test_database_alone_does_not_give_the_secret(store: Store, database: Databas
     whole = "".join(tables)
     assert person.secret not in whole
     assert not any(code in whole for code in person.recovery_codes)
-    with open_database(database.application, Keys(patient=bytes(32), login=bytes(31) + b"9")) as other:
+    with open_database(database.application, replace(TEST_KEYS, login=bytes(31) + b"9")) as other:
         with pytest.raises(AuthenticationFailed):
             reauthenticate(other, person.actor, PASSWORD + person.code(NOW), now=NOW)
         reason = entries(other, "login failed")[-1].detail["reason"]

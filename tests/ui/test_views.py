@@ -116,11 +116,14 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
 @pytest.mark.parametrize(
     ("username", "places"),
     [
-        ("vera", ["Worklist", "Account"]),
-        ("rana", ["Worklist", "Critical results", "Account"]),
-        ("ada", ["Worklist", "Critical results", "Quality", "Account"]),
-        ("adam", ["Worklist", "Quality", "Operations", "Rules", "Study access", "Users", "Account"]),
-        ("aud", ["Audit", "Account"]),
+        ("vera", ["Worklist", "AI models", "Account"]),
+        ("rana", ["Worklist", "Critical results", "AI models", "Account"]),
+        ("ada", ["Worklist", "Critical results", "Quality", "AI models", "Account"]),
+        (
+            "adam",
+            ["Worklist", "Quality", "AI models", "Operations", "Rules", "Study access", "Users", "Account"],
+        ),
+        ("aud", ["Audit", "AI models", "Account"]),
     ],
 )
 def test_each_role_is_offered_its_places(
@@ -281,7 +284,7 @@ def test_signed_report_is_read_only_with_the_facts_of_its_signature(
         "SIGNED", False, False, ""
     )  # fmt: skip
     signature = shown["signatures"][0]
-    assert (signature["printedName"], signature["verifies"]) == ("Dr. Ada Attending", True)
+    assert (signature["printedName"], signature["problem"]) == ("Dr. Ada Attending", "")
     assert [(d["destination"], d["state"]) for d in shown["deliveries"]] == [("PACS", "PENDING")]
 
 
@@ -356,6 +359,41 @@ def test_study_that_is_none_is_refused_in_words(page_of: Callable[[str], Page], 
     page = page_of("ada").open(view="review", study=study)
     assert page.texts
     assert page.component("editor") is None
+
+
+@pytest.mark.covers("A1", "A3")
+def test_auditor_reads_the_timeline_of_a_study_by_its_accession_number(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    study = hospital.chest(accession_number="A-4711").study_uid
+    page_of("ada").open(view="review", study=study)
+    hospital.leg()
+    page = page_of("aud").open(view="audit").type_into("audit_study", "A-4711")
+    page._app.session_state["audit_form"] = "Timeline"
+    page._app.run()
+    told = page.texts.replace("\\", "")
+    order = ("study received", "study completed", "study drafted", "study opened", "audit viewed")
+    places = [told.index(f"**{event}**") for event in order]
+    assert places == sorted(places)
+    captions = "\n".join(caption.value for caption in page._app.caption).replace("\\", "")
+    assert f"study {study}" in captions
+    assert hospital.received["leg"].study_uid not in captions
+    assert "Dr. Ada" not in told, "the log names accounts, not people"
+
+
+@pytest.mark.covers("A2")
+def test_page_says_how_well_the_log_is_proved(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    hospital.chest()
+    page = page_of("aud").open(view="audit")
+    assert [(metric.label, metric.value) for metric in page._app.metric] == [
+        ("Verified", "never"),
+        ("Sealed by a checkpoint", "never"),
+        ("Time-stamped", "never"),
+        ("Taken away", "never"),
+    ]
+    page.press("Verify the log").open(view="audit")
+    assert page._app.metric[0].value.endswith("ago")
+    assert "entries since; by aud" in page._app.caption[0].value.replace("\\", "")
 
 
 @pytest.mark.covers("A2")

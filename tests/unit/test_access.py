@@ -32,6 +32,9 @@ hold study        . . . x . x
 own account       x x x x x .
 start emergency access x x x . . .
 manage study access . . . x . x
+view AI models    x x x x x .
+stop AI model     . . x x . .
+resume AI model   . . . x . .
 """
 
 

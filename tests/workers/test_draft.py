@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from app.domain.access import service_actor
+from app.domain.access import Actor, Role, service_actor
 from app.domain.errors import Rejected
 from app.domain.study import Study, StudyState
+from app.services import ai_models
 from app.services.work import dead_letters, retry_dead_letter
 from app.settings import Settings
 from app.store.engine import Store
+from app.workers.announce_model import announce_model, read_card
 from app.workers.draft import DraftStudy, ModelOnDemand
 from app.workers.runtime import Worker
 from janus_med.checkpoint import DIGESTED, FORMAT, MANIFEST, bundled_folder
@@ -149,6 +152,41 @@ def test_second_of_two_racing_workers_changes_nothing(
     task.run(study_uid=study_uid, revision=1)
     with store.begin() as unit:
         assert (unit.reports.of_revision(study_uid, 1), unit.audit.head()) == (before, head)
+
+
+@pytest.mark.slow
+@pytest.mark.covers("T25", "P6")
+def test_stopped_model_reads_no_image_and_drafts_again_when_it_may(
+    store: Store,
+    settings: Settings,
+    decoder: Decoder,
+    chest_radiograph: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = ModelOnDemand(None, "cpu", partial(announce_model, store, ACTOR))
+    need(model.load() is not None, "the bundled model (janus-med model train --preset tiny)")
+    with store.begin() as unit:
+        [known] = unit.ai_models.every()
+    assert known.card == read_card(bundled_folder())
+    assert known.card.startswith(f"# {known.identity.model_id}")
+    admin = Actor("admin", "Admin", Role.ADMIN, "test")
+    ai_models.stop_model(store, admin, known.number, "invents nodules", now=now())
+    study_uid = receive(store, settings, chest_radiograph)
+    task = drafting(store, settings, model, decoder)
+    with monkeypatch.context() as patch:
+        patch.setattr("janus_med.drafting.draft_study", lambda *_, **__: pytest.fail("it was asked"))
+        with run_worker(Worker(store, settings, ACTOR, [task])):
+            wait_until(lambda: study_of(store, study_uid).state is StudyState.UNDRAFTED)
+            wait_until(lambda: depth(store) == (0, 0))
+    assert study_of(store, study_uid).reason == f"the AI model {known.identity.name} is stopped"
+    assert dead_letters(store, ACTOR, now=now()) == []
+    assert ai_models.resume_model(store, admin, known.number, now=now()) == 1
+    with run_worker(Worker(store, settings, ACTOR, [task])):
+        wait_until(lambda: study_of(store, study_uid).state is StudyState.DRAFTED)
+
+
+def test_model_folder_without_a_card_is_no_failure(tmp_path: Path) -> None:
+    assert read_card(tmp_path) == ""
 
 
 def test_model_that_came_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

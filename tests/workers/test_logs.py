@@ -140,6 +140,20 @@ def test_reason_in_our_own_words_stays_readable(capsys: pytest.CaptureFixture[st
     assert (second["kind"], second["peer"]) == ("ORU^R01", "PACS@pacs:11112")
 
 
+def test_checkpoint_of_the_audit_log_is_logged_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("test", format_="json")
+    facts = {
+        "key_id": "0123456789012345",
+        "digest": "0a" * 32,
+        "seal": "0b" * 64,
+        "number": 3,
+        "seq": 1234567,
+    }
+    structlog.get_logger().info("audit checkpoint", **facts)
+    [line] = lines(capsys)
+    assert {name: line[name] for name in facts} == facts
+
+
 @pytest.mark.covers("C3")
 def test_every_field_that_our_code_logs_is_known() -> None:
     used = {name for file in sorted((ROOT / "app").rglob("*.py")) for name in logged_fields(file)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -12,14 +13,22 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from app.domain.access import Actor
+from app.domain.audit import AuditFilter
 from app.domain.errors import Rejected
 from app.services import audit
+from app.services.audit_bundle import export_bundle
 from app.ui.audit_filter import read_filter
 from app.ui.csrf import SESSION_COOKIE, is_foreign, is_token_of
 from app.ui.room import Room
 from app.ui.routes.answers import ForeignRequest, answering, in_thread, now, resume
 
-_MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+Kind = Literal["csv", "jsonl", "zip"]
+_MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl",
+    "zip": "application/zip",
+}
 
 
 def export_routes(room: Room) -> list[Route]:
@@ -42,8 +51,7 @@ def _export(room: Room, request: Request, fields: dict[str, str]) -> Response:
     at = now()
     path = Path(tempfile.mkstemp(prefix="janus-med-audit-", suffix=f".{kind}")[1])
     try:
-        with path.open("w", encoding="utf-8", newline="") as out:
-            audit.export_audit(room.store, actor, read_filter(fields), format=kind, out=out, now=at)
+        _write(room, actor, read_filter(fields), kind, path, at)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -56,9 +64,17 @@ def _export(room: Room, request: Request, fields: dict[str, str]) -> Response:
     )
 
 
-def _kind(name: str) -> Literal["csv", "jsonl"]:
+def _write(room: Room, actor: Actor, wanted: AuditFilter, kind: Kind, path: Path, at: datetime) -> None:
+    if kind == "zip":
+        export_bundle(room.store, actor, wanted, format="jsonl", path=path, now=at)
+        return
+    with path.open("w", encoding="utf-8", newline="") as out:
+        audit.export_audit(room.store, actor, wanted, format=kind, out=out, now=at)
+
+
+def _kind(name: str) -> Kind:
     match name:
-        case "csv" | "jsonl":
+        case "csv" | "jsonl" | "zip":
             return name
         case _:
-            raise Rejected("an export is csv or jsonl")
+            raise Rejected("an export is csv, jsonl or zip")

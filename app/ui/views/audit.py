@@ -7,29 +7,45 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from app.domain.access import Action, may
-from app.domain.audit import AuditEntry, AuditFilter
-from app.domain.errors import AuditBroken
+from app.domain.audit import AuditEntry, AuditFilter, Outcome
+from app.domain.errors import AuditBroken, Rejected
 from app.services import audit
+from app.services.audit_proof import proof_state
 from app.ui.audit_filter import filter_fields
 from app.ui.components.library import mount
 from app.ui.session import Visit
 from app.ui.views.access import show_emergencies
+from app.ui.views.audit_timeline import show_timeline
 from app.ui.views.frame import show_head
+from app.ui.views.operations_page import ago, utc
 from app.ui.views.plain import plain
 
 PAGE_ENTRIES = 100
+_TABLE, _TIMELINE = "Table", "Timeline"
 _BEFORE = "audit_before"
 
 
 def show(visit: Visit) -> None:
     """Show the newest entries that match, with the tools of an auditor."""
     show_head(visit, "audit")
+    _show_proof(visit)
     wanted = _asked(visit)
     _tools(visit, wanted)
+    form = st.segmented_control("Show as", [_TABLE, _TIMELINE], default=_TABLE, key="audit_form")
     before = st.session_state.get(_BEFORE, {}).get(repr(wanted))
     entries = audit.view_audit(
         visit.room.store, visit.actor, wanted, limit=PAGE_ENTRIES, before_seq=before, now=visit.now
     )
+    if form == _TIMELINE:
+        show_timeline(entries)
+    else:
+        _show_table(entries)
+    _turn(wanted, entries)
+    with st.expander("Emergency accesses"):
+        show_emergencies(visit, may_revoke=False)
+
+
+def _show_table(entries: list[AuditEntry]) -> None:
     st.dataframe(
         [_line(entry) for entry in entries],
         hide_index=True,
@@ -37,9 +53,26 @@ def show(visit: Visit) -> None:
         key="audit_entries",
         column_config={"Time (UTC)": st.column_config.TextColumn(width="medium")},
     )
-    _turn(wanted, entries)
-    with st.expander("Emergency accesses"):
-        show_emergencies(visit, may_revoke=False)
+
+
+def _show_proof(visit: Visit) -> None:
+    """Show how well the log is proved: the newest proof of each kind, and what came after it."""
+    state = proof_state(visit.room.store, visit.actor, now=visit.now)
+    shown = (
+        ("Verified", state.verified, "press Verify the log"),
+        ("Sealed by a checkpoint", state.sealed, "the housekeeping process makes them"),
+        ("Time-stamped", state.stamped, "no authority is set, or none has answered"),
+        ("Taken away", state.exported, "export a bundle, and keep it elsewhere"),
+    )
+    for column, (title, entry, advice) in zip(st.columns(4), shown, strict=True):
+        if entry is None:
+            column.metric(title, "never")
+            column.caption(advice)
+            continue
+        failed = entry.outcome != Outcome.SUCCESS
+        column.metric(title, "FAILED" if failed else f"{ago(entry.at, visit.now)} ago")
+        told = f"{state.since(entry)} entries since; by {entry.username}, {utc(entry.at)} UTC"
+        column.caption(plain(str(entry.detail.get("problem", told)) if failed else told))
 
 
 def _asked(visit: Visit) -> AuditFilter:
@@ -48,14 +81,22 @@ def _asked(visit: Visit) -> AuditFilter:
     last = until.date_input("To", value=visit.now.date(), key="audit_until")
     username = user.text_input("User", key="audit_user").strip()
     patient_id = patient.text_input("Patient ID", key="audit_patient").strip()
-    study_uid = study.text_input("Study Instance UID", key="audit_study").strip()
+    named = study.text_input("Study Instance UID or accession number", key="audit_study").strip()
     return AuditFilter(
         since=_midnight(first),
         until=_midnight(last, days=1),
         username=username or None,
         patient_id=patient_id or None,
-        study_uid=study_uid or None,
+        study_uid=_named_study(visit, named) or None,
     )
+
+
+def _named_study(visit: Visit, named: str) -> str:
+    try:
+        return audit.name_study(visit.room.store, visit.actor, named, now=visit.now)
+    except Rejected as error:
+        st.error(plain(str(error)))
+        return named
 
 
 def _midnight(day: object, *, days: int = 0) -> datetime | None:
@@ -77,11 +118,14 @@ def _tools(visit: Visit, wanted: AuditFilter) -> None:
 
 def _verify(visit: Visit) -> None:
     try:
-        count, digest = audit.verify_log(visit.room.store, visit.actor, now=visit.now)
+        state = audit.verify_log(visit.room.store, visit.actor, now=visit.now)
     except AuditBroken as error:
         st.error(f"The log does not verify: {plain(str(error))}.")
     else:
-        st.success(f"{count} entries verified, each in its place. Head: {digest}")
+        st.success(
+            f"{state.count} entries verified, each in its place; {state.checkpoints} checkpoints hold, "
+            f"{state.exposed} entries came after the last. Head: {state.head}"
+        )
 
 
 def _line(entry: AuditEntry) -> dict[str, object]:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.access import Role, service_actor
+from app.domain.ai_model import ModelIdentity
 from app.domain.audit import verify_chain
 from app.domain.critical import Category, Communication, Means
 from app.domain.draft import undrafted
@@ -19,6 +20,7 @@ from app.domain.one_time import make_secret
 from app.domain.report import Section
 from app.domain.sign_on import Identity
 from app.services import (
+    ai_models,
     critical,
     delivery,
     drafting,
@@ -27,6 +29,7 @@ from app.services import (
     reading,
     second_factor,
     sign_on,
+    signatures,
     signing,
     study_groups,
 )
@@ -50,6 +53,12 @@ class Act:
     do: Callable[[House], object]
 
 
+def _model(house: House) -> int:
+    with house.store.begin() as tx:
+        return tx.ai_models.every()[0].number
+
+
+OTHER_MODEL = ModelIdentity("other", "0f" * 32, "1e" * 32)
 SECRET, SUBJECT = make_secret(), "4711"
 IDENTITY = Identity(
     "https://sso.example", SUBJECT, "grace", "Dr Grace", Role.RESIDENT, "nonce 1", authenticated_at=NOW
@@ -109,6 +118,26 @@ STORY = (
         lambda h: sign_on.end_by_provider(
             h.store, {"iss": IDENTITY.issuer, "sub": SUBJECT, "jti": "1"}, source="10.0.0.9", now=AT
         ),
+    ),
+    Act(
+        "load a model",
+        "janus-med/drafting",
+        ("AI model loaded",),
+        lambda h: ai_models.note_loaded(
+            h.store, service_actor("drafting"), OTHER_MODEL, preset="tiny", card="# Card", now=AT
+        ),
+    ),
+    Act(
+        "stop it",
+        "attending",
+        ("AI model stopped",),
+        lambda h: ai_models.stop_model(h.store, h["attending"], _model(h), "invents nodules", now=AT),
+    ),
+    Act(
+        "let it draft again",
+        "admin",
+        ("AI model resumed",),
+        lambda h: ai_models.resume_model(h.store, h["admin"], _model(h), now=AT),
     ),
     Act("receive", "janus-med/listener", ("study received",), lambda h: h.receive(image())),
     Act(
@@ -294,6 +323,20 @@ STORY = (
         lambda h: study_groups.remove_group(h.store, h["admin"], "vip", now=AT),
     ),
     Act("sign as attending", "attending", ("report signed",), lambda h: _sign(h, "attending")),
+    Act(
+        "verify the signatures",
+        "janus-med/cli",
+        ("signatures verified",),
+        lambda h: signatures.verify_signatures(h.store, service_actor("cli"), now=AT),
+    ),
+    Act(
+        "rotate the key",
+        "janus-med/cli",
+        ("signing key rotated",),
+        lambda h: signatures.note_rotation(
+            h.store, service_actor("cli"), "attestation", "ab" * 8, "cd" * 8, now=AT
+        ),
+    ),
     Act(
         "fail to deliver",
         "janus-med/deliver",

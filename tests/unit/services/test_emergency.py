@@ -39,6 +39,7 @@ from app.services.reading import accept_sentence, edit_sentence, may_see_pixels,
 from app.services.signing import sign
 from app.settings import Settings
 from app.workers.keep import chores
+from tests.reliability import record
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, uid
 from tests.unit.services.test_study_access import READERS, guard
 
@@ -171,7 +172,12 @@ def test_nothing_is_opened_without_a_reason_and_alerts_are_as_many_as_openings(g
     openings, stops = house.log("emergency access started"), house.log("emergency access stopped")
     kind = AlertKind.EMERGENCY_ACCESS.value
     alerts = house.count("alerts", f"kind = '{kind}'")
-    print(f"opened without a reason {without}; openings {len(openings)}, ends {len(stops)}, alerts {alerts}")
+    record(
+        "emergency_access",
+        "restricted studies asked for without and with a reason, by every reader",
+        f"opened without a reason {without}; openings {len(openings)}, ends {len(stops)}, alerts {alerts}",
+        figures={"without": without, "openings": len(openings), "ends": len(stops), "alerts": alerts},
+    )
     assert len(openings) == len(stops) == alerts == 9
     assert house.count("emergency_accesses") == 9
     assert open_alerts(house.store) == ()

@@ -23,6 +23,7 @@ from app.store.leases import Leases
 from app.store.reports import Reports
 from app.store.work_queue import WorkQueue
 from tests.postgres import Database
+from tests.reliability import record
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House
 
 KILLS = 15
@@ -125,7 +126,13 @@ def test_a_killed_signer_leaves_all_or_nothing(house: House, database: Database,
         assert set(states.values()) <= {"signed", "unsigned"}, "half-signed"
         cut += "unsigned" in states.values()
         left = [(report_id, version) for report_id, version in left if states[report_id] == "unsigned"]
-    print(f"{kills} kills, {REPORTS - len(left)} signed, {len(left)} unsigned, half-signed 0")
+    record(
+        "kill_9_of_a_signer",
+        f"`kill -9` of a signer, {kills} times",
+        f"{REPORTS - len(left)} signed whole, {len(left)} not at all, 0 half signed",
+        seed=4,
+        figures={"kills": kills, "signed": REPORTS - len(left), "unsigned": len(left)},
+    )
     assert cut, "no kill came before the last signature"
     assert len(left) < REPORTS, "no signature came before the first kill"
     assert house.count("attestations") == REPORTS - len(left)

@@ -13,7 +13,7 @@ from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.one_time import make_secret
 from app.domain.report import Section
-from app.services import accounts, critical, delivery, reading, second_factor, signing
+from app.services import accounts, ai_models, critical, delivery, reading, second_factor, signing
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
@@ -95,6 +95,9 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.MANAGE_USERS,
         lambda h, a: second_factor.reset(h.store, a, "colleague", now=AT),
     ),
+    "list_models": (Action.VIEW_MODELS, lambda h, a: ai_models.list_models(h.store, a, now=AT)),
+    "stop_model": (Action.STOP_MODEL, lambda h, a: ai_models.stop_model(h.store, a, 1, "no", now=AT)),
+    "resume_model": (Action.RESUME_MODEL, lambda h, a: ai_models.resume_model(h.store, a, 1, now=AT)),
     "retry_delivery": (
         Action.RETRY_WORK,
         lambda h, a: delivery.retry_delivery(h.store, a, 1, now=AT),
@@ -137,7 +140,8 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     acts = {name for name in reading.__all__ if isinstance(getattr(reading, name), FunctionType)}
     loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
     own = {"enrol", "end_other_sessions", "reset_second_factor"}
-    assert acts | loops | own | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
+    models = {"list_models", "stop_model", "resume_model"}
+    assert acts | loops | own | models | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")

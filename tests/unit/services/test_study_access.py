@@ -44,7 +44,15 @@ READERS = ("viewer", "resident", "attending")
 GROUP = "staff health"
 LISTS = {"worklist", "refresh_worklist", "list_open_loops"}
 # putting the pen down needs no access: it must always be possible; one's own account is no study
-FREE = {"release_lock", "retry_delivery", "enrol", "end_other_sessions"}
+FREE = {
+    "release_lock",
+    "retry_delivery",
+    "enrol",
+    "end_other_sessions",
+    "list_models",
+    "stop_model",
+    "resume_model",
+}
 STAFF_ONLY = b"""
 [[rules]]
 name = "staff"

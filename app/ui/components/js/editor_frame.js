@@ -69,7 +69,8 @@ export function recordOf(data, time) {
       ...pair("Signed by", `${s.printedName} (${s.username}, ${s.role})`),
       ...pair("At", time(s.at)),
       ...pair("Meaning", s.meaning),
-      ...pair("Digest", `SHA-256 ${s.sha256.slice(0, 16)} ... ${s.verifies ? "verified" : "DOES NOT VERIFY"}`),
+      ...pair("Digest", `SHA-256 ${s.sha256.slice(0, 16)} ...`),
+      ...pair("Signature", s.problem ? `DOES NOT VERIFY: ${s.problem}` : `verified, key ${s.keyId}`),
     ),
   );
   const deliveries = data.deliveries.map((d) =>

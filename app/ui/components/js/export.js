@@ -14,6 +14,7 @@ class Export {
       { class: "export", role: "group", "aria-label": "Export" },
       el("button", { type: "button", text: "Export CSV", onclick: () => this.send("csv") }),
       el("button", { type: "button", text: "Export JSONL", onclick: () => this.send("jsonl") }),
+      el("button", { type: "button", text: "Export bundle", onclick: () => this.send("zip") }),
       el("label", {}, this.whole, "without the filter"),
     );
     /** @type {ExportData|null} */

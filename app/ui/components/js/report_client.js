@@ -21,7 +21,7 @@ import { call } from "./api.js";
  * @property {{status: string, reason: string, model: string, issues: {severity: string, message: string}[]}} draft
  * @property {import("./overlay.js").Finding[]} findings
  * @property {{username: string, printedName: string, role: string, meaning: string, at: string, sha256: string,
- *   verifies: boolean}[]} signatures
+ *   problem: string, keyId: string}[]} signatures
  * @property {{destination: string, kind: string, state: string, reason: string, sentAt: string|null}[]} deliveries
  */
 
