@@ -16,7 +16,9 @@ from app.ui.limits import Limits
 from app.ui.routes.answers import refusal, source_of
 
 # routes of ours that work for whoever asks; Streamlit's files and its socket do not
-_LIMITED = ("/api/", "/pixels/", "/audit/", "/logout", "/ready", "/metrics")
+_LIMITED = ("/api/", "/pixels/", "/audit/", "/logout", "/ready", "/metrics", "/login/oidc")
+# where something is guessed; a provider's log-outs all come from one address and are none
+_ATTEMPTS = frozenset({"/login", "/login/code"})
 
 
 class RateLimit:
@@ -37,7 +39,7 @@ class RateLimit:
 
     async def _count(self, request: HTTPConnection, path: str, method: str) -> None:
         source, at = source_of(request), datetime.now(UTC)
-        if path.startswith("/login") and (method == "POST" or path.startswith("/login/oidc")):
+        if method == "POST" and path in _ATTEMPTS:
             await run_in_threadpool(self._limits.attempt_from, source, now=at)
         elif path.startswith(_LIMITED):
             token = request.cookies.get(SESSION_COOKIE, "")

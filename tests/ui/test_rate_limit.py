@@ -114,6 +114,15 @@ def test_forwarded_address_counts_when_a_trusted_proxy_says_it(
     assert (429 in answers) is is_limited
 
 
+def test_log_outs_of_the_provider_are_no_attempts(hospital: Hospital) -> None:
+    room = room_with(hospital, log_in_attempts_per_minute=3)
+    with served(room) as client:
+        answers = [client.post("/login/oidc/backchannel", data={"logout_token": "x"}) for _ in range(8)]
+        codes = [client.post("/login/code", data={}).status_code for _ in range(8)]
+    assert 429 not in {answer.status_code for answer in answers}
+    assert codes.count(429) >= 4
+
+
 def test_session_is_limited_and_another_one_is_served(hospital: Hospital) -> None:
     room = room_with(hospital, ui_requests_per_second=0.2)
     tokens = [hospital.log_in(name)[0] for name in ("ada", "otto")]
