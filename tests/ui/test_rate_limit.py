@@ -27,9 +27,12 @@ from app.ui.limits import BURST_ENDS
 from app.ui.middleware import room_middleware
 from app.ui.room import Room
 from app.ui.server import room_routes, server_config
+from app.ui.session import Visit
+from app.ui.views import withdraw
 from tests.dicomweb.conftest import serving
 from tests.ui import seed
 from tests.ui.conftest import Hospital
+from tests.ui.test_views import sign_as
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 HTML = {"Accept": "text/html"}
@@ -210,3 +213,20 @@ def test_right_password_is_not_taken_past_the_limit(hospital: Hospital) -> None:
         answer = client.post("/login", data=form, headers=HTML)
     assert answer.status_code == 429
     assert SESSION_COOKIE not in client.cookies
+
+
+def test_withdrawal_counts_its_password_as_an_attempt_of_the_account(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = room_with(hospital, log_in_attempts_per_minute=3)
+    actor = hospital.log_in("ada")[1]
+    study, told = sign_as(hospital, "ada"), []
+    with hospital.store.begin() as tx:
+        report = tx.reports.of_revision(study, 1)
+    assert report is not None
+    visit = Visit(room, actor, datetime.now(UTC), "")
+    monkeypatch.setattr("streamlit.error", told.append)
+    assert not withdraw._withdraw(visit, report, "wrong film", "not the password")
+    assert not withdraw._withdraw(visit, report, "wrong film", "not the password")
+    assert "more requests" in told[-1]
+    assert noted(hospital) == 2, "the second password was not looked at: one entry is about the burst"
