@@ -201,6 +201,30 @@ def test_none_of_a_thousand_forged_signatures_is_accepted(house: House) -> None:
     assert accepted == []
 
 
+@pytest.mark.covers("T35", "T40")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"report_id": 99},
+        {"report_version": 99},
+        {"username": "nobody"},
+        {"printed_name": "Dr. Nobody"},
+        {"role": "resident"},
+        {"meaning": Meaning.WITHDRAWN},
+        {"signed_at": AT + timedelta(seconds=1)},
+        {"sha256": "0" * 64},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_seal_holds_every_fact_also_when_the_text_was_erased(house: House, changed: dict[str, Any]) -> None:
+    real = replace(signatures(house)[-1], text="")
+    assert check_seal(real, OURS).is_sealed
+    assert check_seal(real, OURS).problem.startswith("its text was erased")
+    forged = check_seal(replace(real, **changed), OURS)
+    assert not forged.is_sealed
+    assert forged.problem.startswith("its seal does not fit")
+
+
 @pytest.mark.covers("T35", "S3", "O6")
 def test_forgeries_written_by_the_owner_of_the_database_are_found_and_never_leave(
     house: House, database: Database
