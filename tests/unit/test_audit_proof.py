@@ -156,6 +156,22 @@ def _theirs(
     return None
 
 
+@pytest.mark.covers("T28", "A2")
+def test_entry_that_was_altered_with_a_new_digest_breaks_the_link_after_it() -> None:
+    """Its own digest fits: the entry behind it does not follow it any more, and is the one that is named."""
+    log = make_log(60, every=20)
+    for place in range(len(log) - 1):
+        if log[place].event == "audit checkpoint":
+            continue
+        changed = [*log[:place], redigest(replace(log[place], source="192.0.2.99")), *log[place + 1 :]]
+        with pytest.raises(AuditBroken, match=f"entry {place + 2} does not follow entry {place + 1}"):
+            verify_whole(changed, KEY)
+        walk = _walk(log)
+        with pytest.raises(verify_audit.Broken, match=f"entry {place + 2} does not follow entry {place + 1}"):
+            for entry in changed:
+                walk.step(_plain(entry))
+
+
 @pytest.mark.slow
 @pytest.mark.covers("T28", "A2")
 def test_two_hundred_tampered_exports_are_named_by_the_whole_stand_alone_verifier(
