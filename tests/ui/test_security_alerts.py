@@ -20,7 +20,7 @@ def test_operations_view_shows_the_model_and_the_burst_until_they_are_over(
     record_burst(hospital.store, LOG_IN, source="10.0.0.9", now=datetime.now(UTC))
     tell_model(hospital.store, Path("/models/lungs"), "config.json contains auto_map, which could run code")
     page = Page(monkeypatch, hospital, hospital.log_in("adam")[0]).open(view="operations")
-    reasons = " ".join(caption.value for caption in page._app.caption)
+    reasons = " ".join(str(text.value) for text in page._app.text)
     shown = f"{page.texts} {reasons}".replace("\\", "").casefold()
     for words in ("model cannot be used", "lungs", "auto_map", "more requests than are taken", "10.0.0.9"):
         assert words in shown, shown
