@@ -12,6 +12,7 @@ from app.domain.emergency import EmergencyAccess
 from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.prior import Prior
 from app.domain.report import Report, ReportState
+from app.domain.signed_text import SignedText
 from app.domain.study import Instance, Study
 
 LEASE = timedelta(minutes=15)
@@ -73,6 +74,8 @@ class Review:
         Earlier studies of the patient that the reader may open, the most relevant first.
     emergency
         What lets this reader in although the study is restricted; None when nothing has to.
+    text
+        The shown report with its addenda and corrections; None while no attending has signed it.
     """
 
     study: Study
@@ -88,6 +91,7 @@ class Review:
     priors: tuple[Prior, ...] = ()
     context: ClinicalContext = NO_CONTEXT
     emergency: EmergencyAccess | None = None
+    text: SignedText | None = None
 
 
 @dataclass(frozen=True)
