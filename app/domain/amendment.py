@@ -131,7 +131,7 @@ def amendment_text(
     printed_name: str,
     signed_at: datetime,
 ) -> str:
-    """Return what the signature binds (RFC 8785): report, version, number, text, what it amends, who, when."""
+    """Return what the signature binds (RFC 8785): report, number, text, what it amends, who, when, why."""
     body: dict[str, Any] = {
         "study_uid": report.study_uid,
         "revision": report.revision,

@@ -79,7 +79,16 @@ def add_addendum(
     """
     permit(store, actor, Action.ADD_ADDENDUM, now=now)
     content = write_addendum(text)
-    return _amend(store, actor, report_id, content, version, password, destinations, now)
+    return _amend(
+        store,
+        actor,
+        report_id,
+        content,
+        version=version,
+        password=password,
+        destinations=destinations,
+        now=now,
+    )
 
 
 def correct_report(
@@ -110,7 +119,16 @@ def correct_report(
     """
     permit(store, actor, Action.CORRECT_REPORT, now=now)
     content = write_correction(sections, reason)
-    return _amend(store, actor, report_id, content, version, password, destinations, now)
+    return _amend(
+        store,
+        actor,
+        report_id,
+        content,
+        version=version,
+        password=password,
+        destinations=destinations,
+        now=now,
+    )
 
 
 def _amend(
@@ -118,6 +136,7 @@ def _amend(
     actor: Actor,
     report_id: int,
     content: AmendmentText,
+    *,
     version: int,
     password: str,
     destinations: Sequence[tuple[str, str]],
@@ -186,8 +205,8 @@ def _recipients(
 ) -> Iterator[tuple[str, str]]:
     """Return who has the report, or was to get it, and who is to get it now.
 
-    Formats without text (regions, findings) say nothing that an addendum changes. A correction that leaves out
-    a finding takes back what was sent of them.
+    Formats without text (regions, findings) say nothing that an addendum changes. A correction that leaves
+    out a finding takes back what was sent of them.
     """
     had = [(delivery.destination, delivery.kind) for delivery in tx.deliveries.of_report(report.report_id)]
     yield from (pair for pair in (*had, *configured) if pair[1] in TEXT_FORMATS)

@@ -2,7 +2,8 @@
 
 Messages of one report to one destination in one format keep their order. What a new message makes pointless
 is cancelled, unless it was acknowledged: a preliminary text by the final one, any earlier HL7 or FHIR text by
-a later one, everything by a withdrawal, what shows findings by a correction that leaves some out. What stays goes first; the next one waits for it (`next_in_line`).
+a later one, everything by a withdrawal, what shows findings by a correction that leaves one out. What stays
+goes first; the next one waits for it (`next_in_line`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,50 @@
+"""The text of a report as FHIR carries it: plain, and as XHTML."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+
+from pacs_bridge.results.report_content import Section
+from pacs_bridge.results.report_message import ReportMessage
+
+
+def plain_text(message: ReportMessage, texts: tuple[tuple[Section, str], ...]) -> str:
+    """Return the text as plain lines, with the signature under it."""
+    signature = message.signature
+    parts = [f"{section.title.upper()}\n{text}" for section, text in texts]
+    if message.withdrawal_reason:
+        parts.insert(0, f"WITHDRAWN: {message.withdrawal_reason}")
+    parts.append(
+        f"Signed electronically by {signature.name} ({signature.login}), {fhir_instant(signature.signed_at)}: "
+        f"{signature.meaning}"
+    )
+    return "\n\n".join(parts)
+
+
+def narrative(message: ReportMessage, texts: tuple[tuple[Section, str], ...]) -> str:
+    """Return the text as XHTML: nothing of it is markup."""
+    paragraphs = [
+        f"<h3>{escape(section.title)}</h3>"
+        + "".join(f"<p>{escape(part)}</p>" for part in _parts(section, text))
+        for section, text in texts
+    ]
+    if message.withdrawal_reason:
+        paragraphs.insert(0, f"<p><b>Withdrawn:</b> {escape(message.withdrawal_reason)}</p>")
+    if message.content.algorithm is not None:
+        paragraphs.append("<p>Drafted by an algorithm; every sentence was reviewed by the signer.</p>")
+    signed = (
+        f"{message.signature.name}, {fhir_instant(message.signature.signed_at)}: {message.signature.meaning}"
+    )
+    paragraphs.append(f"<p>{escape(signed)}</p>")
+    return f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(paragraphs)}</div>'
+
+
+def _parts(section: Section, text: str) -> list[str]:
+    """Return a text with the line over it, where it has one, apart."""
+    return text.split("\n", 1) if section.statement else [text]
+
+
+def fhir_instant(time: datetime) -> str:
+    """Return an aware time as FHIR's instant."""
+    return time.isoformat(timespec="milliseconds")
