@@ -16,8 +16,8 @@ def plain_text(message: ReportMessage, texts: tuple[tuple[Section, str], ...]) -
     if message.withdrawal_reason:
         parts.insert(0, f"WITHDRAWN: {message.withdrawal_reason}")
     parts.append(
-        f"Signed electronically by {signature.name} ({signature.login}), {fhir_instant(signature.signed_at)}: "
-        f"{signature.meaning}"
+        f"Signed electronically by {signature.name} ({signature.login}), "
+        f"{fhir_instant(signature.signed_at)}: {signature.meaning}"
     )
     return "\n\n".join(parts)
 
@@ -33,9 +33,8 @@ def narrative(message: ReportMessage, texts: tuple[tuple[Section, str], ...]) ->
         paragraphs.insert(0, f"<p><b>Withdrawn:</b> {escape(message.withdrawal_reason)}</p>")
     if message.content.algorithm is not None:
         paragraphs.append("<p>Drafted by an algorithm; every sentence was reviewed by the signer.</p>")
-    signed = (
-        f"{message.signature.name}, {fhir_instant(message.signature.signed_at)}: {message.signature.meaning}"
-    )
+    signature = message.signature
+    signed = f"{signature.name}, {fhir_instant(signature.signed_at)}: {signature.meaning}"
     paragraphs.append(f"<p>{escape(signed)}</p>")
     return f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(paragraphs)}</div>'
 

@@ -15,6 +15,23 @@ _ENDS_A_SENTENCE = (".", "!", "?")
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """A text that a correction replaced.
+
+    Attributes
+    ----------
+    number
+        Of the correction that it was; 0: the original.
+    by
+        The correction that replaced it.
+    """
+
+    number: int
+    signature: Attestation
+    by: Amendment
+
+
+@dataclass(frozen=True)
 class SignedText:
     """A signed report as it stands: the original, and every addendum and correction in order.
 
@@ -54,13 +71,14 @@ class SignedText:
         return sections_of(self.signature)
 
     @property
-    def replaced(self) -> tuple[tuple[Amendment | None, Attestation], ...]:
-        """Each text that a correction replaced, in order: the correction it was (None: the original)."""
-        if self.correction is None:
-            return ()
-        texts: list[tuple[Amendment | None, Attestation]] = [(None, self.original)]
-        texts += [(a, a.attestation) for a in self.amendments if a.kind is AmendmentKind.CORRECTION]
-        return tuple(texts[:-1])
+    def replaced(self) -> tuple[Replaced, ...]:
+        """Each text that a correction replaced, in order."""
+        number, signature, replaced = 0, self.original, []
+        for amendment in self.amendments:
+            if amendment.kind is AmendmentKind.CORRECTION:
+                replaced.append(Replaced(number, signature, by=amendment))
+                number, signature = amendment.number, amendment.attestation
+        return tuple(replaced)
 
     def up_to(self, attestation_id: int) -> SignedText:
         """Return the report as it stood when that signature had been given."""

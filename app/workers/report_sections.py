@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.domain.amendment import Amendment
 from app.domain.attestation import Attestation
 from app.domain.delivery import DeliveryOrder
 from app.domain.errors import Rejected
 from app.domain.report import Section as ReportSection
 from app.domain.report import Sentence as ReportSentence
-from app.domain.signed_text import SignedText, sections_of
+from app.domain.signed_text import Replaced, SignedText, sections_of
 from app.domain.study import Instance
 from pacs_bridge.results.report_content import Observer, Section, Sentence, SourceInstance, Verification
 
@@ -37,31 +36,27 @@ def report_sections(order: DeliveryOrder, institution: str) -> list[Section]:
 def _corrections(text: SignedText, institution: str) -> Iterator[Section]:
     if text.correction is not None:
         says = f"This text replaces the earlier one. Reason: {text.correction.content.reason}"
-        yield _part("correction", (says,), text.correction, text.signature, institution)
+        yield _part("correction", (says,), text.correction.number, text.signature, institution)
 
 
 def _followers(text: SignedText, institution: str) -> list[Section]:
     replaced = [
-        _part("replaced text", _replaced_lines(signature, text), correction, signature, institution)
-        for correction, signature in text.replaced
+        _part("replaced text", _replaced_lines(before), before.number, before.signature, institution)
+        for before in text.replaced
     ]
     added = [
-        _part("addendum", (addendum.content.text,), addendum, addendum.attestation, institution)
+        _part("addendum", (addendum.content.text,), addendum.number, addendum.attestation, institution)
         for addendum in text.addenda
     ]
     return sorted([*replaced, *added], key=lambda section: section.number)
 
 
-def _replaced_lines(signature: Attestation, text: SignedText) -> tuple[str, ...]:
-    assert text.correction is not None
-    lines = (f"{name.upper()}: {said}" for name, said in sections_of(signature).items())
-    return (f"Replaced by {text.correction.title}, must not be used.", *lines)
+def _replaced_lines(before: Replaced) -> tuple[str, ...]:
+    lines = (f"{name.upper()}: {said}" for name, said in sections_of(before.signature).items())
+    return (f"Replaced by {before.by.title}, must not be used.", *lines)
 
 
-def _part(
-    heading: str, lines: tuple[str, ...], amendment: Amendment | None, by: Attestation, institution: str
-) -> Section:
-    number = 0 if amendment is None else amendment.number
+def _part(heading: str, lines: tuple[str, ...], number: int, by: Attestation, institution: str) -> Section:
     return Section(heading, tuple(map(Sentence, lines)), number, verification_of(by, institution))
 
 
