@@ -10,15 +10,14 @@ from pacs_bridge.results.report_message import ReportMessage
 
 
 def plain_text(message: ReportMessage, texts: tuple[tuple[Section, str], ...]) -> str:
-    """Return the text as plain lines, with the signature under it."""
-    signature = message.signature
+    """Return the text as plain lines, with the signatures under it."""
     parts = [f"{section.title.upper()}\n{text}" for section, text in texts]
     if message.withdrawal_reason:
         parts.insert(0, f"WITHDRAWN: {message.withdrawal_reason}")
-    parts.append(
-        f"Signed electronically by {signature.name} ({signature.login}), "
-        f"{fhir_instant(signature.signed_at)}: {signature.meaning}"
-    )
+    parts += [
+        f"Signed electronically by {by.name} ({by.login}), {fhir_instant(by.signed_at)}: {by.meaning}"
+        for by in (*message.also_signed, message.signature)
+    ]
     return "\n\n".join(parts)
 
 
@@ -33,9 +32,9 @@ def narrative(message: ReportMessage, texts: tuple[tuple[Section, str], ...]) ->
         paragraphs.insert(0, f"<p><b>Withdrawn:</b> {escape(message.withdrawal_reason)}</p>")
     if message.content.algorithm is not None:
         paragraphs.append("<p>Drafted by an algorithm; every sentence was reviewed by the signer.</p>")
-    signature = message.signature
-    signed = f"{signature.name}, {fhir_instant(signature.signed_at)}: {signature.meaning}"
-    paragraphs.append(f"<p>{escape(signed)}</p>")
+    for by in (*message.also_signed, message.signature):
+        signed = f"{by.name}, {fhir_instant(by.signed_at)}: {by.meaning}"
+        paragraphs.append(f"<p>{escape(signed)}</p>")
     return f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(paragraphs)}</div>'
 
 
