@@ -1,4 +1,4 @@
-"""A signed report with what was added to it: the corrected text first, the chain with its signatures below."""
+"""A signed report with what was added to it: the corrected text first, below it the chain of signatures."""
 
 from __future__ import annotations
 

@@ -336,7 +336,7 @@ STORY = (
     Act(
         "withdraw",
         "attending",
-        ("report withdrawn",),
+        ("delivery cancelled", "delivery cancelled", "report withdrawn"),
         lambda h: _withdraw(h, "attending"),
     ),
     Act(
