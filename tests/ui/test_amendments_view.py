@@ -31,7 +31,7 @@ BUTTONS = {"Addendum ...", "Correction ..."}
 
 
 def open_addendum(study: str, report_id: int) -> None:
-    """The page that Streamlit runs again while the dialog is open (its test harness runs whole pages only)."""
+    """What Streamlit runs again while the dialog is open: its test harness runs whole pages only."""
     from app.ui.views.amend import addendum_dialog
 
     addendum_dialog(study, report_id)
@@ -94,7 +94,7 @@ def test_attending_alone_is_offered_both_on_a_signed_report(
     press(page, "Addendum ...")
     assert "Sign the addendum" in [button.label for button in page._app.button]
     assert "Addendum" in [area.label for area in page._app.text_area]
-    for reader in ("rana", "otto"):
+    for reader in ("rana", "vera"):
         assert buttons(page_of(reader).open(view="review", study=study)) == set()
 
 
