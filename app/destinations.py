@@ -14,6 +14,8 @@ ObjectFormat = Literal[
     "report_sr", "measurement_sr", "presentation_state", "secondary_capture", "encapsulated_pdf"
 ]
 HL7_FORMAT, FHIR_FORMAT = "hl7_oru", "fhir_report"
+# formats that carry the text of a report; the others show findings and regions
+TEXT_FORMATS = frozenset({"report_sr", "encapsulated_pdf", HL7_FORMAT, FHIR_FORMAT})
 RESULT_FORMATS = frozenset({*get_args(ObjectFormat), HL7_FORMAT, FHIR_FORMAT})
 
 
