@@ -15,6 +15,7 @@ from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
 from app.ui.views.critical import critical_dialog, offer_loops
+from app.ui.views.documents import offer_signed_pdf
 from app.ui.views.draft_record import offer_record, warn_of_stop
 from app.ui.views.emergency import ask_for_reason, show_running
 from app.ui.views.frame import go_to, show_head
@@ -50,6 +51,7 @@ def show(visit: Visit) -> None:
         offer_loops(visit, review)
         warn_of_stop(review)
         _edit(visit, review)
+        offer_signed_pdf(visit, review)
         offer_record(review)
         offer_withdrawal(visit, review)
 
