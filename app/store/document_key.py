@@ -99,9 +99,9 @@ def _read_private(settings: DocumentSignature) -> PrivateKeyTypes:
     try:
         return load_pem_private_key(pem, password)
     except TypeError:
-        wrong = (
-            "has no password: leave password_file out" if password else "has a password: name password_file"
-        )
+        wrong = "has a password: name password_file"
+        if password is not None:
+            wrong = "has no password: leave password_file out"
         raise ConfigurationError(f"the key {path} {wrong}") from None
     except (ValueError, UnsupportedAlgorithm):
         reason = "holds no private key in PEM" + (", or the password is wrong" if password else "")

@@ -30,10 +30,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class ReadingRoom:
-    """The server; it can be killed and started again on the same port and data."""
+    """The server; it can be killed and started again on the same port and data.
+
+    Attributes
+    ----------
+    module
+        What is run, with its arguments.
+    """
 
     settings: Settings
     log: Path
+    module: tuple[str, ...] = ("app.ui.server",)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,7 +51,7 @@ class ReadingRoom:
         """Start, and wait until it answers: without a listener it is never ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.ui.server"],
+                [sys.executable, "-m", *self.module],
                 cwd=ROOT,
                 env=environment_of(self.settings),
                 stdout=log,
@@ -106,7 +113,7 @@ class House:
 
 
 @contextmanager
-def open_house(log: Path, **changes: Any) -> Iterator[House]:
+def open_house(log: Path, module: tuple[str, ...] = ("app.ui.server",), **changes: Any) -> Iterator[House]:
     """Open a house with its people; everything of it is gone afterwards; `changes` are further settings."""
     with OpenFolder() as folder:
         settings = Settings(
@@ -117,7 +124,7 @@ def open_house(log: Path, **changes: Any) -> Iterator[House]:
             **changes,
         )
         upgrade(settings)
-        room = ReadingRoom(settings, log)
+        room = ReadingRoom(settings, log, module)
         try:
             with open_store(settings) as store:
                 seed.add_people(store, now=seed.now_utc())

@@ -23,6 +23,7 @@ from app.services import (
     ai_models,
     critical,
     delivery,
+    documents,
     drafting,
     emergency,
     intake,
@@ -354,6 +355,14 @@ STORY = (
         "janus-med/deliver",
         ("delivery sent",),
         lambda h: delivery.record_sent(h.store, DELIVERER, _delivery(h), now=AT),
+    ),
+    Act(
+        "take the report away",
+        "attending",
+        ("report exported",),
+        lambda h: documents.export_document(
+            h.store, h["attending"], _report(h), kind="pdf", build=lambda _: b"%PDF-", now=AT
+        ),
     ),
     Act(
         "withdraw",
