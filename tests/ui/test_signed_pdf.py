@@ -1,7 +1,7 @@
 """The signed PDF on the review page: offered when it exists, given to whoever may read, on record each time.
 
-Covered: page and route without a browser. Not covered: what the file says
-(`tests/bridge/test_signed_pdf.py`), the rule who may open a study (`tests/unit/services/test_study_access.py`).
+Covered: page and route without a browser. Not covered: what the file says (`tests/bridge/`), the rule who may
+open a study (`tests/unit/services/test_study_access.py`), the click (`tests/e2e/`).
 """
 
 from __future__ import annotations
