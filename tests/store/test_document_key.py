@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from app.doctor import answer
+from app.doctor_checks import checks
 from app.document_settings import DocumentSignature
 from app.domain.errors import ConfigurationError
+from app.settings import Settings
 from app.store.document_key import read_document_key
 from tests.certificates import KINDS, issue, private_key
 
@@ -111,3 +114,13 @@ def test_certificate_that_ends_while_we_run_is_refused_from_then_on(tmp_path: Pa
     key.require_valid(now=NOW + timedelta(days=30))
     with pytest.raises(ConfigurationError, match="expired"):
         key.require_valid(now=NOW + timedelta(days=30, seconds=1))
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(60, "ok"), (20, "warn"), (-1, "FAILED")])
+def test_doctor_tells_that_the_certificate_ends_soon(tmp_path: Path, days: int, verdict: str) -> None:
+    now = datetime.now(UTC)
+    signature = issue(begin=now - timedelta(days=100), days=100 + days).write(tmp_path)
+    settings = Settings(data_dir=tmp_path, document_signature=signature)
+    (check,) = (check for check in checks(settings) if check.title == "document signature")
+    assert answer(check, settings).verdict.value == verdict
+    assert "document signature" not in {check.title for check in checks(Settings(data_dir=tmp_path))}

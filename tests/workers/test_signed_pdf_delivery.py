@@ -137,7 +137,7 @@ def test_process_ends_with_one_line_that_says_what_is_wrong(command: str, tmp_pa
         timeout=120,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "the certificate for documents has expired" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data" / "database").exists(), "nothing was made before the check"
