@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,10 @@ from app.cli_rules import rules
 from app.cli_start import settings_of
 from app.cli_store import audit, db, users, work
 from app.workers.lifeline import hold_lifeline
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.ui.server import MoreRoutes
 
 cli = typer.Typer(
     name="janus-med",
@@ -89,13 +93,27 @@ def ui() -> None:
     # uvicorn stops, restores this handler and raises the signal once more: the store must still be closed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = settings_of("ui")
+    serve(settings, _more_routes(settings))
+
+
+def _more_routes(settings: Settings) -> MoreRoutes | None:
+    """Return what makes the routes that the settings ask for: without them the reading room knows no formats.
+
+    Raises
+    ------
+    ConfigurationError
+        If the certificate for documents cannot be used.
+    """
+    makers: list[MoreRoutes] = []
     if settings.dicomweb:
-        # only then: the reading room starts without the protocols
         from app.dicomweb.routes import dicomweb_routes
 
-        serve(settings, dicomweb_routes)
-    else:
-        serve(settings)
+        makers.append(dicomweb_routes)
+    if settings.document_signature is not None:
+        from app.documents import document_routes
+
+        makers.append(document_routes(settings.document_signature))
+    return (lambda room: [route for make in makers for route in make(room)]) if makers else None
 
 
 @cli.command(context_settings=_PASS_ON, add_help_option=False)

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from app.destinations import AnyDestination
 from app.doctor import Check, Finding, fail, risky_settings, warn
+from app.document_settings import DocumentSignature
 from app.login_settings import OidcSettings
 from app.settings import Settings
 
@@ -26,6 +27,7 @@ _PARTS = (
     "transformers",
 )
 _WORST_SKEW_SECONDS = 5.0
+_RENEW_DAYS = 30
 
 
 def checks(settings: Settings) -> Iterator[Check]:
@@ -43,6 +45,8 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield Check("routing rules", _check_rules)
     if settings.oidc is not None:
         yield Check("single sign-on", partial(_check_sign_on, settings.oidc))
+    if settings.document_signature is not None:
+        yield Check("document signature", partial(_check_signature, settings.document_signature))
     yield Check("model", _check_model)
     yield Check("listener", _check_listener)
     yield Check("web UI", _check_ui)
@@ -210,6 +214,21 @@ def _check_sign_on(oidc: OidcSettings, _: Settings) -> str:
 
     open_provider(oidc).ask_anew(now=datetime.now(UTC))
     return f"{oidc.issuer} answers, its keys can be read; {len(oidc.roles)} groups have a role"
+
+
+def _check_signature(signature: DocumentSignature, _: Settings) -> Finding | str:
+    from app.store.document_key import read_document_key
+
+    now = datetime.now(UTC)
+    key = read_document_key(signature, now=now)
+    assert key is not None
+    days = (key.ends_at - now).days
+    if days < _RENEW_DAYS:
+        return warn(
+            f"the certificate for documents ends in {days} days",
+            "have it renewed: without it no signed report leaves as PDF",
+        )
+    return f"the certificate for documents is valid until {key.ends_at:%Y-%m-%d}"
 
 
 def _check_rules(settings: Settings) -> str:

@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from app.destinations import RESULT_FORMATS, AnyDestination
 from app.destinations import DicomDestination as Destination
+from app.document_settings import DocumentSettings
 from app.domain.errors import ConfigurationError
 from app.domain.routing import Targets
 from app.key_settings import KeySettings
@@ -41,7 +42,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "janus-med"
 
 
-class Settings(KeySettings, WebSettings):
+class Settings(KeySettings, WebSettings, DocumentSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
     model_config = SettingsConfigDict(

@@ -37,6 +37,7 @@ class AuditEvent(StrEnum):
     REPORT_CORRECTED = "report corrected"
     REPORT_SUPERSEDED = "report superseded"
     REPORT_WITHDRAWN = "report withdrawn"
+    REPORT_EXPORTED = "report exported"
     CRITICAL_OPENED = "critical result opened"
     CRITICAL_ESCALATED = "critical result escalated"
     CRITICAL_CLOSED = "critical result communicated"

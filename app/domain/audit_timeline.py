@@ -40,7 +40,15 @@ KINDS: Mapping[Kind, frozenset[AuditEvent]] = {
         }
     ),
     Kind.SIGN: frozenset({_E.REPORT_SIGNED, _E.REPORT_WITHDRAWN}),
-    Kind.SEND: frozenset({_E.DELIVERY_SENT, _E.DELIVERY_COMMITTED, _E.DELIVERY_CANCELLED, _E.AUDIT_EXPORTED}),
+    Kind.SEND: frozenset(
+        {
+            _E.DELIVERY_SENT,
+            _E.DELIVERY_COMMITTED,
+            _E.DELIVERY_CANCELLED,
+            _E.REPORT_EXPORTED,
+            _E.AUDIT_EXPORTED,
+        }
+    ),
     Kind.ACCESS: frozenset(
         {
             _E.LOGIN,

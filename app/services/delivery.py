@@ -17,6 +17,7 @@ from app.domain.commitment import SentObjects
 from app.domain.delivery import OPEN, Delivery, DeliveryOrder, DeliveryState
 from app.domain.errors import Conflict, NotFound, PeerUnavailable
 from app.domain.finding import released_findings
+from app.domain.identifiers import derived_uid
 from app.domain.intake import clean_value
 from app.domain.report import Origin, Report, ReportState, releasable
 from app.domain.signed_text import SignedText, sentences_in_force
@@ -31,6 +32,7 @@ from app.store.unit_of_work import UnitOfWork
 __all__ = [
     "DeliveryOrder",
     "load_order",
+    "order_document",
     "postpone",
     "record_failed",
     "record_pointless",
@@ -79,6 +81,36 @@ def load_order(store: Store, actor: Actor, delivery_id: int, *, now: datetime) -
         if any(tx.work.is_running(job_lock(other)) for other in cancelled):
             raise PeerUnavailable("an earlier message of the report is still on its way")
         return _order(tx, delivery, report, attestation, earlier)
+
+
+def order_document(tx: UnitOfWork, report: Report, *, kind: str, now: datetime) -> DeliveryOrder:
+    """Return what a document of a signed report says that goes to no destination: a reader takes it away.
+
+    Its identity is that of the newest signature, so that taking it twice gives the same document.
+
+    Raises
+    ------
+    Conflict
+        If the signature or its text does not verify any more.
+    """
+    attestation = tx.reports.attestations.of_report(report.report_id)[-1]
+    _require_verified(attestation)
+    sop_uid = derived_uid("document", kind, report.study_uid, str(attestation.attestation_id))
+    taken = Delivery(
+        delivery_id=0,
+        report_id=report.report_id,
+        attestation_id=attestation.attestation_id,
+        study_uid=report.study_uid,
+        destination="",
+        kind=kind,
+        sop_uid=sop_uid,
+        state=DeliveryState.PENDING,
+        attempts=0,
+        reason="",
+        created_at=now,
+        sent_at=None,
+    )
+    return _order(tx, taken, report, attestation, ())
 
 
 def record_sent(

@@ -49,6 +49,7 @@ def _code(value: str, meaning: str) -> AuditCode:
 
 _ACTIVITY = _code("110100", "Application Activity")
 _AUDIT_LOG_USED = _code("110101", "Audit Log Used")
+_EXPORT = _code("110106", "Export")
 _ACCESSED = _code("110103", "DICOM Instances Accessed")
 _TRANSFERRED = _code("110104", "DICOM Instances Transferred")
 _ORDER = _code("110109", "Order Record")
@@ -82,6 +83,7 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.REPORT_CORRECTED: EventForm(_PROCEDURE, _U),
     AuditEvent.REPORT_WITHDRAWN: EventForm(_PROCEDURE, _D),
     AuditEvent.REPORT_SUPERSEDED: EventForm(_PROCEDURE, _U),
+    AuditEvent.REPORT_EXPORTED: EventForm(_EXPORT, _R),
     AuditEvent.CRITICAL_OPENED: EventForm(_PROCEDURE, _U),
     AuditEvent.CRITICAL_ESCALATED: EventForm(_ALERT, _E),
     AuditEvent.CRITICAL_CLOSED: EventForm(_PROCEDURE, _U),

@@ -31,6 +31,7 @@ from app.services.decoder import DecoderProcess
 from app.services.delivery import load_order, postpone, record_failed, record_pointless, record_sent
 from app.services.drafting import decline_overdue
 from app.settings import Settings
+from app.store.document_key import read_document_key
 from app.store.engine import Store, open_store
 from app.workers import alerting
 from app.workers.ask_worklist import AskWorklist
@@ -43,6 +44,7 @@ from app.workers.lanes import LaneFull, Lanes
 from app.workers.result_objects import NothingToSend, sop_class_of
 from app.workers.runtime import Worker
 from app.workers.senders import Site, send_order
+from app.workers.signed_document import PDF
 
 DRAFT_WAIT = timedelta(seconds=45)
 SENDERS = 8
@@ -54,9 +56,10 @@ _EARLIER_ON_ITS_WAY = timedelta(seconds=5)
 def deliver(settings: Settings) -> None:
     """Deliver reports, and keep house, until SIGTERM or SIGINT; then end within 10 s."""
     actor = service_actor("delivery")
+    document_key = read_document_key(settings.document_signature, now=_now())
     with open_store(settings) as store, contextlib.closing(DecoderProcess()) as decoder:
         tasks: list[Task] = [
-            DeliverReport(store, actor, settings, Site(settings, decoder)),
+            DeliverReport(store, actor, settings, Site(settings, decoder, document_key)),
             AskCommitment(store, actor, settings),
             AskWorklist(store, service_actor("worklist"), settings),
         ]
@@ -133,6 +136,8 @@ class DeliverReport:
     def _send(self, order: DeliveryOrder) -> None:
         if order.state is ReportState.PRELIMINARY and not self.settings.send_preliminary:
             raise Rejected("a preliminary report does not leave (JANUS_MED_SEND_PRELIMINARY)")
+        if self.site.document_key is not None and order.delivery.kind == PDF:
+            self.site.document_key.require_valid(now=_now())
         count = send_order(order, self.site)
         asks = wants_commitment(self.settings, order.delivery)
         record_sent(

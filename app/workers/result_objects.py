@@ -22,6 +22,7 @@ from app.domain.errors import Rejected
 from app.domain.identifiers import part_uid, part_uids
 from app.domain.report import ReportState
 from app.workers.report_document import accepted_findings, first_findings, report_content, series_uid_of
+from app.workers.signed_document import document_seal
 from app.workers.source_images import read_pixels, shown_images
 from pacs_bridge.results.document import (
     BASIC_TEXT_SR,
@@ -160,7 +161,7 @@ def _secondary_capture(work: _Work) -> list[Dataset]:
 def _encapsulated_pdf(work: _Work) -> list[Dataset]:
     from pacs_bridge.results.encapsulated_pdf import build_encapsulated_pdf
 
-    return [build_encapsulated_pdf(work.numbered(0))]
+    return [build_encapsulated_pdf(work.numbered(0), document_seal(work.order, work.site.document_key))]
 
 
 _BUILDERS: Mapping[str, Callable[[_Work], list[Dataset]]] = {

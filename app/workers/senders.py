@@ -17,6 +17,7 @@ from app.domain.errors import Rejected
 from app.services.decoder import DecoderProcess
 from app.services.destinations import find_destination
 from app.settings import Settings
+from app.store.document_key import DocumentKey
 from app.workers.attempts import describe
 from app.workers.bridge_errors import as_domain_errors
 from app.workers.send_messages import send_fhir, send_hl7
@@ -31,10 +32,13 @@ class Site:
     ----------
     decoder
         Decodes pixels for the pictures that leave, under limits, in a process of its own.
+    document_key
+        Signs the PDF of reports; None leaves it without a signature.
     """
 
     settings: Settings
     decoder: DecoderProcess
+    document_key: DocumentKey | None = None
 
     def object_of(self, sha256: str) -> Path:
         """Return where the spool keeps the object with this digest."""

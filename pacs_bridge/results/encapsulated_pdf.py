@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydicom.dataset import Dataset
 
 from pacs_bridge.results.ai_label import add_ai_label
@@ -18,13 +20,15 @@ from pacs_bridge.results.report_sr import check_report
 from pacs_bridge.results.sr_document import FLAGS
 
 
-def build_encapsulated_pdf(content: ReportContent) -> Dataset:
+def build_encapsulated_pdf(content: ReportContent, sign: Callable[[bytes], bytes] | None = None) -> Dataset:
     """Build the PDF of a report.
 
     Parameters
     ----------
     content
         The report. The same content gives the same document, byte for byte.
+    sign
+        Puts a signature into the PDF, see `pacs_bridge.results.signed_pdf`; None leaves it without.
 
     Returns
     -------
@@ -40,7 +44,8 @@ def build_encapsulated_pdf(content: ReportContent) -> Dataset:
     from pacs_bridge.results.report_page import render_report
 
     check_report(content)
-    pdf = render_report(content)
+    page = render_report(content)
+    pdf = page if sign is None else sign(page)
     document = begin_object(ENCAPSULATED_PDF, content, modality="DOC", series="Radiology report (PDF)")
     document.ConversionType = "WSD"
     document.ContentDate = content.written_at.strftime("%Y%m%d")

@@ -17,6 +17,7 @@ from app.ui.session import Visit
 from app.ui.views.amend import offer_amendments
 from app.ui.views.amendments import show_chain, show_correction
 from app.ui.views.critical import critical_dialog, offer_loops
+from app.ui.views.documents import offer_signed_pdf
 from app.ui.views.draft_record import offer_record, warn_of_stop
 from app.ui.views.emergency import ask_for_reason, show_running
 from app.ui.views.frame import go_to, show_head
@@ -55,6 +56,7 @@ def show(visit: Visit) -> None:
         _edit(visit, review)
         show_chain(review.text)
         offer_amendments(visit, review)
+        offer_signed_pdf(visit, review)
         offer_record(review)
         offer_withdrawal(visit, review)
 

@@ -24,6 +24,7 @@ from app.services import (
     ai_models,
     critical,
     delivery,
+    documents,
     drafting,
     emergency,
     intake,
@@ -374,6 +375,14 @@ STORY = (
             sections={"findings": "Clear.", "impression": "Normal."},
             reason="wrong side",
             **_once_more(h),
+        ),
+    ),
+    Act(
+        "take the report away",
+        "attending",
+        ("report exported",),
+        lambda h: documents.export_document(
+            h.store, h["attending"], _report(h), kind="pdf", build=lambda _: b"%PDF-", now=AT
         ),
     ),
     Act(

@@ -13,7 +13,17 @@ from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.one_time import make_secret
 from app.domain.report import Section
-from app.services import accounts, ai_models, amending, critical, delivery, reading, second_factor, signing
+from app.services import (
+    accounts,
+    ai_models,
+    amending,
+    critical,
+    delivery,
+    documents,
+    reading,
+    second_factor,
+    signing,
+)
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
@@ -36,6 +46,10 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     "may_see_pixels": (
         Action.OPEN_STUDY,
         lambda h, a: reading.may_see_pixels(h.store, a, uid("s1", "image", 1), now=AT),
+    ),
+    "export_document": (
+        Action.OPEN_STUDY,
+        lambda h, a: documents.export_document(h.store, a, 1, kind="pdf", build=lambda _: b"", now=AT),
     ),
     "renew_lock": (Action.EDIT_REPORT, lambda h, a: reading.renew_lock(h.store, a, 1, now=AT)),
     "release_lock": (Action.EDIT_REPORT, lambda h, a: reading.release_lock(h.store, a, 1, now=AT)),
@@ -161,7 +175,7 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
     own = {"enrol", "end_other_sessions", "reset_second_factor"}
     models = {"list_models", "stop_model", "resume_model"}
-    signed = {"sign", "add_addendum", "correct_report", "withdraw"}
+    signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
     assert acts | loops | own | models | signed | {"retry_delivery"} == set(USE_CASES)
 
 
