@@ -17,6 +17,7 @@ from app.domain.critical import Category, Communication, Means
 from app.domain.draft import undrafted
 from app.domain.errors import NotAuthorised
 from app.domain.one_time import make_secret
+from app.domain.patient_data import PatientKey
 from app.domain.report import Section
 from app.domain.sign_on import Identity
 from app.services import (
@@ -25,6 +26,7 @@ from app.services import (
     delivery,
     drafting,
     emergency,
+    erasure,
     intake,
     reading,
     second_factor,
@@ -60,6 +62,7 @@ def _model(house: House) -> int:
 
 OTHER_MODEL = ModelIdentity("other", "0f" * 32, "1e" * 32)
 SECRET, SUBJECT = make_secret(), "4711"
+PATIENT = PatientKey("id-of-s9", "HOSPITAL")
 IDENTITY = Identity(
     "https://sso.example", SUBJECT, "grace", "Dr Grace", Role.RESIDENT, "nonce 1", authenticated_at=NOW
 )
@@ -380,7 +383,35 @@ STORY = (
         ("study received", "report superseded"),
         lambda h: h.receive(image(number=3), now=LATE),
     ),
+    Act("receive another patient", "janus-med/listener", ("study received",), lambda h: h.receive(image("s9"))),
+    Act("complete that study", "janus-med/listener", ("study completed",), lambda h: h.complete()),
+    Act("draft it", "janus-med/draft", ("study drafted",), lambda h: h.draft("s9")),
+    Act(
+        "hold the patient",
+        "admin",
+        ("patient held",),
+        lambda h: _hold(h),
+    ),
+    Act(
+        "end the hold",
+        "admin",
+        ("patient hold ended",),
+        lambda h: erasure.end_patient_hold(h.store, h["admin"], PATIENT, now=LATE),
+    ),
+    Act(
+        "erase the patient",
+        "admin",
+        ("patient erased",),
+        lambda h: erasure.erase_patient(h.store, h["admin"], PATIENT, "asked for it", now=LATE),
+    ),
 )
+
+
+def _hold(house: House) -> None:
+    erasure.hold_patient(house.store, house["admin"], PATIENT, "court case", now=LATE)
+    # nobody drafts here: the work that the studies left would stand against erasing
+    with house.store.begin() as tx:
+        tx.session.execute(text("DELETE FROM procrastinate_jobs"))
 
 
 def _report(house: House) -> int:

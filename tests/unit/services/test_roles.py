@@ -12,14 +12,25 @@ from app.domain.access import Action, Actor, Role, may, service_actor
 from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.one_time import make_secret
+from app.domain.patient_data import PatientKey
 from app.domain.report import Section
-from app.services import accounts, ai_models, critical, delivery, reading, second_factor, signing
+from app.services import (
+    accounts,
+    ai_models,
+    critical,
+    delivery,
+    erasure,
+    reading,
+    second_factor,
+    signing,
+)
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
 
 AT = NOW + QUIET
 ROLES = ("viewer", "resident", "attending", "admin", "auditor", "service")
+PATIENT = PatientKey("id-of-s1", "HOSPITAL")
 UseCase = Callable[[House, Actor], object]
 
 USE_CASES: dict[str, tuple[Action, UseCase]] = {
@@ -66,6 +77,26 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     "withdraw": (
         Action.WITHDRAW_REPORT,
         lambda h, a: withdraw(h.store, a, 1, version=1, password=PASSWORD, reason="wrong patient", now=AT),
+    ),
+    "hold_patient": (
+        Action.HOLD_PATIENT,
+        lambda h, a: erasure.hold_patient(h.store, a, PATIENT, "court case", now=AT),
+    ),
+    "end_patient_hold": (
+        Action.HOLD_PATIENT,
+        lambda h, a: erasure.end_patient_hold(h.store, a, PATIENT, now=AT),
+    ),
+    "list_patient_holds": (
+        Action.HOLD_PATIENT,
+        lambda h, a: erasure.list_patient_holds(h.store, a, now=AT),
+    ),
+    "preview_erasure": (
+        Action.ERASE_PATIENT,
+        lambda h, a: erasure.preview_erasure(h.store, a, PATIENT, now=AT),
+    ),
+    "erase_patient": (
+        Action.ERASE_PATIENT,
+        lambda h, a: erasure.erase_patient(h.store, a, PATIENT, "asked for it", now=AT),
     ),
     "open_loop": (
         Action.HANDLE_CRITICAL,
@@ -141,7 +172,14 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
     own = {"enrol", "end_other_sessions", "reset_second_factor"}
     models = {"list_models", "stop_model", "resume_model"}
-    assert acts | loops | own | models | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
+    patients = {
+        "hold_patient",
+        "end_patient_hold",
+        "list_patient_holds",
+        "preview_erasure",
+        "erase_patient",
+    }
+    assert acts | loops | own | models | patients | {"sign", "withdraw", "retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")
