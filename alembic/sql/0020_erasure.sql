@@ -112,8 +112,12 @@ BEGIN
             WHERE purged_instances.restored_at IS NOT NULL;
     DELETE FROM instances WHERE study_uid = ANY (uids);
     UPDATE quarantine SET reason = 'erased' WHERE study_uid = ANY (uids) OR id = ANY (quarantined);
-    UPDATE quarantine_decisions SET reason = 'erased', outcome = left(outcome, 7) WHERE quarantine_id IN
-        (SELECT id FROM quarantine WHERE study_uid = ANY (uids) OR id = ANY (quarantined));
+    UPDATE quarantine_decisions SET reason = '', outcome = left(outcome, 7)
+        WHERE quarantine_id IN (SELECT id FROM quarantine WHERE study_uid = ANY (uids));
+    -- those of the patient are discarded; housekeeping removes the bytes of what was discarded as erased
+    INSERT INTO quarantine_decisions (quarantine_id, decision, reason, username, decided_at, outcome)
+        SELECT id, 'discard', 'erased', by_whom, at, '' FROM quarantine WHERE id = ANY (quarantined)
+        ON CONFLICT (quarantine_id) DO UPDATE SET decision = 'discard', reason = 'erased', outcome = '';
     DELETE FROM priors WHERE study_uid = ANY (uids) OR prior_uid = ANY (uids);
 
     -- what was written: the rows under a signature lose their words

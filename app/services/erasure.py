@@ -61,7 +61,9 @@ def erase_patient(
         studies = tx.patient_data.studies(patient, now=now)
         require_erasable(studies, tx.patient_data.holds(patient))
         counts = _counts(studies)
-        _record(tx, actor, AuditEvent.PATIENT_ERASED, patient, now, counts | {"quarantined": len(quarantined)})
+        _record(
+            tx, actor, AuditEvent.PATIENT_ERASED, patient, now, counts | {"quarantined": len(quarantined)}
+        )
         number = tx.patient_data.erase(
             patient,
             reference=tx.audit.patient_ref(patient.patient_id, patient.issuer),
@@ -83,6 +85,16 @@ def preview_erasure(
         studies = tx.patient_data.studies(patient, now=now)
         require_erasable(studies, tx.patient_data.holds(patient))
         return tx.patient_data.identifiers(patient), studies
+
+
+def identifiers_of(
+    store: Store, actor: Actor, patient: PatientKey, *, now: datetime
+) -> tuple[PatientKey, ...]:
+    """Return the identifier, and those that the records have merged with it."""
+    permit(store, actor, Action.ERASE_PATIENT, now=now)
+    with store.begin() as tx:
+        require_known(tx, patient)
+        return tx.patient_data.identifiers(patient)
 
 
 def hold_patient(store: Store, actor: Actor, patient: PatientKey, reason: str, *, now: datetime) -> None:

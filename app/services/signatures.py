@@ -60,6 +60,10 @@ def note_rotation(store: Store, actor: Actor, name: str, old: str, new: str, *, 
 
 def _record(store: Store, actor: Actor, check: SignatureCheck, now: datetime) -> None:
     outcome = Outcome.FAILURE if check.problems else Outcome.SUCCESS
-    detail = {"signatures": check.count, "erased": check.erased, "problems": [number for number, _ in check.problems[:100]]}
+    detail = {
+        "signatures": check.count,
+        "erased": check.erased,
+        "problems": [number for number, _ in check.problems[:100]],
+    }
     with store.begin() as tx:
         tx.audit.append(AuditFact(AuditEvent.SIGNATURES_VERIFIED, actor, now, outcome, detail=detail))

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import TextClause, delete, insert, select, text
+from sqlalchemy import delete, insert, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.patient_data import PatientHold, PatientKey, StudyOfPatient
 from app.domain.study import StudyState
+from app.store.rows_of_patient import ROWS_OF_PATIENT, rows_of_patient
 from app.store.tables_operations import PatientHoldRow
 
 _IDENTIFIERS = text("SELECT patient_id, issuer FROM janus_identifiers(:patient_id, :issuer)")
@@ -45,37 +46,6 @@ _HOLDS = text("""
 _ERASE = text(
     "SELECT janus_erase_patient(:patient_id, :issuer, :reference, :quarantined, :username, :reason, :now)"
 )
-_STUDY = "study_uid IN (SELECT study_uid FROM janus_studies_of(:patient_id, :issuer))"
-_REPORT = f"report_id IN (SELECT id FROM reports WHERE {_STUDY})"
-_PERSON = "(patient_id, issuer) IN (SELECT patient_id, issuer FROM janus_identifiers(:patient_id, :issuer))"
-# table -> which of its rows are of the patient; the order is that of the export
-ROWS_OF_PATIENT: Mapping[str, str] = {
-    "patients": f"{_PERSON} OR id IN (SELECT patient_row_id FROM studies WHERE {_STUDY})",
-    "patient_identities": _PERSON,
-    "patient_holds": _PERSON,
-    "orders": f"{_PERSON} OR (issuer = '' AND patient_id = :patient_id AND accession_number IN"
-    f" (SELECT accession_number FROM studies WHERE accession_number <> '' AND {_STUDY}))",
-    "studies": _STUDY,
-    "study_patients": _STUDY,
-    "study_access": _STUDY,
-    "emergency_accesses": _STUDY,
-    "holds": _STUDY,
-    "instances": _STUDY,
-    "purged_instances": _STUDY,
-    "quarantine": _STUDY,
-    "quarantine_decisions": f"quarantine_id IN (SELECT id FROM quarantine WHERE {_STUDY})",
-    "priors": f"{_STUDY} OR prior_uid IN (SELECT study_uid FROM janus_studies_of(:patient_id, :issuer))",
-    "drafts": _STUDY,
-    "reports": _STUDY,
-    "report_locks": _REPORT,
-    "sentences": _REPORT,
-    "attestations": _REPORT,
-    "critical_results": _STUDY,
-    "deliveries": _STUDY,
-    "commitments": f"delivery_id IN (SELECT id FROM deliveries WHERE {_STUDY})",
-    "dead_letters": _STUDY,
-    "audit_log": f"patient_ref = ANY (:references) OR {_STUDY}",
-}
 
 
 class PatientData:
@@ -128,9 +98,9 @@ class PatientData:
         references
             Keyed hashes under which the patient stands in the audit log.
         """
-        for table, condition in ROWS_OF_PATIENT.items():
+        for table in ROWS_OF_PATIENT:
             values = _key(patient) | ({"references": list(references)} if table == "audit_log" else {})
-            yield table, list(self._session.scalars(_rows_of(table, condition), values))
+            yield table, list(self._session.scalars(rows_of_patient(table), values))
 
     def erase(
         self,
@@ -157,12 +127,6 @@ class PatientData:
                 raise
             raise Conflict("the database refused to erase the patient: something changed meanwhile") from None
         return int(found or 0)
-
-
-def _rows_of(table: str, condition: str) -> TextClause:
-    order = "seq" if table == "audit_log" else "to_jsonb(t)::text"
-    # both parts are constants of this module
-    return text(f"SELECT to_jsonb(t) FROM {table} AS t WHERE {condition} ORDER BY {order}")  # noqa: S608
 
 
 def _key(patient: PatientKey) -> dict[str, Any]:

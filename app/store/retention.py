@@ -14,6 +14,7 @@ from app.domain.errors import NotFound
 from app.domain.report import ReportState
 from app.domain.retention import SELF_TEST_TITLE, PurgedInstance, StudyStanding
 from app.domain.study import StudyState
+from app.store.tables import InstanceRow
 from app.store.tables_operations import HoldRow, PurgedInstanceRow
 
 _STANDINGS = text("""
@@ -122,6 +123,15 @@ class Retention:
         )
         noted = back.values(restored_at=now).returning(PurgedInstanceRow.sop_uid)
         return len(self._session.scalars(noted).all())
+
+    def is_known(self, sop_uid: str) -> bool:
+        """Tell whether an instance still is one of a study; those of an erased patient are not."""
+        return self._session.get(InstanceRow, sop_uid) is not None
+
+    def renew(self, sop_uid: str, *, now: datetime) -> None:
+        """Give an instance up anew."""
+        again = update(PurgedInstanceRow).where(PurgedInstanceRow.sop_uid == sop_uid)
+        self._session.execute(again.values(purged_at=now))
 
     def hold(self, study_uid: str, *, reason: str, username: str, now: datetime) -> None:
         """Keep a study whatever the policy says; a second hold replaces the first."""

@@ -35,6 +35,7 @@ from app.services import (
     signing,
     study_groups,
 )
+from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery
 from app.services.withdrawal import withdraw
 from app.store.audit_log import AuditLog
@@ -383,20 +384,28 @@ STORY = (
         ("study received", "report superseded"),
         lambda h: h.receive(image(number=3), now=LATE),
     ),
-    Act("receive another patient", "janus-med/listener", ("study received",), lambda h: h.receive(image("s9"))),
+    Act(
+        "receive another patient", "janus-med/listener", ("study received",), lambda h: h.receive(image("s9"))
+    ),
     Act("complete that study", "janus-med/listener", ("study completed",), lambda h: h.complete()),
     Act("draft it", "janus-med/draft", ("study drafted",), lambda h: h.draft("s9")),
     Act(
         "hold the patient",
         "admin",
         ("patient held",),
-        lambda h: _hold(h),
+        lambda house: _hold(house),  # noqa: PLW0108 - it stands further down,
     ),
     Act(
         "end the hold",
         "admin",
         ("patient hold ended",),
         lambda h: erasure.end_patient_hold(h.store, h["admin"], PATIENT, now=LATE),
+    ),
+    Act(
+        "export the patient",
+        "admin",
+        ("patient exported",),
+        lambda h: begin_export(h.store, h["admin"], PATIENT, now=LATE),
     ),
     Act(
         "erase the patient",

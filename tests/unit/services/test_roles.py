@@ -24,6 +24,7 @@ from app.services import (
     second_factor,
     signing,
 )
+from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
@@ -89,6 +90,14 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     "list_patient_holds": (
         Action.HOLD_PATIENT,
         lambda h, a: erasure.list_patient_holds(h.store, a, now=AT),
+    ),
+    "begin_export": (
+        Action.EXPORT_PATIENT,
+        lambda h, a: begin_export(h.store, a, PATIENT, now=AT),
+    ),
+    "identifiers_of": (
+        Action.ERASE_PATIENT,
+        lambda h, a: erasure.identifiers_of(h.store, a, PATIENT, now=AT),
     ),
     "preview_erasure": (
         Action.ERASE_PATIENT,
@@ -176,6 +185,8 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
         "hold_patient",
         "end_patient_hold",
         "list_patient_holds",
+        "begin_export",
+        "identifiers_of",
         "preview_erasure",
         "erase_patient",
     }
