@@ -26,7 +26,8 @@ _STUDIES = text("""
     SELECT study.study_uid, study.state, named.of_another, coalesce(hold.reason, '') AS held_for,
            (SELECT count(*) FROM procrastinate_jobs AS job WHERE job.status IN ('todo', 'doing')
                AND (job.args ->> 'study_uid' = study.study_uid OR job.args ->> 'delivery_id' IN
-                   (SELECT id::text FROM deliveries WHERE deliveries.study_uid = study.study_uid))) AS jobs,
+                   (SELECT id::text FROM deliveries WHERE deliveries.study_uid = study.study_uid
+                       AND NOT (deliveries.state = 'CANCELLED' AND job.status = 'todo')))) AS jobs,
            (SELECT count(*) FROM report_locks AS lock JOIN reports ON reports.id = lock.report_id
              WHERE reports.study_uid = study.study_uid AND lock.expires_at > :now) AS editors,
            (SELECT array_agg(DISTINCT deliveries.state) FROM deliveries

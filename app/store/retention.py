@@ -57,9 +57,9 @@ _STANDINGS = text("""
                           ORDER BY revision DESC LIMIT 1) AS newest ON true
       LEFT JOIN holds AS hold ON hold.study_uid = study.study_uid
       LEFT JOIN study_patients AS corrected ON corrected.study_uid = study.study_uid
-      LEFT JOIN LATERAL (SELECT reason FROM held
-                          WHERE held.id IN (study.patient_row_id, corrected.patient_row_id) LIMIT 1) AS of_patient
-             ON true
+      LEFT JOIN LATERAL (
+          SELECT reason FROM held WHERE held.id IN (study.patient_row_id, corrected.patient_row_id) LIMIT 1
+      ) AS of_patient ON true
      WHERE study.calling_ae <> :self_test AND study.study_uid > :after
      ORDER BY study.study_uid
      LIMIT :limit

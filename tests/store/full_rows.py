@@ -1,4 +1,4 @@
-"""One row in every table that knows patients, all about one signed study, with a canary where words can stand."""
+"""One row in every table that knows patients, about one signed study; a canary where words can stand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STUDY, PRIOR = "1.2.3", "1.2.4"
 _DIGEST = "0" * 64
 LATER = "2026-11-22T13:00:00+00:00"
 
-# the numbers lie beyond those that the sequences give; table -> values of its columns where they are not the default of their type; in an order that keys allow
+# the numbers lie beyond those that the sequences give; the order is one that keys allow
 ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("users", {"id": 901, "username": "u", "role": "attending"}),
     ("patients", {"id": 901, "patient_id": CANARY, "issuer": CANARY}),

@@ -1,7 +1,7 @@
 """No table and no column escapes the erasure of a patient: a new one has to be thought of (T40).
 
-Covered: every column of the migrated schema is classified; what is called deleted or blanked is, on rows that a
-canary stands in; the export knows every table with rows of patients. Not covered: files.
+Covered: every column of the migrated schema is classified; what is called deleted or blanked is, on rows that
+a canary stands in; the export knows every table with rows of patients. Not covered: files.
 """
 
 from __future__ import annotations
