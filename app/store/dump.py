@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -72,10 +73,9 @@ def program_for(name: str, major: int) -> Path:
         Naming the version that is missing.
     """
     found = {int(folder.name): folder / "bin" for folder in _SYSTEM.glob("[0-9]*") if folder.name.isdigit()}
-    try:
+    # a server by URL does not need the embedded distribution
+    with suppress(ConfigurationError):
         found[VERSION] = installed_programs()
-    except ConfigurationError:
-        pass  # a server by URL does not need the embedded distribution
     fitting = [found[version] / name for version in sorted(found) if version >= major]
     for program in fitting:
         if program.is_file():

@@ -1,7 +1,8 @@
 """Writes one patient's data as a ZIP file: JSON of every table, the DICOM files, a manifest with SHA-256.
 
 Layout: ``data/<table>.json``, ``images/<StudyInstanceUID>/<SOPInstanceUID>.dcm``,
-``quarantine/<digest>.dcm``, ``manifest.json``. The file is private, not encrypted, and appears whole or not at all.
+``quarantine/<digest>.dcm``, ``manifest.json``.
+The file is private, not encrypted, and appears whole or not at all.
 """
 
 from __future__ import annotations

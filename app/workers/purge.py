@@ -35,6 +35,7 @@ def policy_of(settings: Settings) -> RetentionPolicy:
     """Return the retention policy of the settings."""
     return RetentionPolicy(
         signed_days=settings.retention_signed_days,
+        withdrawn_days=settings.retention_withdrawn_days,
         excluded_days=settings.retention_excluded_days,
         quarantine_days=settings.retention_quarantine_days,
         job_days=settings.retention_job_days,

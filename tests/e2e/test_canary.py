@@ -1,10 +1,10 @@
 """A canary patient through every path of the running system, then erased (T40).
 
 Covered: `janus-med up` at its most talkative level, two studies over DICOM (drafted and signed; undrafted,
-signed, delivered to nobody, withdrawn), an instance of other content, a refused association, pages that do not
-exist; then logs, metrics, temporary files, the server's own log and error pages are searched. After erasing, the
-whole database (as pg_dump writes it, and its files) and the data folder are. Not covered: HL7 and the worklist
-(`tests/unit/services/test_erasure.py` has orders), the browser's own store.
+signed, not to be delivered, withdrawn), an instance of other content, a refused association, pages that do
+not exist; then logs, metrics, temporary files, the server's own log and error pages are searched. After
+erasing, the whole database (as pg_dump writes it, and its files) and the data folder are. Not covered: HL7
+and the worklist (`tests/store/test_every_table.py` has orders), the browser's own store.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pydicom import dcmread
 
 from app.domain.access import Actor, service_actor
 from app.domain.audit import AuditFilter, verify_chain
+from app.domain.patient_data import PatientKey
 from app.domain.report import ReportState, Section
 from app.domain.study import StudyState
 from app.services.accounts import log_in
@@ -41,6 +42,7 @@ from app.workers.supervise import environment_of
 from tests.conftest import need
 from tests.e2e.orthanc import run_orthanc
 from tests.e2e.test_whole_path import STORESCU
+from tests.faults.relay import relay_to
 from tests.ports import free_port
 from tests.postgres import OpenFolder
 from tests.ui import seed
@@ -61,6 +63,8 @@ class Site:
     up: Process
     temporary: Path
     store: Store
+    archive: int
+    away: int
 
     def send(self, file: Path, calling: str = "SCANNER") -> int:
         command = [STORESCU, "-aet", calling, "-aec", "JANUSMED", "127.0.0.1", str(self.settings.dicom_port)]
@@ -78,14 +82,11 @@ class Site:
 
     def state(self, study: str) -> StudyState | None:
         with self.store.begin() as tx:
-            found = {s.study_uid: s.state for s in tx.patient_data.studies(_key(), now=datetime.now(UTC))}
+            found = {
+                s.study_uid: s.state
+                for s in tx.patient_data.studies(PatientKey(PATIENT, ""), now=datetime.now(UTC))
+            }
         return found.get(study)
-
-
-def _key():
-    from app.domain.patient_data import PatientKey
-
-    return PatientKey(PATIENT, "")
 
 
 @pytest.fixture
@@ -93,6 +94,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """The whole system with an archive that answers and one that does not."""
     need(STORESCU.is_file(), "DCMTK (apt-get install dcmtk)")
     with OpenFolder() as folder, OpenFolder() as temporary, run_orthanc(tmp_path) as orthanc:
+        away = free_port()
         settings = Settings(
             data_dir=folder,
             ui_port=free_port(),
@@ -100,10 +102,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
             allowed_ae_titles=("SCANNER",),
             quiet_seconds=1,
             log_level="INFO",
-            delivery_retry_seconds=(1, 600),
+            delivery_retry_seconds=(2,) * 100,
             destinations=(
                 Destination(name="PACS", ae_title="ORTHANC", host="127.0.0.1", port=orthanc.dicom_port),
-                Destination(name="AWAY", ae_title="NOBODY", host="127.0.0.1", port=free_port()),
+                Destination(name="AWAY", ae_title="NOBODY", host="127.0.0.1", port=away),
             ),
         )
         upgrade(settings)
@@ -113,7 +115,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
                 with Process(settings, "up", TMPDIR=str(temporary)) as up:
                     up.wait_until_ready()
                     wait_until(lambda: answers(f"http://127.0.0.1:{settings.ui_port}/live"))
-                    yield Site(settings, up, temporary, store)
+                    yield Site(settings, up, temporary, store, orthanc.dicom_port, away)
             finally:
                 EmbeddedPostgres(settings).stop()
 
@@ -197,6 +199,8 @@ def test_canary_leaves_no_trace_in_logs_and_none_anywhere_once_erased(
         site.store, ada, stuck,
         version=version, password=seed.PASSWORD, reason=f"{CANARY} is healthy", now=datetime.now(UTC),
     )  # fmt: skip
+    with relay_to(site.archive, port=site.away):
+        wait_until(lambda: delivery_states(site, stuck) == {"CANCELLED", "SENT"})
     for report_id in (signed, stuck):
         release_lock(site.store, ada, report_id, now=datetime.now(UTC))
     pages = [
@@ -260,4 +264,6 @@ def test_canary_leaves_no_trace_in_logs_and_none_anywhere_once_erased(
 
 def _jobs(site: Site) -> int:
     with site.store.begin() as tx:
-        return sum(study.jobs for study in tx.patient_data.studies(_key(), now=datetime.now(UTC)))
+        return sum(
+            study.jobs for study in tx.patient_data.studies(PatientKey(PATIENT, ""), now=datetime.now(UTC))
+        )
