@@ -14,7 +14,7 @@ class RetentionSettings(BaseSettings):
     )
     retention_withdrawn_days: int = Field(
         default=0,
-        description="Days after which pixels of studies whose report was withdrawn, and told so, go; 0: never.",
+        description="Days after which pixels of studies whose report was withdrawn go; 0: never.",
         ge=0,
     )
     retention_excluded_days: int = Field(

@@ -60,6 +60,8 @@ _OF_TYPE: Mapping[str, Any] = {
     "jsonb": Jsonb({}),
     "text": "",
     "character varying": "",
+    "bytea": b"",
+    "ARRAY": [],
 }
 
 
@@ -67,7 +69,7 @@ def add_full_rows(owner: str, canary: Mapping[str, set[str]]) -> None:
     """Write the rows of `ROWS`; columns named in `canary` hold the canary unless a value is given."""
     with psycopg.connect(owner) as connection:
         for table, given in ROWS:
-            values = _row(connection, table, given, canary.get(table, set()))
+            values = row_of(connection, table, given, canary.get(table, set()))
             names, marks = ", ".join(f'"{name}"' for name in values), ", ".join(["%s"] * len(values))
             connection.execute(
                 f"INSERT INTO {table} ({names}) VALUES ({marks})".encode(), list(values.values())
@@ -76,9 +78,10 @@ def add_full_rows(owner: str, canary: Mapping[str, set[str]]) -> None:
         _add_audit_entry(connection)
 
 
-def _row(
+def row_of(
     connection: psycopg.Connection, table: str, given: Mapping[str, Any], canary: set[str]
 ) -> dict[str, Any]:
+    """Return the values of a row for the columns that the table has now."""
     kinds = connection.execute(
         "SELECT column_name, data_type, is_nullable FROM information_schema.columns"
         " WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position",
