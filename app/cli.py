@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli_access import access
+from app.cli_backup import register as register_backup
 from app.cli_errors import run
 from app.cli_hl7 import hl7
 from app.cli_keys import keys, signatures
@@ -144,6 +145,7 @@ def send(
 
 
 register_operations(cli)
+register_backup(cli)
 
 
 def main() -> None:

@@ -64,6 +64,8 @@ class AuditEvent(StrEnum):
     STUDY_RESTORED = "study restored"
     STUDY_HELD = "study held"
     STUDY_HOLD_ENDED = "study hold ended"
+    BACKUP_MADE = "backup made"
+    BACKUP_RESTORED = "backup restored"
     PATIENT_HELD = "patient held"
     PATIENT_HOLD_ENDED = "patient hold ended"
     PATIENT_EXPORTED = "patient exported"

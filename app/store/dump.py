@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.domain.errors import ConfigurationError, DatabaseUnavailable
 from app.store.cluster import VERSION, installed_programs
-from app.store.connection import unavailable
+from app.store.connection import APPLICATION_ROLE, unavailable
 
 _SYSTEM = Path("/usr/lib/postgresql")
 
@@ -52,6 +52,7 @@ def restore_database(owner: str, source: Path) -> None:
     """
     if _tables(owner):
         raise ConfigurationError("the database is not empty: restore into a new one")
+    _require_role(owner)
     _run(owner, "pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", str(source))
 
 
@@ -105,6 +106,14 @@ def _run(owner: str, name: str, *arguments: str) -> None:
         # only what the program says of itself: lines of data may follow
         first = done.stderr.strip().splitlines()[:1]
         raise DatabaseUnavailable(f"{name} failed: {' '.join(first)[:200]}")
+
+
+def _require_role(owner: str) -> None:
+    """Make the application's role where the server does not have it: the dump grants rights to it."""
+    with psycopg.connect(owner) as connection:
+        row = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [APPLICATION_ROLE]).fetchone()
+        if row is None:
+            connection.execute(f"CREATE ROLE {APPLICATION_ROLE} NOLOGIN".encode())
 
 
 def _tables(owner: str) -> int:

@@ -139,6 +139,8 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.STUDY_RESTORED: EventForm(_TRANSFERRED, _C),
     AuditEvent.STUDY_HELD: EventForm(_PROCEDURE, _U),
     AuditEvent.STUDY_HOLD_ENDED: EventForm(_PROCEDURE, _U),
+    AuditEvent.BACKUP_MADE: EventForm(_code("110106", "Export"), _R),
+    AuditEvent.BACKUP_RESTORED: EventForm(_code("110107", "Import"), _C),
     AuditEvent.PATIENT_HELD: EventForm(_PATIENT, _U),
     AuditEvent.PATIENT_HOLD_ENDED: EventForm(_PATIENT, _U),
     AuditEvent.PATIENT_EXPORTED: EventForm(_code("110106", "Export"), _R),

@@ -22,6 +22,7 @@ from app.domain.report import Section
 from app.domain.sign_on import Identity
 from app.services import (
     ai_models,
+    backup,
     critical,
     delivery,
     drafting,
@@ -390,6 +391,18 @@ STORY = (
     Act("complete that study", "janus-med/listener", ("study completed",), lambda h: h.complete()),
     Act("draft it", "janus-med/draft", ("study drafted",), lambda h: h.draft("s9")),
     Act(
+        "back up",
+        "janus-med/cli",
+        ("backup made",),
+        lambda h: backup.note_backup(h.store, service_actor("cli"), with_keys=False, now=LATE),
+    ),
+    Act(
+        "restore",
+        "janus-med/cli",
+        ("backup restored",),
+        lambda h: backup.note_restored(h.store, service_actor("cli"), _head(h), now=LATE),
+    ),
+    Act(
         "hold the patient",
         "admin",
         ("patient held",),
@@ -414,6 +427,11 @@ STORY = (
         lambda h: erasure.erase_patient(h.store, h["admin"], PATIENT, "asked for it", now=LATE),
     ),
 )
+
+
+def _head(house: House) -> tuple[int, str]:
+    with house.store.begin() as tx:
+        return tx.audit.head()
 
 
 def _hold(house: House) -> None:
