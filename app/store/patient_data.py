@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,7 +67,7 @@ class PatientData:
     def studies(self, patient: PatientKey, *, now: datetime) -> tuple[StudyOfPatient, ...]:
         """Return the studies whose images or records name the patient, by UID."""
         rows = self._session.execute(_STUDIES, {**_key(patient), "now": now}).mappings()
-        return tuple(_as_study(row) for row in rows)
+        return tuple(_as_study(dict(row)) for row in rows)
 
     def holds(self, patient: PatientKey) -> tuple[PatientHold, ...]:
         """Return the holds on any identifier of the patient."""
@@ -134,8 +134,7 @@ def _key(patient: PatientKey) -> dict[str, Any]:
     return {"patient_id": patient.patient_id, "issuer": patient.issuer}
 
 
-def _as_study(row: Mapping[str, Any]) -> StudyOfPatient:
-    values = dict(row)
+def _as_study(values: dict[str, Any]) -> StudyOfPatient:
     states = frozenset(values.pop("delivery_states") or ())
     return StudyOfPatient(**values | {"state": StudyState(values["state"]), "delivery_states": states})
 
