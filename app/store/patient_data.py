@@ -44,6 +44,11 @@ _HOLDS = text("""
     SELECT held.* FROM patient_holds AS held
       JOIN janus_identifiers(:patient_id, :issuer) AS person USING (patient_id, issuer)
 """)
+_ERASED_REPORTS = text("""
+    SELECT reports.id FROM reports JOIN erasures ON reports.study_uid = ANY (erasures.study_uids)
+     WHERE EXISTS (SELECT 1 FROM audit_log WHERE audit_log.event = 'patient erased'
+                      AND audit_log.patient_ref = erasures.patient_ref)
+""")
 _ERASE = text(
     "SELECT janus_erase_patient(:patient_id, :issuer, :reference, :quarantined, :username, :reason, :now)"
 )
@@ -90,6 +95,10 @@ class PatientData:
         ended = delete(PatientHoldRow).filter_by(**_key(patient)).returning(PatientHoldRow.patient_id)
         if self._session.scalar(ended) is None:
             raise NotFound("there is no hold on this patient")
+
+    def erased_reports(self) -> frozenset[int]:
+        """Return the reports whose patient was erased, with an entry of the audit log that says so."""
+        return frozenset(self._session.scalars(_ERASED_REPORTS))
 
     def rows(self, patient: PatientKey, references: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
         """Yield the rows of every table that are of the patient, as JSON values.

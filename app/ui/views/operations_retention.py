@@ -9,7 +9,6 @@ from app.domain.retention import RetentionPolicy, policy_lines
 from app.services.erasure import list_patient_holds
 from app.ui.session import Visit
 from app.ui.views.operations_page import utc
-from app.ui.views.plain import plain
 
 
 def show_retention(visit: Visit) -> None:
@@ -34,10 +33,10 @@ def show_retention(visit: Visit) -> None:
     st.dataframe(
         [
             {
-                "Held patient": plain(hold.patient.patient_id),
-                "Issuer": plain(hold.patient.issuer),
-                "Why": plain(hold.reason),
-                "By": plain(hold.username),
+                "Held patient": hold.patient.patient_id,
+                "Issuer": hold.patient.issuer,
+                "Why": hold.reason,
+                "By": hold.username,
                 "Since (UTC)": utc(hold.held_at),
             }
             for hold in held

@@ -121,6 +121,16 @@ def test_signature_still_says_who_signed_which_digest_and_is_no_forgery(house: H
     assert (check.count, check.problems, check.erased) == (1, (), 1)
 
 
+@pytest.mark.covers("T35")
+def test_text_that_went_without_an_erasure_is_a_problem(house: House, database: Database) -> None:
+    house.signed("s1")
+    with psycopg.connect(database.owner) as connection:
+        connection.execute("ALTER TABLE attestations DISABLE TRIGGER attestation_is_final")
+        connection.execute("UPDATE attestations SET text = ''")
+    check = verify_signatures(house.store, service_actor("cli"), now=LATER)
+    assert (check.count, len(check.problems), check.erased) == (1, 1, 0)
+
+
 @pytest.mark.covers("T40")
 def test_unsigned_study_goes_altogether_and_may_come_again(house: House) -> None:
     house.drafted("s1")
