@@ -186,3 +186,19 @@ def test_sentences_join_to_exactly_the_corrected_text(findings: list[str], impre
     sentences = sentences_in_force(SENTENCES, sections)
     assert {s.value: compose_section(sentences, s) for s in Section} == sections
     assert len({s.key for s in sentences}) == len(sentences)
+
+
+@pytest.mark.covers("T35", "S4")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_amendment_that_was_written_anew_with_its_digest_is_found_by_the_next_one(place: int) -> None:
+    """A forger who replaces row and signature alike cannot reach the signature that follows."""
+    amendment = WHOLE.amendments[place]
+    content = (
+        replace(amendment.content, reason="x") if amendment.content.reason else write_addendum("Forged.")
+    )
+    body = json.loads(amendment.attestation.text) | content.as_json()
+    forged = _signed_as(replace(amendment, content=content), rfc8785.dumps(body).decode())
+    alone = SignedText(WHOLE.original, (*WHOLE.amendments[:place], forged))
+    alone.require_intact()
+    with pytest.raises(Conflict, match=f"attestation {place + 3}"):
+        replace(alone, amendments=(*alone.amendments, *WHOLE.amendments[place + 1 :])).require_intact()
