@@ -328,6 +328,8 @@ def test_amendment_that_was_changed_past_the_application_is_not_sent(
         owner.execute(change.encode())
     with pytest.raises(Conflict):
         order_of(house, delivery)
+    with pytest.raises(Conflict):
+        add(house, report)
 
 
 @pytest.mark.covers("S4")
