@@ -15,6 +15,7 @@ from app.cli_hl7 import hl7
 from app.cli_keys import keys, signatures
 from app.cli_operations import register as register_operations
 from app.cli_rules import rules
+from app.cli_start import settings_of
 from app.cli_store import audit, db, users, work
 from app.workers.lifeline import hold_lifeline
 
@@ -41,15 +42,6 @@ cli.add_typer(work, name="work", help="Run the drafting worker; see and retry wo
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
-def _settings(process: str) -> Settings:
-    from app.logs import set_up_logging
-    from app.settings import read_settings
-
-    settings = read_settings()
-    set_up_logging(process, level=settings.log_level, keys_dir=settings.keys_dir)
-    return settings
-
-
 @cli.command()
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Walk the path without a person.")] = False,
@@ -71,7 +63,7 @@ def up() -> None:
     """Run database, listener, workers and reading room under one supervisor."""
     from app.workers.supervise import up as run_system
 
-    run_system(_settings("supervisor"))
+    run_system(settings_of("supervisor"))
 
 
 @cli.command()
@@ -79,7 +71,7 @@ def listen() -> None:
     """Run the DICOM listener."""
     from app.workers.listen import listen as run_listener
 
-    run_listener(_settings("listener"))
+    run_listener(settings_of("listener"))
 
 
 @cli.command()
@@ -87,7 +79,7 @@ def deliver() -> None:
     """Run the delivery worker."""
     from app.workers.deliver import deliver as run_delivery
 
-    run_delivery(_settings("delivery"))
+    run_delivery(settings_of("delivery"))
 
 
 cli.command("hl7")(hl7)
@@ -100,7 +92,7 @@ def ui() -> None:
 
     # uvicorn stops, restores this handler and raises the signal once more: the store must still be closed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    settings = _settings("ui")
+    settings = settings_of("ui")
     serve(settings, _more_routes(settings))
 
 

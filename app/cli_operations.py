@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli_start import settings_of
 from app.cli_store import command_actor, open_command_store
 
 if TYPE_CHECKING:
     from app.domain.retention import RetentionPolicy
-    from app.settings import Settings
     from app.store.engine import Store
 
 hold = typer.Typer(no_args_is_help=True)
@@ -31,7 +31,7 @@ def keep() -> None:
     """Run housekeeping: alerts, counts, retention, self-test."""
     from app.workers.keep import keep as run_housekeeping
 
-    run_housekeeping(_settings("housekeeping"))
+    run_housekeeping(settings_of("housekeeping"))
 
 
 def purge(
@@ -84,7 +84,7 @@ def selftest() -> None:
     from app.domain.errors import ConfigurationError, PeerUnavailable
     from app.workers.selftest import SelfTest
 
-    settings = _settings("selftest")
+    settings = settings_of("selftest")
     if not settings.selftest_minutes:
         raise ConfigurationError(
             "the listener does not take the self-test: set JANUS_MED_SELFTEST_MINUTES=15 for both"
@@ -108,15 +108,6 @@ def doctor(
 
     set_up_logging("doctor", level="ERROR")
     raise typer.Exit(examine(read_settings(), as_json=as_json))
-
-
-def _settings(process: str) -> Settings:
-    from app.logs import set_up_logging
-    from app.settings import read_settings
-
-    settings = read_settings()
-    set_up_logging(process, level=settings.log_level, keys_dir=settings.keys_dir)
-    return settings
 
 
 def _show_verdicts(store: Store, policy: RetentionPolicy, *, every: bool) -> None:

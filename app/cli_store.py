@@ -194,13 +194,10 @@ def draft_studies(context: typer.Context) -> None:
     """Run the drafting worker, or one of the commands below."""
     if context.invoked_subcommand is not None:
         return
-    from app.logs import set_up_logging
-    from app.settings import read_settings
+    from app.cli_start import settings_of
     from app.workers.draft import work as run_drafting
 
-    settings = read_settings()
-    set_up_logging("drafting", level=settings.log_level, keys_dir=settings.keys_dir)
-    run_drafting(settings)
+    run_drafting(settings_of("drafting"))
 
 
 @work.command("dead")

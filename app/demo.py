@@ -20,6 +20,7 @@ from app.demo_studies import DemoStudy, prepare_studies, send_studies
 from app.demo_walk import export_and_verify, sign_and_deliver
 from app.domain.errors import ConfigurationError, Fatal
 from app.domain.study import Study, StudyState
+from app.services.first_accounts import DEMO_MARK
 from app.store.embedded import EmbeddedPostgres
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
@@ -92,7 +93,7 @@ def _prepared(plan: DemoPlan) -> Iterator[None]:
     """Check what can be checked before anything is started, and take the folder."""
     # as root the database runs as an account of its own that must be able to enter
     plan.folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-    mark = plan.folder / "demo.lock"
+    mark = plan.folder / DEMO_MARK
     if not mark.exists() and any((plan.folder / name).exists() for name in ("database", "spool", "keys")):
         raise ConfigurationError(
             f"{plan.folder} holds data that is not the demo's, and the demo adds accounts whose passwords "

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from app.domain.access import Role, service_actor
 from app.services.accounts import add_user, list_users
+from app.services.first_accounts import DEMO_PASSWORD as PASSWORD
 from app.settings import Destination, Settings, read_settings
 from app.store.engine import Store
 
+__all__ = ["PASSWORD", "USERS", "DemoPlan", "DemoUser", "add_users", "default_folder", "plan_demo"]
+
 PACS_AE_TITLE = "PACS"
 PACS_PORT = 11113
-PASSWORD = "janus-demo-2026"  # noqa: S105 - printed on purpose; the UI of the demo is on loopback
 # our archive, DCMTK's storescu and `janus-med send`, so that one's own images can be tried
 SENDERS = (PACS_AE_TITLE, "STORESCU", "JANUSMED")
 QUIET_SECONDS = 2.0

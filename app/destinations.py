@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from app.addresses import is_loopback
+
 ObjectFormat = Literal[
     "report_sr", "measurement_sr", "presentation_state", "secondary_capture", "encapsulated_pdf"
 ]
 HL7_FORMAT, FHIR_FORMAT = "hl7_oru", "fhir_report"
+# formats that carry the text of a report; the others show findings and regions
+TEXT_FORMATS = frozenset({"report_sr", "encapsulated_pdf", HL7_FORMAT, FHIR_FORMAT})
 RESULT_FORMATS = frozenset({*get_args(ObjectFormat), HL7_FORMAT, FHIR_FORMAT})
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class TlsClient(BaseModel):
@@ -110,7 +113,7 @@ class _WebReceiver(_Receiver):
             raise ValueError(f"{self.name}: the URL must be http(s)://host/path without a query")
         if parts.username or parts.password:
             raise ValueError(f"{self.name}: credentials belong in the token file, not in the URL")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError(f"{self.name}: reports leave this machine over https alone")
         return self
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import typer
 
+from app.addresses import is_loopback
 from app.cli_errors import explain
 from app.settings import Settings
 
@@ -103,7 +104,7 @@ def risky_settings(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield what is permitted but wants a second look, and what to do about it."""
     if settings.allow_plain_off_loopback:
         yield "DICOM is unencrypted on the network", "put the listener on a network of its own, or behind TLS"
-    if settings.ui_host not in {"127.0.0.1", "::1", "localhost"} and not settings.ui_tls:
+    if not is_loopback(settings.ui_host) and not settings.ui_tls:
         yield (
             "the reading room is open to the network without TLS",
             "put a proxy with TLS in front, set UI_TLS",

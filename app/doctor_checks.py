@@ -33,6 +33,7 @@ _RENEW_DAYS = 30
 def checks(settings: Settings) -> Iterator[Check]:
     """Return the checks for these settings."""
     yield Check("versions", lambda _: _versions())
+    yield Check("safe to start", _check_safety)
     for found, advice in risky_settings(settings):
         yield Check("settings", partial(_tell_risk, found, advice))
     yield Check("disk", _check_disk)
@@ -55,6 +56,13 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 def _tell_risk(found: str, advice: str, _: Settings) -> Finding:
     return warn(found, advice)
+
+
+def _check_safety(settings: Settings) -> str:
+    from app.start_checks import require_safe
+
+    require_safe(settings, "supervisor", now=datetime.now(UTC))
+    return "no process refuses these settings"
 
 
 def _versions() -> str:
@@ -162,15 +170,15 @@ def _check_processes(settings: Settings) -> Finding | str:
 
 
 def _check_model(settings: Settings) -> str:
-    from app.workers.draft import verify_model
+    from app.workers.model_check import verify_model
 
     return verify_model(settings)
 
 
 def _check_listener(settings: Settings) -> Finding | str:
+    from app.addresses import own_address
     from app.workers.child import takes_connections
     from app.workers.listen import listener_config, peers_of
-    from app.workers.ports import own_address
 
     config = listener_config(settings)
     where = f"{config.ae_title}@{config.address}:{config.port}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings
 
+from app.addresses import is_loopback
 from app.domain.access import Role
 from app.domain.account import LoginPolicy
 
@@ -93,13 +93,6 @@ def require_private_address(address: str) -> None:
     host = parts.hostname or ""
     if not host or parts.username or parts.query or parts.fragment:
         raise ValueError(f"{address!r} is no address of the form https://host/path")
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host)):
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return
     raise ValueError(f"{address!r} is not https: tokens would cross the network in the clear")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,7 +2,7 @@
 
 Our own code logs through structlog with values that it chooses. Libraries choose theirs, and some put
 names, UIDs or statements into messages: of their records only logger, level, place and class of the error
-are kept.
+are kept. Which fields a line may have, and what each may hold, is in `app.log_fields`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import hashlib
 import hmac
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Literal
 
 import structlog
 
-from app.store.keys import read_secret
+from app.log_fields import admit
+from app.store.keys import LOG_KEY_FILE, read_key
 
 Format = Literal["json", "console"]
 _LOUD_LIBRARIES = (
@@ -51,14 +53,15 @@ def set_up_logging(
         ``console`` for people, ``json`` for collectors; by default console on a terminal.
     """
     chosen = format_ or ("console" if sys.stderr.isatty() else "json")
-    key = bytes.fromhex(read_secret(keys_dir, "log.key")) if keys_dir else None
+    key = read_key(keys_dir, LOG_KEY_FILE) if keys_dir else None
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(process),
         _without_uids(key),
-        structlog.processors.format_exc_info,
+        _without_words_of_errors,
+        _with_known_fields,
     ]
     structlog.configure(
         processors=[*shared, _renderer(chosen)],
@@ -118,6 +121,25 @@ def _without_uids(key: bytes | None) -> Any:
         return event
 
     return replace_uids
+
+
+def _without_words_of_errors(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Leave class and place of an error: its text, and that of its causes, may name a patient."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event.setdefault("error", type(error).__name__)
+        frames = traceback.extract_tb(error.__traceback__)
+        if frames:
+            event.setdefault("at", f"{Path(frames[-1].filename).name}:{frames[-1].lineno}")
+    return event
+
+
+def _with_known_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return admit(event)
 
 
 def _renderer(format_: Format) -> Any:

@@ -19,6 +19,7 @@ class DicomwebClient(BaseModel):
     token_sha256: str = Field(
         description="SHA-256 of its token, in hexadecimal; we do not hold the token.",
         pattern=r"^[0-9a-f]{64}$",
+        repr=False,
     )
     may_store: bool = Field(default=False, description="It may store instances (STOW-RS).")
     may_read: bool = Field(default=False, description="It may search and retrieve (QIDO-RS, WADO-RS).")

@@ -19,17 +19,17 @@ from app.destinations import DicomDestination as Destination
 from app.domain.errors import ConfigurationError
 from app.domain.routing import Targets
 from app.key_settings import KeySettings
-from app.login_settings import LoginSettings
 from app.neighbours import (
     ArchiveSettings,
     AuditCollector,
-    DicomwebClient,
     ExpectedSource,
     Hl7PeerSettings,
     PeerSettings,
     TlsFiles,
     WorklistScp,
 )
+from app.secret_files import SecretFiles, require_private_config
+from app.web_settings import WebSettings
 
 __all__ = ["Destination", "Settings", "default_data_dir", "read_settings"]
 
@@ -41,18 +41,21 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "janus-med"
 
 
-class Settings(KeySettings, LoginSettings):
+class Settings(KeySettings, WebSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="JANUS_MED_", frozen=True, extra="forbid", env_ignore_empty=True
+        env_prefix="JANUS_MED_", frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
     )
 
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of spool, embedded database and keys."
     )
     database_url: str = Field(
-        default="", description="postgresql+psycopg:// URL of a server; empty starts the embedded one."
+        default="",
+        description="postgresql+psycopg:// URL of a server; empty starts the embedded one.",
+        repr=False,
+        json_schema_extra={"secret": True},
     )
     ae_title: str = Field(default="JANUSMED", description="Our AE title.", min_length=1, max_length=16)
     ae_titles: tuple[str, ...] = Field(
@@ -138,32 +141,14 @@ class Settings(KeySettings, LoginSettings):
         default=(),
         description="Program and arguments (JSON list) that get an alert as JSON on standard input.",
     )
-    alert_url: str = Field(default="", description="Address that gets an alert as JSON by POST.")
+    alert_url: str = Field(
+        default="",
+        description="Address that gets an alert as JSON by POST.",
+        repr=False,
+        json_schema_extra={"secret": True},
+    )
     model: Path | None = Field(default=None, description="Model folder; empty uses the bundled `tiny`.")
     device: str = Field(default="auto", description="`auto`, `cpu` or a torch device such as `cuda:0`.")
-    ui_host: str = Field(default="127.0.0.1", description="Address of the web UI.")
-    ui_port: int = Field(default=8501, description="Port of the web UI.", ge=0, le=65535)
-    ui_allowed_hosts: tuple[str, ...] = Field(
-        default=("127.0.0.1", "localhost"),
-        description="Host names under which the UI may be reached (JSON list).",
-    )
-    ui_tls: bool = Field(default=False, description="The UI is behind TLS: cookies are marked Secure.")
-    dicomweb: bool = Field(
-        default=False,
-        description="DICOMweb below `/dicomweb` on the web UI's address, for accounts and clients.",
-    )
-    dicomweb_clients: tuple[DicomwebClient, ...] = Field(
-        default=(),
-        description="Machines that call DICOMweb (JSON: name, token_sha256, may_store, may_read, groups).",
-    )
-    dicomweb_requests_per_second: float = Field(
-        default=100.0,
-        description="DICOMweb requests of one caller per second, ten times as many at once; 0: no limit.",
-        ge=0,
-    )
-    dicomweb_largest_request_mb: int = Field(
-        default=4096, description="Largest STOW-RS request in MB (10^6 bytes).", ge=1
-    )
     free_space_floor_gb: float = Field(
         default=5.0,
         description="Storage is refused below this or 10 % of the disk, whichever is smaller.",
@@ -239,10 +224,10 @@ class Settings(KeySettings, LoginSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order of the sources: arguments, environment, TOML file."""
+        """Order of the sources: arguments, environment, TOML file; secrets from files beside them."""
         path = os.environ.get("JANUS_MED_CONFIG")
         toml = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
-        return (init_settings, env_settings, *toml)
+        return (init_settings, env_settings, *toml, SecretFiles(settings_cls))
 
     def free_space_floor(self, total: int) -> float:
         """Return the bytes below which a disk of `total` bytes takes nothing new: GB are 10^9 bytes."""
@@ -290,6 +275,8 @@ def read_settings() -> Settings:
     path = os.environ.get("JANUS_MED_CONFIG")
     if path and not Path(path).is_file():
         raise ConfigurationError(f"JANUS_MED_CONFIG names {path}, but there is no such file")
+    if path:
+        require_private_config(Path(path), Settings)
     try:
         return Settings()
     except ValidationError as error:

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,11 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 from sqlalchemy import text
 
+from app.domain.access import Role, service_actor
+from app.services.accounts import add_user
 from app.settings import Settings
 from app.store.engine import Store, open_store
+from app.store.migrate import upgrade
 from app.workers.supervise import environment_of
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import BridgeError
@@ -80,6 +85,18 @@ def running_system(folder: Path) -> Iterator[tuple[Settings, Store]]:
         allowed_ae_titles=(f"{SENDER}@127.0.0.1",),
         free_space_floor_gb=0.0,
     )
+    upgrade(settings)
+    with open_store(settings) as store:
+        # without an account the reading room does not open
+        add_user(
+            store,
+            service_actor("bench"),
+            username="bench",
+            printed_name="Bench",
+            role=Role.VIEWER,
+            password=secrets.token_urlsafe(24),
+            now=datetime.now(UTC),
+        )
     with (folder / "system.log").open("wb") as log:
         command = [sys.executable, "-m", "app.cli", "up"]
         process = subprocess.Popen(command, env=environment_of(settings), stdout=log, stderr=log)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from janus_med.errors import ModelUnavailable
+from janus_med.folder_safety import require_safe_folder
 from janus_med.plain_folder import (
     CONFIG,
     TOKENIZER,
@@ -85,12 +86,14 @@ def verify_folder(folder: Path) -> Manifest:
     Raises
     ------
     ModelUnavailable
-        When folder, manifest or a file is missing, a digest differs, the configuration asks for code, or the
-        shapes fit no preset.
+        When folder, manifest or a file is missing, a digest differs, the folder holds code, asks for code or
+        has a link that leads out of it, or the shapes fit no preset.
     """
+    require_safe_folder(folder)
     if not (folder / MANIFEST).is_file() and (folder / CONFIG).is_file() and not (folder / ADAPTERS).exists():
         return describe_plain_folder(folder)
     manifest = _read_manifest(folder)
+    require_safe_folder(folder / manifest.base)
     for name in dict.fromkeys((*(manifest.weights or (WEIGHTS,)), ADAPTERS, CONFIG, TOKENIZER)):
         expected, path = manifest.sha256.get(name), manifest.locate(folder, name)
         if expected is None or not path.is_file():

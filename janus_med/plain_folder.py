@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from janus_med.errors import ModelUnavailable
+from janus_med.folder_safety import refuse_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,6 @@ WEIGHTS, INDEX, CONFIG, TOKENIZER = (
     "config.json",
     "tokenizer.json",
 )
-REFUSED_KEYS = frozenset({"auto_map", "_attn_implementation_internal"})
-"""Configuration keys that make a loader import code or call something by name."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -43,19 +42,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_config(folder: Path) -> dict[str, Any]:
     """Read ``config.json`` and refuse one that asks a loader to run code."""
     content = read_json(folder / CONFIG)
-    _refuse_code(content, folder)
+    refuse_code(content, folder, CONFIG)
     return content
-
-
-def _refuse_code(config: Any, folder: Path) -> None:
-    if isinstance(config, dict):
-        if refused := REFUSED_KEYS & config.keys():
-            raise ModelUnavailable(f"{folder}: {CONFIG} contains {sorted(refused)[0]}, which could run code")
-        for value in config.values():
-            _refuse_code(value, folder)
-    elif isinstance(config, list):
-        for value in config:
-            _refuse_code(value, folder)
 
 
 def find_weights(folder: Path) -> tuple[str, ...]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import uuid
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import datetime
-from html import escape
 from typing import Any
 from urllib.parse import quote
 
@@ -29,8 +27,9 @@ from pacs_bridge.fhir_terms import (
     patient,
     uid_identifier,
 )
+from pacs_bridge.fhir_text import fhir_instant, narrative, plain_text
 from pacs_bridge.results.report_content import ReportState, derived_uid
-from pacs_bridge.results.report_message import ReportMessage, section_texts
+from pacs_bridge.results.report_message import ReportMessage, Signature, section_texts
 from pacs_bridge.results.report_states import require_sendable
 
 # R4, 2.24.0.1: a string holds 1 MB at most
@@ -132,21 +131,21 @@ def _device(message: ReportMessage) -> JSON | None:
 def _report(message: ReportMessage, status: str, subject: JSON, results: list[JSON]) -> JSON:
     study, signature = message.content.study, message.signature
     texts = section_texts(message)
-    plain = _plain_text(message, texts)
-    conclusion = next((text for heading, text in texts if heading == "impression"), "")
+    plain = plain_text(message, texts)
+    conclusion = next((text for section, text in texts if section.heading == "impression"), "")
     for text in (plain, conclusion):
         if len(text.encode()) > LONGEST_STRING:
             raise Rejected(CANNOT_UNDERSTAND, "the report is longer than FHIR takes (1 MB)")
     report: JSON = {
         "resourceType": "DiagnosticReport",
         "identifier": [uid_identifier(message.report_uid)],
-        "text": {"status": "generated", "div": _narrative(message, texts)},
+        "text": {"status": "generated", "div": narrative(message, texts)},
         "status": status,
         "category": [RADIOLOGY],
         "code": REPORT_CODE | ({"text": study.study_description} if study.study_description else {}),
         "subject": subject,
-        "issued": _instant(signature.signed_at),
-        "resultsInterpreter": [_signer(message)],
+        "issued": fhir_instant(signature.signed_at),
+        "resultsInterpreter": _interpreters(message),
         "imagingStudy": [imaging_study(study)],
         "presentedForm": [
             {
@@ -168,31 +167,6 @@ def _report(message: ReportMessage, status: str, subject: JSON, results: list[JS
     return report
 
 
-def _plain_text(message: ReportMessage, texts: tuple[tuple[str, str], ...]) -> str:
-    signature = message.signature
-    parts = [f"{heading.upper()}\n{text}" for heading, text in texts]
-    if message.withdrawal_reason:
-        parts.insert(0, f"WITHDRAWN: {message.withdrawal_reason}")
-    parts.append(
-        f"Signed electronically by {signature.name} ({signature.login}), {_instant(signature.signed_at)}: "
-        f"{signature.meaning}"
-    )
-    return "\n\n".join(parts)
-
-
-def _narrative(message: ReportMessage, texts: tuple[tuple[str, str], ...]) -> str:
-    """Return the text as XHTML: nothing of it is markup."""
-    paragraphs = [f"<h3>{escape(heading)}</h3><p>{escape(text)}</p>" for heading, text in texts]
-    if message.withdrawal_reason:
-        paragraphs.insert(0, f"<p><b>Withdrawn:</b> {escape(message.withdrawal_reason)}</p>")
-    if (model := message.content.algorithm) is not None:
-        drafted = f"AI: text drafted by {model.name} {model.version}"
-        paragraphs.append(f"<p>{escape(drafted)}; every sentence was reviewed by the signer.</p>")
-    signed = f"{message.signature.name}, {_instant(message.signature.signed_at)}: {message.signature.meaning}"
-    paragraphs.append(f"<p>{escape(signed)}</p>")
-    return f'<div xmlns="http://www.w3.org/1999/xhtml">{"".join(paragraphs)}</div>'
-
-
 def _provenance_entry(message: ReportMessage, report: JSON, device: JSON | None) -> JSON:
     """Say who signed what when; R4 gives Provenance no identifier, so a tag finds the one that is there."""
     signature = message.signature
@@ -204,8 +178,8 @@ def _provenance_entry(message: ReportMessage, report: JSON, device: JSON | None)
         "resourceType": "Provenance",
         "meta": {"tag": [tag]},
         "target": [_reference(report)],
-        "occurredDateTime": _instant(signature.signed_at),
-        "recorded": _instant(signature.signed_at),
+        "occurredDateTime": fhir_instant(signature.signed_at),
+        "recorded": fhir_instant(signature.signed_at),
         "activity": {
             "coding": [{"system": _OPERATIONS, "code": _operation(message)}],
             "text": signature.meaning,
@@ -229,7 +203,7 @@ def _provenance_entry(message: ReportMessage, report: JSON, device: JSON | None)
                         "display": "Verification Signature",
                     }
                 ],
-                "when": _instant(signature.signed_at),
+                "when": fhir_instant(signature.signed_at),
                 "who": _signer(message),
             }
         ],
@@ -257,12 +231,18 @@ def _agent(role: str, who: JSON) -> JSON:
 
 
 def _signer(message: ReportMessage) -> JSON:
-    reference = by_identifier("Practitioner", message.signature.login, system="urn:janus-med:login")
-    return reference | {"display": message.signature.name}
+    return _practitioner(message.signature)
 
 
-def _instant(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds")
+def _interpreters(message: ReportMessage) -> list[JSON]:
+    """Return everyone who signed what the report says, each once; who signed last stands first."""
+    signatures = (message.signature, *reversed(message.also_signed))
+    return [_practitioner(signature) for signature in {s.login: s for s in signatures}.values()]
+
+
+def _practitioner(signature: Signature) -> JSON:
+    reference = by_identifier("Practitioner", signature.login, system="urn:janus-med:login")
+    return reference | {"display": signature.name}
 
 
 def _validated(bundle: JSON) -> JSON:

@@ -16,7 +16,8 @@ from pacs_bridge.hl7_text import (
     person,
     physician,
 )
-from pacs_bridge.results.report_message import ReportMessage, section_texts
+from pacs_bridge.results.report_content import Section
+from pacs_bridge.results.report_message import ReportMessage, Signature, section_texts
 from pacs_bridge.results.report_states import require_sendable
 
 # HL7 2.5.1, 2A.31: the most that FT may hold
@@ -30,6 +31,7 @@ SECTION_CODES = {
     "impression": "19005-8^Radiology imaging study impression^LN",
     "recommendation": "18783-1^Radiology study recommendation^LN",
     "addendum": "55107-7^Addendum document^LN",
+    "correction": "JM0005^Correction^99JANUSMED",
 }
 _REPORT = "18748-4^Diagnostic imaging report^LN"
 
@@ -156,11 +158,7 @@ def _request(message: ReportMessage, status: str) -> str:
 def _notes(message: ReportMessage) -> Iterator[str]:
     """Say in words who signed what, what the model did, and why the report was withdrawn."""
     signature, model = message.signature, message.content.algorithm
-    notes = [
-        f"Signed electronically by {signature.name} ({signature.login}) at "
-        f"{signature.signed_at.isoformat(timespec='seconds')}: {signature.meaning}. "
-        f"SHA-256 {signature.sha256}"
-    ]
+    notes = [_signed_by(signature), *map(_signed_by, message.also_signed)]
     if message.withdrawal_reason:
         notes.append(f"Withdrawn: {message.withdrawal_reason}")
     if model is not None:
@@ -172,34 +170,57 @@ def _notes(message: ReportMessage) -> Iterator[str]:
         yield _segment("NTE", {1: str(number), 2: "L", 3: escape_formatted(note)})
 
 
+def _signed_by(signature: Signature) -> str:
+    return (
+        f"Signed electronically by {signature.name} ({signature.login}) at "
+        f"{signature.signed_at.isoformat(timespec='seconds')}: {signature.meaning}. "
+        f"SHA-256 {signature.sha256}"
+    )
+
+
 def _observations(message: ReportMessage, status: str) -> Iterator[str]:
-    texts = section_texts(message)
-    for number, (heading, text) in enumerate(texts, start=1):
+    # the message replaces the receiver's record: what a correction replaced is not put into it again
+    texts = [(section, text) for section, text in section_texts(message) if section.heading in SECTION_CODES]
+    for number, (section, text) in enumerate(texts, start=1):
         escaped = escape_formatted(text)
         if len(escaped) > LONGEST_TEXT:
             raise Rejected(
                 CANNOT_UNDERSTAND,
-                f"the section {heading} has {len(escaped)} characters: HL7 takes {LONGEST_TEXT} at most",
+                f"the section {section.heading} has {len(escaped)} characters: "
+                f"HL7 takes {LONGEST_TEXT} at most",
             )
         # a withdrawn text is taken out of the receiver's record: "" deletes the value (2.6)
         value = '""' if message.withdrawal_reason else escaped
-        yield _observation(message, number, "FT", SECTION_CODES[heading], value, status)
+        yield _observation(message, number, "FT", SECTION_CODES[section.heading], value, status, part=section)
     study_uid = message.content.study.study_uid
     yield _observation(message, len(texts) + 1, "ST", "113014^DICOM Study^DCM", escape(study_uid), status)
 
 
-def _observation(message: ReportMessage, number: int, kind: str, code: str, value: str, status: str) -> str:
-    signature = message.signature
+def _observation(
+    message: ReportMessage,
+    number: int,
+    kind: str,
+    code: str,
+    value: str,
+    status: str,
+    *,
+    part: Section | None = None,
+) -> str:
+    """Return an OBX; a part with a signature of its own names its own signer and time."""
+    signature, own = message.signature, part.signed if part is not None else None
+    login, name = (
+        (signature.login, signature.name) if own is None else (own.observer.login, own.observer.name)
+    )
     return _segment(
         "OBX",
         {
             1: str(number),
             2: kind,
             3: code,
-            4: "1",
+            4: str(part.number if part is not None and part.number else 1),
             5: value,
             11: status,
-            14: instant(signature.signed_at),
-            16: f"{escape(signature.login)}^{escape(signature.name)}",
+            14: instant(signature.signed_at if own is None else own.verified_at),
+            16: f"{escape(login)}^{escape(name)}",
         },
     )

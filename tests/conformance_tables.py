@@ -75,6 +75,7 @@ def render_private_codes() -> str:
     known = [code for code in vars(finding_codes).values() if isinstance(code, Code)]
     known += [code for code, _ in finding_codes.FINDINGS.values()]
     known += [ALGORITHM_SECTION, ALGORITHM_STATEMENT, ATTESTATION_SECTION, ATTESTATION]
+    known += [code for pair in HEADINGS.values() for code in pair]
     private = {code.value: code.meaning for code in known if code.scheme == finding_codes.SCHEME}
     rows = [f"| {value} | {private[value]} |" for value in sorted(private)]
     return "\n".join(["| code | meaning |", "|---|---|", *rows])

@@ -20,7 +20,7 @@ PREFIX = "/dicomweb"
 # without `identity` Streamlit would gzip pixels: slow, and of no use
 PRIVATE = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, Cookie"}
 
-_RETRY_AFTER = {429: "1", 503: "10"}
+_RETRY_AFTER = {503: "10"}
 
 
 @dataclass(frozen=True)

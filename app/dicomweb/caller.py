@@ -11,7 +11,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import threading
 from collections import OrderedDict
@@ -20,16 +19,16 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from app.dicomweb.pace import Pace
 from app.domain.access import Action, Actor, Role
-from app.domain.errors import AuthenticationFailed, NotAuthorised, SecondFactorNeeded
+from app.domain.errors import AuthenticationFailed, NotAuthorised, SecondFactorNeeded, TooManyRequests
 from app.neighbours import DicomwebClient
 from app.services import accounts, dicomweb, second_factor
+from app.services.pace import Pace
 from app.services.permission import record_denial
-from app.settings import Settings
 from app.ui.csrf import is_foreign
 from app.ui.room import Room
 from app.ui.routes.answers import ForeignRequest, require_own_page, resume, source_of
+from app.web_checks import is_private_path
 
 _REMEMBERED = 256
 
@@ -77,7 +76,11 @@ class Callers:
             Past the limit of one caller.
         """
         caller = self._recognise(request, now=now)
-        self._pace.take(caller.actor.username, now=now)
+        try:
+            self._pace.take(caller.actor.username, now=now)
+        except TooManyRequests:
+            self._room.limits.tell("dicomweb", caller.actor.username, source_of(request), now=now)
+            raise
         return caller
 
     def _recognise(self, request: Request, *, now: datetime) -> Caller:
@@ -116,6 +119,7 @@ class Callers:
             if hmac.compare_digest(client.token_sha256, digest):
                 found = client
         if found is None:
+            self._room.limits.attempt_from(source, now=now)
             dicomweb.record_unknown_token(self._room.store, source=source, now=now)
             raise AuthenticationFailed("the token is not known")
         # a slash keeps machines apart from people, see `require_username`
@@ -143,16 +147,6 @@ def require_storing(room: Room, caller: Caller, *, now: datetime) -> None:
     elif not caller.client.may_store:
         record_denial(room.store, caller.actor, Action.STORE_INSTANCES.value, now=now)
         raise NotAuthorised(f"the client {caller.client.name} may not store")
-
-
-def is_private_path(settings: Settings) -> bool:
-    """Tell whether nobody on the way to this server can read what is sent to it."""
-    if settings.ui_tls or settings.ui_host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(settings.ui_host).is_loopback
-    except ValueError:
-        return False
 
 
 def _person(actor: Actor) -> Caller:
@@ -187,6 +181,8 @@ class _BasicSessions:
                 )
             except AuthenticationFailed:
                 self._forget(name)
+        self._room.limits.attempt_from(source, now=now)
+        self._room.limits.attempt_as(username, source=source, now=now)
         try:
             token, actor = accounts.log_in(
                 self._room.store,

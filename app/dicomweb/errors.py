@@ -7,7 +7,6 @@
      ├── NotAcceptable          406  nothing that the client takes can be made of what is stored
      ├── TooLarge               413  more than is taken in one request
      ├── UnsupportedMedia       415  the body is of another kind
-     ├── TooManyRequests        429  one caller asks more often than it may
      └── Busy                   503  too many such requests at a time
 """
 
@@ -38,12 +37,6 @@ class UnsupportedMedia(Rejected):
     """The body is of another media type than the service takes."""
 
     status = 415
-
-
-class TooManyRequests(Rejected):
-    """One caller asks more often than it may (RFC 6585 4)."""
-
-    status = 429
 
 
 class Busy(Rejected):

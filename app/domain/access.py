@@ -29,6 +29,8 @@ class Action(StrEnum):
     SIGN_PRELIMINARY = "sign preliminary"
     SIGN_FINAL = "sign final"
     TAKE_OVER = "take over"
+    ADD_ADDENDUM = "add addendum"
+    CORRECT_REPORT = "correct report"
     WITHDRAW_REPORT = "withdraw report"
     HANDLE_CRITICAL = "handle critical result"
     VIEW_QUALITY = "view quality"
@@ -63,12 +65,11 @@ _WRITE = {
     Action.STORE_INSTANCES,
     Action.HANDLE_CRITICAL,
 }
+_FINAL = {Action.SIGN_FINAL, Action.ADD_ADDENDUM, Action.CORRECT_REPORT, Action.WITHDRAW_REPORT}
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),
-    Role.ATTENDING: frozenset(
-        _READ | _WRITE | {Action.SIGN_FINAL, Action.WITHDRAW_REPORT, Action.VIEW_QUALITY, Action.STOP_MODEL}
-    ),
+    Role.ATTENDING: frozenset(_READ | _WRITE | _FINAL | {Action.VIEW_QUALITY, Action.STOP_MODEL}),
     Role.ADMIN: frozenset(
         {
             Action.LIST_STUDIES,

@@ -22,6 +22,8 @@ class AlertKind(StrEnum):
     DISCORDANCE = "AI text fares otherwise than before"
     CRITICAL_OVERDUE = "critical result not communicated"
     AUDIT_NOT_STAMPED = "audit log is not time-stamped"
+    TOO_MANY_REQUESTS = "more requests than are taken"
+    MODEL_UNUSABLE = "model cannot be used"
     EMERGENCY_ACCESS = "emergency access to a restricted study"
 
 

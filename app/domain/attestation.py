@@ -21,6 +21,8 @@ class Meaning(StrEnum):
 
     PRELIMINARY = "preliminary reading, needs attestation by an attending"
     FINAL = "final report, reviewed and approved"
+    ADDENDUM = "addendum to a final report, reviewed and approved"
+    CORRECTION = "correction of a final report, replaces its earlier text, reviewed and approved"
     WITHDRAWN = "withdrawn: the report must not be used"
 
 
@@ -29,6 +31,8 @@ _FACTS = ("report_id", "version", "signed_by", "printed_name", "meaning", "signe
 STATE_OF_MEANING: Mapping[Meaning, ReportState] = {
     Meaning.PRELIMINARY: ReportState.PRELIMINARY,
     Meaning.FINAL: ReportState.SIGNED,
+    Meaning.ADDENDUM: ReportState.ADDENDED,
+    Meaning.CORRECTION: ReportState.CORRECTED,
     Meaning.WITHDRAWN: ReportState.WITHDRAWN,
 }
 

@@ -33,6 +33,8 @@ class AuditEvent(StrEnum):
     REPORT_LOCKED = "report locked"
     REPORT_TAKEN_OVER = "report taken over"
     REPORT_SIGNED = "report signed"
+    REPORT_ADDENDED = "report addended"
+    REPORT_CORRECTED = "report corrected"
     REPORT_SUPERSEDED = "report superseded"
     REPORT_WITHDRAWN = "report withdrawn"
     REPORT_EXPORTED = "report exported"

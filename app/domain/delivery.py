@@ -13,6 +13,7 @@ from app.domain.attestation import Attestation
 from app.domain.finding import ReleasedFinding
 from app.domain.machine import advance
 from app.domain.report import Report, ReportState
+from app.domain.signed_text import SignedText
 from app.domain.study import Instance, Patient, Study
 
 
@@ -158,10 +159,12 @@ class DeliveryOrder:
         What the message says of the report: the state that the signature gave it.
     attestation
         The signature that the message is about; of a withdrawal the withdrawing one.
-    signed
-        The signature whose text the message carries; of a withdrawal the one that is withdrawn.
+    text
+        The report as it stood after that signature, with every addendum and correction; of a withdrawal what
+        is withdrawn.
     earlier
-        What went, or was to go, to the same destination in the same format before, oldest first.
+        The documents that went, or were to go, to the same destination in the same format before, oldest
+        first.
     withdrawal_reason
         Empty unless the report was withdrawn.
     source
@@ -169,11 +172,11 @@ class DeliveryOrder:
     instances
         The instances that the report was made from: those of the signed revision, no later ones.
     report
-        With the sentences that may leave (`app.domain.report.releasable`).
-    sections
-        Text per section exactly as signed, keyed by `Section` value.
+        With the sentences that may leave (`app.domain.report.releasable`), of a corrected text its own.
     findings
-        What the reader accepted of the model's findings.
+        What the reader accepted of the model's findings, as far as the text in force still says it.
+    first_findings
+        What the reader accepted of them at the first signature: what documents without text showed.
     draft_model
         ``id``, ``preset``, ``weights_sha256``, ``adapters_sha256``; empty when written by hand.
     """
@@ -186,9 +189,19 @@ class DeliveryOrder:
     report: Report
     state: ReportState
     attestation: Attestation
-    signed: Attestation
+    text: SignedText
     earlier: tuple[Delivery, ...]
     withdrawal_reason: str
-    sections: Mapping[str, str]
     findings: tuple[ReleasedFinding, ...]
+    first_findings: tuple[ReleasedFinding, ...]
     draft_model: Mapping[str, Any]
+
+    @property
+    def signed(self) -> Attestation:
+        """The signature under the sections that the message carries."""
+        return self.text.signature
+
+    @property
+    def sections(self) -> Mapping[str, str]:
+        """Text per section exactly as signed, keyed by `Section` value."""
+        return self.text.sections

@@ -17,6 +17,7 @@
     |   +-- ReportIncomplete     a hard stop before signing
     |   +-- ConfigurationError   a setting is missing or unsafe
     |   +-- RulesBroken          the routing rules cannot be read
+    |   +-- TooManyRequests      somebody asks more often than they may
     +-- Retriable            the same call may succeed later
     |   +-- DatabaseUnavailable
     |   +-- PeerUnavailable      PACS, RIS or another system does not answer
@@ -57,6 +58,20 @@ class StudyRestricted(NotAuthorised):
             "this study is restricted to a group that you are not in, or your emergency access has ended"
         )
         self.study_uid = study_uid
+
+
+class TooManyRequests(Rejected):
+    """Somebody asks more often than they may (RFC 6585 4).
+
+    Attributes
+    ----------
+    retry_after
+        Seconds until the next request is taken.
+    """
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class AuthenticationFailed(Rejected):

@@ -78,6 +78,7 @@ METRICS: Mapping[str, MetricPlan] = {
         MetricPlan("janus_med_self_tests", _C, "Self-tests by outcome", ("outcome",), (), True),
         MetricPlan("janus_med_pixel_cache_bytes", _G, "Pixels in memory of the reading room"),
         MetricPlan("janus_med_logins", _C, "Log-ins by outcome", ("outcome",)),
+        MetricPlan("janus_med_rate_limited", _C, "Requests refused for their number", ("what",)),
         MetricPlan("janus_med_pixel_requests", _C, "Images asked for by HTTP status", ("status",)),
         MetricPlan(
             "janus_med_dicomweb_requests",

@@ -65,6 +65,7 @@ REPORT_TRANSITIONS: Mapping[tuple[ReportState, ReportCommand], ReportState] = {
 
 EDITABLE = frozenset({ReportState.IN_REVIEW, ReportState.PRELIMINARY})
 FINAL = frozenset({ReportState.SIGNED, ReportState.ADDENDED, ReportState.CORRECTED, ReportState.WITHDRAWN})
+AMENDABLE = frozenset(state for state, command in REPORT_TRANSITIONS if command is ReportCommand.ADD)
 WITHDRAWABLE = frozenset(state for state, command in REPORT_TRANSITIONS if command is ReportCommand.WITHDRAW)
 
 

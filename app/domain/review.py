@@ -12,6 +12,7 @@ from app.domain.emergency import EmergencyAccess
 from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.prior import Prior
 from app.domain.report import Report, ReportState
+from app.domain.signed_text import SignedText
 from app.domain.study import Instance, Study
 
 LEASE = timedelta(minutes=15)
@@ -75,6 +76,8 @@ class Review:
         Who stopped the model that wrote the draft, and why; empty while it may draft.
     emergency
         What lets this reader in although the study is restricted; None when nothing has to.
+    text
+        The shown report with its addenda and corrections; None while no attending has signed it.
     """
 
     study: Study
@@ -91,6 +94,7 @@ class Review:
     context: ClinicalContext = NO_CONTEXT
     emergency: EmergencyAccess | None = None
     stopped: str = ""
+    text: SignedText | None = None
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from app.destinations import TEXT_FORMATS
 from app.domain.access import Action, Actor
 from app.domain.alert import AlertKind
+from app.domain.amendment import MEANING_OF_KIND
 from app.domain.attestation import STATE_OF_MEANING, Attestation, Meaning
 from app.domain.audit import AuditEvent, Outcome
 from app.domain.commitment import SentObjects
@@ -17,6 +20,7 @@ from app.domain.finding import released_findings
 from app.domain.identifiers import derived_uid
 from app.domain.intake import clean_value
 from app.domain.report import Origin, Report, ReportState, releasable
+from app.domain.signed_text import SignedText, sentences_in_force
 from app.services.alerts import clear_alert, raise_alert
 from app.services.commitment import defer_asking
 from app.services.facts import delivery_detail, fact_about
@@ -220,14 +224,21 @@ def _order(
     attestation: Attestation,
     earlier: tuple[Delivery, ...],
 ) -> DeliveryOrder:
-    signed = _signed_text(tx, attestation)
-    _require_verified(signed)
+    text = _text_of(tx, attestation)
+    text.require_intact()
+    if attestation.meaning in MEANING_OF_KIND.values() and text.signatures[-1] != attestation:
+        raise Conflict(
+            f"attestation {attestation.attestation_id} is not the last of its text: it is not sent"
+        )
     study = tx.studies.get(report.study_uid)
     received = tx.studies.instances(study.study_uid, up_to_revision=report.revision)
     instances = tuple(i for i in received if i.is_image) or received
     if not instances:
         raise NotFound(f"study {study.study_uid} has no instance that a report could refer to")
-    leaving = replace(report, sentences=releasable(report.sentences))
+    first = releasable(report.sentences)
+    leaving = replace(
+        report, sentences=sentences_in_force(first, text.sections) if text.correction else first
+    )
     draft = tx.reports.drafts.get(report.draft_id)
     began_as_draft = any(sentence.origin is Origin.AI for sentence in leaving.sentences)
     withdrawn = attestation.meaning is Meaning.WITHDRAWN
@@ -241,11 +252,11 @@ def _order(
         report=leaving,
         state=STATE_OF_MEANING[attestation.meaning],
         attestation=attestation,
-        signed=signed,
-        earlier=earlier,
+        text=text,
+        earlier=tuple(_documents(tx, earlier)),
         withdrawal_reason=json.loads(attestation.text)["reason"] if withdrawn else "",
-        sections=json.loads(signed.text)["sections"],
         findings=() if draft is None else released_findings(leaving.sentences, draft.content),
+        first_findings=() if draft is None else released_findings(first, draft.content),
         draft_model=draft.content.model if draft is not None and began_as_draft else {},
     )
 
@@ -257,12 +268,19 @@ def _require_verified(signature: Attestation) -> None:
         )
 
 
-def _signed_text(tx: UnitOfWork, attestation: Attestation) -> Attestation:
-    """Return the signature whose text a message carries: a withdrawal carries the last one before it."""
-    if attestation.meaning is not Meaning.WITHDRAWN:
-        return attestation
-    return next(
-        before
-        for before in reversed(tx.reports.attestations.of_report(attestation.report_id))
-        if before.attestation_id < attestation.attestation_id and before.meaning is not Meaning.WITHDRAWN
-    )
+def _text_of(tx: UnitOfWork, attestation: Attestation) -> SignedText:
+    """Return the report as it stood at a signature; a withdrawal carries what it withdraws."""
+    if attestation.meaning in {Meaning.PRELIMINARY, Meaning.FINAL}:
+        return SignedText(attestation)
+    text = tx.reports.amendments.signed_text(attestation.report_id)
+    if text is None:
+        raise Conflict(f"report {attestation.report_id} has no final signature that could be followed")
+    return text.up_to(attestation.attestation_id)
+
+
+def _documents(tx: UnitOfWork, earlier: Iterable[Delivery]) -> Iterator[Delivery]:
+    """Leave out the notes with which a correction took back what a format without text had shown."""
+    for delivery in earlier:
+        meaning = tx.reports.attestations.get(delivery.attestation_id).meaning
+        if delivery.kind in TEXT_FORMATS or meaning is not Meaning.CORRECTION:
+            yield delivery

@@ -18,8 +18,8 @@ from urllib.parse import quote, urlencode
 from app.domain.errors import ConfigurationError, SignOnRefused
 from app.domain.sign_on import ClaimNames
 from app.login_settings import OidcSettings, require_private_address
+from app.secret_files import read_secret_file
 from app.services.openid_tokens import UnknownKey, check_id_token, check_logout_token, read_keys, refused
-from app.store.keys import require_private
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -229,16 +229,8 @@ def open_provider(settings: OidcSettings) -> OpenIdProvider:
     ConfigurationError
         If our secret is missing, empty or readable by others, or its authority cannot be read.
     """
-    path = settings.client_secret_file
-    try:
-        require_private(path)
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"JANUS_MED_OIDC.client_secret_file: {path} cannot be read ({type(error).__name__})"
-        ) from None
-    if not secret:
-        raise ConfigurationError(f"JANUS_MED_OIDC.client_secret_file: {path} is empty")
+    setting = "JANUS_MED_OIDC.client_secret_file"
+    secret = read_secret_file(settings.client_secret_file, setting=setting).strip()
     try:
         tls = ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:

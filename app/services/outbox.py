@@ -2,7 +2,8 @@
 
 Messages of one report to one destination in one format keep their order. What a new message makes pointless
 is cancelled, unless it was acknowledged: a preliminary text by the final one, any earlier HL7 or FHIR text by
-a later one, everything by a withdrawal. What stays goes first; the next one waits for it (`next_in_line`).
+a later one, everything by a withdrawal, what shows findings by a correction that leaves one out. What stays
+goes first; the next one waits for it (`next_in_line`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.destinations import FHIR_FORMAT, HL7_FORMAT
+from app.destinations import FHIR_FORMAT, HL7_FORMAT, TEXT_FORMATS
 from app.domain.access import Actor
 from app.domain.attestation import Attestation, Meaning
 from app.domain.audit import AuditEvent
@@ -97,6 +98,8 @@ def _cancel_if_pointless(
     preliminary = tx.reports.attestations.get(held.attestation_id).meaning is Meaning.PRELIMINARY
     if by.meaning is Meaning.WITHDRAWN:
         cancel_delivery(tx, actor, study, held, "the report was withdrawn", now=now)
+    elif by.meaning is Meaning.CORRECTION and held.kind not in TEXT_FORMATS:
+        cancel_delivery(tx, actor, study, held, "a correction left out what it shows", now=now)
     elif preliminary or held.kind in _REPLACING:
         cancel_delivery(tx, actor, study, held, "a later message takes its place", now=now)
 

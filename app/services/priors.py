@@ -5,7 +5,6 @@ Nothing waits for them: a study is drafted, read and signed without.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +13,8 @@ from app.domain.access import Actor
 from app.domain.audit import AuditEvent, Outcome
 from app.domain.intake import clean_value
 from app.domain.prior import CurrentStudy, FoundStudy, Prior, PriorState
-from app.domain.report import FINAL
+from app.domain.report import FINAL, ReportState
+from app.domain.signed_text import as_lines
 from app.domain.study import Instance, Patient, Study
 from app.domain.work import FETCH_PRIORS, HOUSEKEEPING_QUEUE
 from app.services.facts import fact_about
@@ -91,7 +91,7 @@ def record_attached(store: Store, actor: Actor, prior: Prior, *, report_text: st
     """Record that an earlier study is here, with the text of its report; ours counts before another's."""
     with store.begin() as tx:
         study = tx.studies.lock(prior.study_uid)
-        text = _own_report(tx, prior.prior_uid) or clean_value(report_text)
+        text = own_report(tx, prior.prior_uid) or clean_value(report_text)
         tx.priors.save(prior.arrive(text, now=now))
         detail = {"prior": prior.prior_uid, "report": bool(text)}
         tx.audit.append(fact_about(tx, study, AuditEvent.PRIOR_ATTACHED, actor, now=now, detail=detail))
@@ -135,11 +135,15 @@ def _wanted(study_uid: str, rank: int, found: FoundStudy, known: Prior | None) -
     )
 
 
-def _own_report(tx: UnitOfWork, study_uid: str) -> str:
-    """Return the text of the newest final report that was signed here; empty when there is none."""
+def own_report(tx: UnitOfWork, study_uid: str) -> str:
+    """Return the newest final report that was signed here as it stands now; empty when there is none.
+
+    Of a withdrawn report nothing but that is said: no archive's copy of it may stand in its place.
+    """
     final = [summary for summary in tx.reports.summaries(study_uid) if summary.state in FINAL]
     if not final:
         return ""
-    signed = tx.reports.attestations.of_report(final[-1].report_id)
-    sections = json.loads(signed[-1].text)["sections"] if signed else {}
-    return "\n".join(f"{name.upper()}\n{text}" for name, text in sections.items() if text)
+    if final[-1].state is ReportState.WITHDRAWN:
+        return "WITHDRAWN\nThe report of this study was withdrawn and must not be used."
+    text = tx.reports.amendments.signed_text(final[-1].report_id)
+    return "" if text is None else as_lines(text)

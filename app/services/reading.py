@@ -23,6 +23,7 @@ from app.services.facts import fact_about
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
 from app.services.orders import clinical_context
 from app.services.permission import permit, record_denial
+from app.services.priors import own_report
 from app.services.study_access import begin_on_study, closed_among, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -229,6 +230,7 @@ def _review(
         lock=lock,
         may_edit=report.is_editable and lock is not None and lock.user_id == actor.user_id,
         attestations=tx.reports.attestations.of_report(report.report_id),
+        text=tx.reports.amendments.signed_text(report.report_id) if report.is_final else None,
         deliveries=tx.deliveries.of_report(report.report_id),
         superseded_by=study.revision if report.revision < study.revision else None,
         others=tuple(other for other in others if other.report_id != report.report_id),
@@ -246,10 +248,17 @@ def _stop_of(tx: UnitOfWork, draft: Draft | None) -> str:
 
 
 def _priors(tx: UnitOfWork, actor: Actor, study: Study, now: datetime) -> tuple[Prior, ...]:
-    """Return the earlier studies that the reader may open; the others are not even named."""
+    """Return the earlier studies that the reader may open, with our reports as they stand now.
+
+    The others are not even named.
+    """
     priors = tx.priors.of_study(study.study_uid)
     closed = closed_among(tx, actor, [prior.prior_uid for prior in priors], now=now)
-    return tuple(prior for prior in priors if prior.prior_uid not in closed)
+    return tuple(
+        replace(prior, report_text=own_report(tx, prior.prior_uid) or prior.report_text)
+        for prior in priors
+        if prior.prior_uid not in closed
+    )
 
 
 def _opened(

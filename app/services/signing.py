@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.domain.access import Action, Actor, may
-from app.domain.attestation import Attestation, Meaning, canonical_text, digest_of, require_signable
+from app.domain.attestation import Attestation, Meaning, canonical_text, require_signable
 from app.domain.audit import AuditEvent
 from app.domain.errors import NotAuthorised, StaleVersion
 from app.domain.report import Report, ReportCommand
 from app.domain.study import Study
 from app.services.accounts import reauthenticate
+from app.services.attesting import attest
 from app.services.critical import DEFAULT_WAITS, Waits, open_loops_of_signature
 from app.services.facts import fact_about
 from app.services.locking import require_pen
@@ -106,24 +107,10 @@ def require_standing(store: Store, actor: Actor, report_id: int, *, now: datetim
 
 
 def _attest(tx: UnitOfWork, actor: Actor, report: Report, meaning: Meaning, now: datetime) -> Attestation:
-    if actor.user_id is None:
-        raise NotAuthorised(f"{actor.username} is no person and cannot sign")
     text = canonical_text(
         report, username=actor.username, printed_name=actor.printed_name, meaning=meaning, signed_at=now
     )
-    unsaved = Attestation(
-        attestation_id=0,
-        report_id=report.report_id,
-        report_version=report.version,
-        username=actor.username,
-        printed_name=actor.printed_name,
-        role=actor.role.value,
-        meaning=meaning,
-        signed_at=now,
-        text=text,
-        sha256=digest_of(text),
-    )
-    return tx.reports.attestations.add(unsaved, user_id=actor.user_id)
+    return attest(tx, actor, report, meaning, text, now=now)
 
 
 def _record(

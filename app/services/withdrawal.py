@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.domain.access import Action, Actor
-from app.domain.attestation import Attestation, Meaning, digest_of, withdrawal_text
+from app.domain.attestation import Attestation, Meaning, withdrawal_text
 from app.domain.audit import AuditEvent
-from app.domain.errors import NotAuthorised, StaleVersion
+from app.domain.errors import StaleVersion
 from app.domain.reason import give_reason
 from app.domain.report import Report, ReportCommand
 from app.services.accounts import reauthenticate
+from app.services.attesting import attest
 from app.services.facts import fact_about
 from app.services.outbox import put_into_outbox
 from app.services.permission import permit
@@ -82,8 +83,6 @@ def withdraw(
 
 
 def _attest(tx: UnitOfWork, actor: Actor, report: Report, reason: str, now: datetime) -> Attestation:
-    if actor.user_id is None:
-        raise NotAuthorised(f"{actor.username} is no person and cannot withdraw a report")
     withdrawn = tx.reports.attestations.of_report(report.report_id)[-1]
     text = withdrawal_text(
         report,
@@ -93,16 +92,4 @@ def _attest(tx: UnitOfWork, actor: Actor, report: Report, reason: str, now: date
         reason=reason,
         signed_at=now,
     )
-    unsaved = Attestation(
-        attestation_id=0,
-        report_id=report.report_id,
-        report_version=report.version,
-        username=actor.username,
-        printed_name=actor.printed_name,
-        role=actor.role.value,
-        meaning=Meaning.WITHDRAWN,
-        signed_at=now,
-        text=text,
-        sha256=digest_of(text),
-    )
-    return tx.reports.attestations.add(unsaved, user_id=actor.user_id)
+    return attest(tx, actor, report, Meaning.WITHDRAWN, text, now=now)

@@ -36,6 +36,11 @@ class Alerts:
         wanted = update(AlertRow).where(AlertRow.kind == kind.value, AlertRow.subject == subject, _OPEN)
         return self._session.scalar(wanted.values(cleared_at=now).returning(AlertRow.id)) is not None
 
+    def clear_older(self, kind: AlertKind, *, than: datetime, now: datetime) -> int:
+        """Note that what was raised before a time is over; return how many alerts that were."""
+        wanted = update(AlertRow).where(AlertRow.kind == kind.value, AlertRow.raised_at < than, _OPEN)
+        return len(self._session.scalars(wanted.values(cleared_at=now).returning(AlertRow.id)).all())
+
     def claim_untold(self, *, now: datetime, limit: int) -> tuple[Alert, ...]:
         """Take alerts that are due to be told, and count the try; another process skips them."""
         due = select(AlertRow).where(AlertRow.told_at.is_(None), AlertRow.next_try_at <= now)

@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.store.connection import APPLICATION_ROLE, endpoints_of, make_engine, unavailable
 from app.store.embedded import EmbeddedPostgres
 from app.store.keys import Keys, read_keys
-from app.store.readiness import require_durable, require_patient_key, require_schema
+from app.store.readiness import require_durable, require_modest_login, require_patient_key, require_schema
 from app.store.unit_of_work import UnitOfWork
 from app.store.vault import Vault
 
@@ -96,13 +96,15 @@ def open_store(settings: Settings) -> Store:
     ------
     ConfigurationError
         If the server may lose what it confirmed (``fsync``, ``full_page_writes`` or ``synchronous_commit``
-        off), is older than PostgreSQL 15, was not migrated, or belongs to other keys than ours.
+        off), is older than PostgreSQL 15, was not migrated, or belongs to other keys than ours, or if the
+        login of the URL is a superuser.
     DatabaseUnavailable
         If it does not answer.
     """
     keys = read_keys(settings.keys_dir, settings.signing_token)
     if settings.database_url:
-        return open_database(endpoints_of(settings.database_url).application, keys)
+        conninfo = endpoints_of(settings.database_url).application
+        return open_database(conninfo, keys, is_given=True)
     embedded = EmbeddedPostgres(settings)
     conninfo = embedded.attach().application
     try:
@@ -112,13 +114,23 @@ def open_store(settings: Settings) -> Store:
         raise
 
 
-def open_database(conninfo: str, keys: Keys, *, release: Callable[[], object] | None = None) -> Store:
-    """Open a migrated database by connection string, after the checks of `open_store`."""
+def open_database(
+    conninfo: str, keys: Keys, *, release: Callable[[], object] | None = None, is_given: bool = False
+) -> Store:
+    """Open a migrated database by connection string, after the checks of `open_store`.
+
+    Parameters
+    ----------
+    is_given
+        Somebody else chose the login, which must not be a superuser.
+    """
     engine = make_engine(conninfo)
     store = Store(engine, keys, conninfo=conninfo, release=release)
     try:
         with store.begin() as work:
             require_durable(work.session.connection())
+            if is_given:
+                require_modest_login(work.session.connection())
             require_schema(work.session.connection())
             require_patient_key(work.session.connection(), keys)
     except DatabaseUnavailable as error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PATIENT_KEY_FILE = "patient_reference.key"
 LOGIN_KEY_FILE = "login.key"
+LOG_KEY_FILE = "log.key"
 ATTESTATION_KEY_FILE = "attestation.key"
 AUDIT_KEY_FILE = "audit.key"
 
@@ -59,8 +60,8 @@ def read_keys(keys_dir: Path, token: TokenSettings | None = None) -> Keys:
         If the folder or a file can be read by another account, or a key is damaged.
     """
     return Keys(
-        patient=_read_key(keys_dir, PATIENT_KEY_FILE),
-        login=_read_key(keys_dir, LOGIN_KEY_FILE),
+        patient=read_key(keys_dir, PATIENT_KEY_FILE),
+        login=read_key(keys_dir, LOGIN_KEY_FILE),
         attestation=_read_attestation_key(keys_dir, token),
         audit=read_sealing_key(keys_dir, AUDIT_KEY_FILE),
     )
@@ -82,7 +83,7 @@ def read_sealing_key(keys_dir: Path, name: str) -> SealingKey:
     ConfigurationError
         If a file can be read by another account, or is damaged.
     """
-    return sealing_key(file_signer(_read_key(keys_dir, name)), read_retired(keys_dir))
+    return sealing_key(file_signer(read_key(keys_dir, name)), read_retired(keys_dir))
 
 
 def key_file(name: str) -> str:
@@ -111,7 +112,30 @@ def rotate_key(keys_dir: Path, name: str) -> tuple[str, str]:
     return old.key_id, read_sealing_key(keys_dir, name).key_id
 
 
-def _read_key(keys_dir: Path, name: str) -> bytes:
+def require_sound_keys(keys_dir: Path) -> None:
+    """Check the keys that there are, and make none.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or a file can be read by another account, or a key is damaged.
+    """
+    if not keys_dir.is_dir():
+        return
+    require_private(keys_dir)
+    for name in (PATIENT_KEY_FILE, LOGIN_KEY_FILE, LOG_KEY_FILE, ATTESTATION_KEY_FILE, AUDIT_KEY_FILE):
+        if (keys_dir / name).exists():
+            read_key(keys_dir, name)
+
+
+def read_key(keys_dir: Path, name: str) -> bytes:
+    """Return a key of 32 bytes, made the first time.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder or the file can be read by another account, or the key is damaged.
+    """
     try:
         key = bytes.fromhex(read_secret(keys_dir, name))
     except ValueError:

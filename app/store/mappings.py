@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.store import (
     tables_access,
     tables_alerts,
+    tables_amendments,
     tables_attestations,
     tables_commitment,
     tables_critical,
@@ -22,6 +23,7 @@ __all__ = [
     "Base",
     "tables_access",
     "tables_alerts",
+    "tables_amendments",
     "tables_attestations",
     "tables_commitment",
     "tables_critical",

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from app.domain.errors import ConfigurationError
 from app.store.keys import Keys
 
-SCHEMA_REVISION = "0019"
+SCHEMA_REVISION = "0020"
 OLDEST_SERVER = 150000
 _DURABILITY_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
 _CHECK_NAME = "patient_reference"
@@ -38,6 +38,24 @@ def require_durable(connection: Connection) -> None:
     encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
     if encoding != "UTF8":
         raise ConfigurationError(f"the database has the encoding {encoding}: create it with UTF8")
+
+
+def require_modest_login(connection: Connection) -> None:
+    """Refuse a login role above the rules of the database: the audit log could be changed through it.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the role.
+    """
+    name = connection.execute(
+        text("SELECT rolname FROM pg_roles WHERE rolname = session_user AND (rolsuper OR rolbypassrls)")
+    ).scalar_one_or_none()
+    if name is not None:
+        raise ConfigurationError(
+            f"the database login {name} is a superuser: give JANUS_MED_DATABASE_URL a role that is a member "
+            "of janus_app and nothing more, and keep the owner for janus-med db upgrade"
+        )
 
 
 def require_schema(connection: Connection) -> None:

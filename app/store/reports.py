@@ -1,4 +1,4 @@
-"""Reports with their sentences; beside them drafts, leases, attestations and who has opened what."""
+"""Reports with their sentences; beside them drafts, leases, signatures, amendments, who has opened what."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.domain.audit import AuditEvent
 from app.domain.errors import NotFound
 from app.domain.report import Decision, Origin, Region, Report, ReportState, Section, Sentence
 from app.domain.review import ReportSummary
+from app.store.amendments import Amendments
 from app.store.attestations import Attestations
 from app.store.drafts import Drafts
 from app.store.leases import Leases
@@ -42,6 +43,11 @@ class Reports:
     def attestations(self) -> Attestations:
         """Signatures."""
         return Attestations(self._session, self._key)
+
+    @cached_property
+    def amendments(self) -> Amendments:
+        """Addenda and corrections."""
+        return Amendments(self._session, self.attestations)
 
     def get(self, report_id: int) -> Report:
         """Return the report, or raise `NotFound`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from app.domain.errors import ConfigurationError, DatabaseUnavailable
-from app.store.keys import require_private
+from app.secret_files import read_secret_file
 
 if TYPE_CHECKING:
     from app.key_settings import TokenSettings
@@ -61,8 +61,7 @@ def _open(settings: TokenSettings) -> tuple[Any, Ed25519PublicKey]:
         raise ConfigurationError(
             "a signing token is configured, but python-pkcs11 is not installed: pip install janus-med[hsm]"
         ) from None
-    require_private(settings.pin_file)
-    pin = settings.pin_file.read_text(encoding="utf-8").strip()
+    pin = read_secret_file(settings.pin_file, setting="JANUS_MED_SIGNING_TOKEN.pin_file").strip()
     try:
         token = pkcs11.lib(str(settings.module)).get_token(token_label=settings.token)
         session = _log_in(token, pin)

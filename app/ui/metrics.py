@@ -25,6 +25,8 @@ class RoomMetrics:
     ----------
     logins
         Log-ins by outcome: ``success``, ``failure``.
+    rate_limited
+        Requests refused for their number, by what was asked: ``log-in``, ``requests``, ``dicomweb``.
     pixel_requests
         Images asked for, by HTTP status.
     dicomweb_requests
@@ -34,6 +36,7 @@ class RoomMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.logins = self._counter("janus_med_logins")
+        self.rate_limited = self._counter("janus_med_rate_limited")
         self.pixel_requests = self._counter("janus_med_pixel_requests")
         self.dicomweb_requests = self._counter("janus_med_dicomweb_requests")
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from functools import cache
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-import streamlit
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
@@ -20,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain.errors import AuthenticationFailed, JanusMedError
 from app.ui.csrf import SESSION_COOKIE
+from app.ui.headers import SecurityHeaders
+from app.ui.rate_limit import RateLimit
 from app.ui.room import Room
 from app.ui.routes.answers import refusal, resume
 
@@ -56,69 +51,9 @@ def room_middleware(room: Room) -> list[Middleware]:
         Middleware(SecurityHeaders, is_tls=room.settings.ui_tls),
         Middleware(TrustedHostMiddleware, allowed_hosts=list(room.settings.ui_allowed_hosts)),
         Middleware(BodyLimit, limit=MAX_BODY_BYTES, except_below=_DICOMWEB if room.settings.dicomweb else ""),
+        Middleware(RateLimit, limits=room.limits),
         Middleware(Gate, room=room),
     ]
-
-
-class SecurityHeaders:
-    """Adds the headers that keep a browser from helping an attacker."""
-
-    def __init__(self, app: ASGIApp, *, is_tls: bool) -> None:
-        self._app = app
-        self._headers = security_headers(is_tls=is_tls)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
-def security_headers(*, is_tls: bool) -> dict[str, str]:
-    """Return the headers of every answer.
-
-    Streamlit needs inline styles, modules from blob addresses (the stubs of its components) and one inline
-    script of its start page, which is allowed by its digest; no other inline script runs.
-    """
-    policy = {
-        "default-src": "'self'",
-        "script-src": f"'self' blob: {' '.join(_inline_scripts())}",
-        "style-src": "'self' 'unsafe-inline'",
-        "img-src": "'self' data: blob:",
-        "font-src": "'self' data:",
-        "connect-src": "'self'",
-        "worker-src": "'self' blob:",
-        "object-src": "'none'",
-        "base-uri": "'self'",
-        "form-action": "'self'",
-        "frame-ancestors": "'none'",
-    }
-    headers = {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "X-Frame-Options": "DENY",
-        "X-Content-Type-Options": "nosniff",
-        # with `no-referrer` the browser would send our own log-in form with a null origin
-        "Referrer-Policy": "same-origin",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    }
-    return headers | ({"Strict-Transport-Security": "max-age=31536000"} if is_tls else {})
-
-
-@cache
-def _inline_scripts() -> tuple[str, ...]:
-    """Digests of the inline scripts of Streamlit's start page, as the installed version has them."""
-    page = Path(streamlit.__file__).with_name("static") / "index.html"
-    scripts = re.findall(r"<script>(.*?)</script>", page.read_text(encoding="utf-8"), re.DOTALL)
-    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    return tuple(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
 
 class BodyLimit:
@@ -196,7 +131,17 @@ class Gate:
         if SESSION_COOKIE in connection.cookies and origin and origin == connection.headers.get("host"):
             await self._app(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": "log in first"})
+            await _deny_socket(scope, send)
+
+
+async def _deny_socket(scope: Scope, send: Send) -> None:
+    """Refuse a socket with an answer of HTTP, where the server can (ASGI `websocket.http.response`)."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": "log in first"})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b"log in first\n"})
 
 
 def _to_login(request: HTTPConnection) -> Response:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from app.ui.limits import Limits
 from app.ui.metrics import RoomMetrics
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ class Room:
     pixels: PixelCache
     metrics: RoomMetrics = field(default_factory=RoomMetrics)
     provider: OpenIdProvider | None = None
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How often this room may be asked."""
+        return Limits(self.store, self.settings, self.metrics.rate_limited)
 
     @property
     def idle(self) -> timedelta:

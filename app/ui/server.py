@@ -14,9 +14,11 @@ import structlog
 
 from app.domain.errors import ConfigurationError, JanusMedError
 from app.services.decoder import DecoderProcess
+from app.services.first_accounts import require_accounts
 from app.services.openid_provider import open_provider
 from app.services.second_factor import end_sessions_without
 from app.settings import Settings, read_settings
+from app.start_checks import require_known_variables
 from app.ui.middleware import room_middleware
 from app.ui.options import apply_options
 from app.ui.pixels import PixelCache
@@ -30,9 +32,12 @@ from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
 from app.ui.routes.second_step import second_step_routes
 from app.ui.routes.sign_on import sign_on_routes
+from app.web_checks import require_safe_web
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
     from streamlit.web.server.starlette import App
 
     from app.store.engine import Store
@@ -119,34 +124,45 @@ def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
     Raises
     ------
     ConfigurationError
-        If the port is taken, or the secret of single sign-on is missing or not private.
+        If the settings are unsafe, the port is taken, the secret of single sign-on is missing or not private,
+        or there is no account.
     """
     import uvicorn
 
     from app.services.counting import Reporter
     from app.store.engine import open_store
 
+    require_safe_web(settings, datetime.now(UTC))
     if settings.oidc is not None:
         # before anything is made: a secret that is missing or open to others ends the start
         open_provider(settings.oidc)
     listening = bind(settings)
     with listening, open_store(settings) as store:
-        config = uvicorn.Config(
-            build_app(store, settings, more_routes),
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=settings.ui_tls,
-            timeout_graceful_shutdown=3,
-            ws="websockets-sansio",
-            ws_max_size=_LARGEST_SOCKET_MESSAGE,
-            ws_ping_interval=20,
-            ws_ping_timeout=20,
-        )
+        require_accounts(store, settings)
+        config = server_config(build_app(store, settings, more_routes), settings)
         log.info("reading room open", host=settings.ui_host, port=listening.getsockname()[1])
         with Reporter("ui", lambda: store):
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def server_config(asgi: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Return how an application is served: quietly, and with the addresses that trusted proxies tell."""
+    import uvicorn
+
+    return uvicorn.Config(
+        asgi,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.ui_tls,
+        forwarded_allow_ips=list(settings.ui_trusted_proxies),
+        timeout_graceful_shutdown=3,
+        ws="websockets-sansio",
+        ws_max_size=_LARGEST_SOCKET_MESSAGE,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+    )
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -169,7 +185,9 @@ def bind(settings: Settings) -> socket.socket:
 def main() -> int:
     """Run the server with the settings of the environment; 0 after a clean stop, 1 when it cannot start."""
     try:
-        serve(read_settings())
+        settings = read_settings()
+        require_known_variables()
+        serve(settings)
     except JanusMedError as error:
         print(f"janus-med ui: {error}", file=sys.stderr)
         return 1

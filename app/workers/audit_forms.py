@@ -79,6 +79,8 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.REPORT_LOCKED: EventForm(_PROCEDURE, _U),
     AuditEvent.REPORT_TAKEN_OVER: EventForm(_PROCEDURE, _U),
     AuditEvent.REPORT_SIGNED: EventForm(_PROCEDURE, _U),
+    AuditEvent.REPORT_ADDENDED: EventForm(_PROCEDURE, _U),
+    AuditEvent.REPORT_CORRECTED: EventForm(_PROCEDURE, _U),
     AuditEvent.REPORT_WITHDRAWN: EventForm(_PROCEDURE, _D),
     AuditEvent.REPORT_SUPERSEDED: EventForm(_PROCEDURE, _U),
     AuditEvent.REPORT_EXPORTED: EventForm(_EXPORT, _R),

@@ -32,6 +32,7 @@ from app.store.engine import Store, open_store
 from app.workers.announce_model import announce_model
 from app.workers.draft_content import as_content
 from app.workers.indication import await_worklist, context_of_images
+from app.workers.model_alert import tell_model
 from app.workers.runtime import Worker
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from janus_med.study import Study
 
 _ASK_AGAIN_SECONDS = 30.0
+Tell = Callable[["Path | None", str], None]
 Announce = Callable[["ModelInfo", "Path | None"], None]
 
 
@@ -57,11 +59,11 @@ def work(settings: Settings) -> None:
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings))
         decoder = stack.enter_context(Decoder())
-        announce = partial(announce_model, store, actor)
-        model = ModelOnDemand(settings.model, settings.device, announce)
+        announce, tell = partial(announce_model, store, actor), partial(tell_model, store)
+        model = ModelOnDemand(settings.model, settings.device, announce, tell=tell)
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
-        named = NamedModels(settings.models_dir, settings.device, announce)
+        named = NamedModels(settings.models_dir, settings.device, announce, tell=tell)
         task = DraftStudy(
             store,
             actor,
@@ -79,21 +81,6 @@ def _say_ready(model: ModelOnDemand) -> None:
     structlog.get_logger().info("ready", **model.state)
 
 
-def verify_model(settings: Settings) -> str:
-    """Check the model folder's digests and return what it holds.
-
-    Raises
-    ------
-    janus_med.errors.ModelUnavailable
-        Naming what is missing or differs.
-    """
-    from janus_med.checkpoint import bundled_folder, verify_folder
-
-    folder = settings.model or bundled_folder()
-    manifest = verify_folder(folder)
-    return f"{manifest.id} in {folder}, digests match, weights {manifest.weights_sha256[:12]}"
-
-
 @dataclass
 class ModelOnDemand:
     """The model of the settings: loaded once; while it cannot be, asked for again every half minute.
@@ -106,11 +93,14 @@ class ModelOnDemand:
         Called once a model is loaded, before it is used.
     problem
         Why there is no model; empty when there is one.
+    tell
+        Gets the folder and why its model cannot be used; an empty reason when it can.
     """
 
     folder: Path | None
     device: str
     announce: Announce = lambda info, folder: None
+    tell: Tell = field(default=lambda folder, problem: None, kw_only=True)
     problem: str = field(default="not loaded yet", init=False)
     _model: JanusMed | None = field(default=None, init=False)
     _asked_at: float | None = field(default=None, init=False)
@@ -145,8 +135,10 @@ class ModelOnDemand:
         else:
             self.announce(model.info, self.folder)
             self.problem = ""
+            self.tell(self.folder, "")
             return model
         structlog.get_logger().error("model unavailable", reason=self.problem)
+        self.tell(self.folder, self.problem)
         return None
 
 
@@ -163,6 +155,7 @@ class NamedModels:
     folder: Path
     device: str
     announce: Announce = lambda info, folder: None
+    tell: Tell = field(default=lambda folder, problem: None, kw_only=True)
     _models: dict[Path, ModelOnDemand] = field(default_factory=dict, init=False)
 
     def find(self, name: str) -> ModelOnDemand:
@@ -172,7 +165,7 @@ class NamedModels:
         own = self.folder / name
         chosen = own if own.is_dir() or Path(name).is_absolute() else bundled_folder().parent / name
         if chosen not in self._models:
-            self._models[chosen] = ModelOnDemand(chosen, self.device, self.announce)
+            self._models[chosen] = ModelOnDemand(chosen, self.device, self.announce, tell=self.tell)
         return self._models[chosen]
 
 

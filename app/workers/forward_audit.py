@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from app.addresses import is_loopback
 from app.domain.audit import AuditEntry, Outcome
 from app.domain.errors import ConfigurationError, DatabaseUnavailable
 from app.neighbours import AuditCollector
@@ -24,7 +25,6 @@ from app.services.audit_forwarding import LEASE, entries_after, hold_collector, 
 from app.settings import Settings
 from app.store.engine import Store
 from app.workers.audit_forms import AuditSource, as_message
-from app.workers.ports import is_loopback
 from app.workers.tls_files import open_client_context
 from pacs_bridge.audit_message import render_audit_message
 from pacs_bridge.errors import Retriable

@@ -15,6 +15,7 @@ from types import FrameType
 
 import structlog
 
+from app.addresses import is_loopback
 from app.domain.access import Actor, service_actor
 from app.domain.errors import ConfigurationError, DatabaseUnavailable, JanusMedError
 from app.domain.order import OrderCommand, OrderContent, OrderUpdate
@@ -25,7 +26,7 @@ from app.services.orders import Receipt, take_orders
 from app.services.patients import correct_patient, merge_patients
 from app.settings import Settings
 from app.store.engine import Store, open_store
-from app.workers.ports import is_loopback, require_free
+from app.workers.ports import require_free
 from app.workers.tls_files import server_context
 from pacs_bridge.hl7_orders import ORDER_MESSAGES, OrderFacts, UnknownControl, read_orders
 from pacs_bridge.hl7_patient import CORRECTIONS, MERGES, MissingField, PatientFacts, read_merges, read_patient

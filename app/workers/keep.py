@@ -18,6 +18,7 @@ import structlog
 
 from app.domain.access import service_actor
 from app.domain.errors import DatabaseUnavailable
+from app.services.bursts import end_bursts
 from app.services.counting import Counts, Reporter
 from app.services.critical import escalate_overdue, waits_of
 from app.services.emergency import end_expired
@@ -112,6 +113,7 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
             lambda: watch_discordance(store, now=datetime.now(UTC)),
             first=120.0,
         ),
+        Chore("end bursts", 60.0, lambda: end_bursts(store, now=datetime.now(UTC))),
         Chore("seal the audit log", 10.0, lambda: seal_when_due(store, settings.audit_checkpoint_entries)),
         Chore("end emergency accesses", 5.0, lambda: end_expired(store, actor, now=datetime.now(UTC))),
         Chore(

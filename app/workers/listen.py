@@ -14,17 +14,18 @@ from types import FrameType
 
 import structlog
 
+from app.addresses import own_networks
 from app.domain.errors import ConfigurationError
 from app.domain.retention import SELF_TEST_TITLE
 from app.services.counting import Counts, Reporter
 from app.settings import Settings
+from app.start_checks import require_safe_listener
 from app.store.engine import Store, open_store
 from app.workers.commitment_log import CommitmentLog
 from app.workers.intake_loop import IntakeLoop
 from app.workers.listener_audit import ListenerAudit
 from app.workers.listener_counts import CountedEvents
 from app.workers.own_listener import listener_tls, require_listener_ports
-from app.workers.ports import is_loopback, own_networks
 from app.workers.study_rules import StudyRules
 from app.workers.tls_files import client_context
 from pacs_bridge.admission import Peer
@@ -137,17 +138,12 @@ def listener_config(settings: Settings) -> ListenerConfig:
     Raises
     ------
     ConfigurationError
-        If it would take unencrypted DICOM from a network without the sentence that permits it, or if a
-        calling AE title is none.
+        If it would take unencrypted DICOM from a network without the sentence that permits it, or from
+        anybody, or if a calling AE title is none.
     """
     tls = listener_tls(settings)
     is_plain = not (tls and settings.dicom_tls_only)
-    if is_plain and not is_loopback(settings.dicom_host) and not settings.allow_plain_off_loopback:
-        raise ConfigurationError(
-            f"the listener would take unencrypted DICOM on {settings.dicom_host}: keep JANUS_MED_DICOM_HOST "
-            "on loopback, set JANUS_MED_DICOM_TLS_ONLY, or JANUS_MED_ALLOW_PLAIN_OFF_LOOPBACK to the "
-            "sentence that its help names"
-        )
+    require_safe_listener(settings)
     try:
         peers = peers_of(settings)
     except ValueError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from app.addresses import own_address
 from app.domain.errors import ConfigurationError
 from app.settings import Settings
-from app.workers.ports import own_address, require_free
+from app.workers.ports import require_free
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import Fatal
 from pacs_bridge.tls import TlsFiles

@@ -6,7 +6,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 from app.destinations import AnyDestination, DicomDestination, DicomwebDestination, FhirDestination
-from app.domain.errors import Rejected
+from app.domain.errors import ConfigurationError, Rejected
+from app.secret_files import read_secret_file
 from app.workers.tls_files import open_client_context
 
 if TYPE_CHECKING:
@@ -67,11 +68,9 @@ def _token_of(destination: FhirDestination | DicomwebDestination) -> str:
     if destination.token_file is None:
         return ""
     try:
-        token = destination.token_file.read_text(encoding="ascii").strip()
-    except (OSError, ValueError) as error:
-        raise Rejected(
-            f"the token file of {destination.name} cannot be read: {type(error).__name__}"
-        ) from error
+        token = read_secret_file(destination.token_file, setting=f"the token file of {destination.name}")
+    except ConfigurationError as error:
+        raise Rejected(str(error)) from error
     if not token or any(character.isspace() for character in token):
         raise Rejected(f"the token file of {destination.name} does not hold one token")
     return token

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 from app.domain.errors import ConfigurationError
@@ -35,35 +34,6 @@ def require_free(host: str, port: int, *, setting: str, purpose: str) -> None:
                 f"port {port} ({purpose}) is {_taken_by(port, error)}: set {setting} to a free port, "
                 "or stop that process"
             ) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address reaches this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def own_address(host: str) -> str:
-    """Return how this machine calls a server of its own that listens on ``host``.
-
-    A server on every address is called by loopback of the same family: a socket on ``::`` need not take
-    IPv4 (``IPV6_V6ONLY``, RFC 3493 5.3).
-    """
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # nosec B104
-
-
-def own_networks(host: str) -> tuple[str, ...]:
-    """Return from where this machine calls its own server: loopback, and the one address it listens on."""
-    loopback = ("127.0.0.0/8", "::1/128")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return loopback
-    return loopback if address.is_loopback or address.is_unspecified else (*loopback, str(address))
 
 
 def _taken_by(port: int, error: OSError) -> str:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from app.domain.attestation import Attestation
 from app.domain.delivery import DeliveryOrder
-from app.domain.errors import Rejected
+from app.domain.finding import ReleasedFinding
 from app.domain.identifiers import derived_uid
 from app.domain.report import Region as ReportRegion
 from app.domain.report import ReportState
-from app.domain.report import Section as ReportSection
-from app.domain.report import Sentence as ReportSentence
-from app.domain.study import Instance, Patient
+from app.domain.study import Patient
+from app.workers.report_sections import observer_of, reference_to, report_sections, verification_of
 from pacs_bridge.errors import Rejected as BridgeRejected
 from pacs_bridge.header import read_header
 from pacs_bridge.received import read_head
 from pacs_bridge.results.finding_content import AcceptedFinding, Presence, Region
 from pacs_bridge.results.report_content import (
     Algorithm,
-    Observer,
     ReportContent,
-    Section,
-    Sentence,
     SourceInstance,
     SourceStudy,
-    Verification,
 )
 from pacs_bridge.results.report_content import ReportState as WireState
 from pacs_bridge.results.report_message import ReportMessage, Signature
@@ -55,22 +51,21 @@ def report_content(order: DeliveryOrder, institution: str, source: Path) -> Repo
     Rejected
         If the sentences are not the text that was signed.
     """
-    signed = order.signed
-    signer = Observer(signed.printed_name, institution or "unknown", signed.username)
-    verification = Verification(signer, signed.signed_at, signed.meaning.value, signed.sha256)
-    verified = () if order.state in _UNVERIFIED else (verification,)
+    signatures = tuple(verification_of(signature, institution) for signature in order.text.signatures)
+    predecessors = tuple(_predecessors(order))
     return ReportContent(
         state=WireState(order.state.value),
         study=_study(order, source),
         evidence=tuple(reference_to(instance) for instance in order.instances),
-        sections=tuple(_sections(order)),
-        written_at=signed.signed_at,
+        sections=tuple(report_sections(order, institution)),
+        written_at=signatures[-1].verified_at,
         series_uid=series_uid_of(order.delivery.sop_uid),
         sop_instance_uid=order.delivery.sop_uid,
-        observer=signer,
-        predecessors=tuple(_predecessors(order)),
+        observer=observer_of(order.signed, institution),
+        predecessors=predecessors,
+        is_first=not predecessors,
         algorithm=_algorithm(order),
-        verifications=verified,
+        verifications=() if order.state in _UNVERIFIED else signatures,
     )
 
 
@@ -88,8 +83,10 @@ def report_message(order: DeliveryOrder, institution: str, source: Path) -> Repo
         content=replace(content, study=_with_patient(content.study, order.study.current_patient)),
         report_uid=derived_uid("report", order.study.study_uid, str(order.report.report_id)),
         message_uid=order.delivery.sop_uid,
-        signature=Signature(act.printed_name, act.username, act.signed_at, act.meaning.value, act.sha256),
+        signature=_signature(act),
         findings=accepted_findings(order),
+        retracted_findings=_retracted(order),
+        also_signed=_also_signed(order),
         withdrawal_reason=order.withdrawal_reason,
     )
 
@@ -108,6 +105,15 @@ def _with_patient(study: SourceStudy, patient: Patient) -> SourceStudy:
 
 def accepted_findings(order: DeliveryOrder) -> tuple[AcceptedFinding, ...]:
     """Return what the reader accepted of the model's findings, with the regions on images of this study."""
+    return _findings(order, order.findings)
+
+
+def first_findings(order: DeliveryOrder) -> tuple[AcceptedFinding, ...]:
+    """Return what the first signature accepted, and a correction may have left out."""
+    return _findings(order, order.first_findings)
+
+
+def _findings(order: DeliveryOrder, findings: Iterable[ReleasedFinding]) -> tuple[AcceptedFinding, ...]:
     images = {instance.sop_uid: reference_to(instance) for instance in order.instances}
     return tuple(
         AcceptedFinding(
@@ -116,8 +122,14 @@ def accepted_findings(order: DeliveryOrder) -> tuple[AcceptedFinding, ...]:
             probability=finding.probability,
             regions=tuple(_region(region, images) for region in finding.regions if region.sop_uid in images),
         )
-        for finding in order.findings
+        for finding in findings
     )
+
+
+def _retracted(order: DeliveryOrder) -> tuple[str, ...]:
+    """Return the findings that an earlier message carried and a correction left out."""
+    still = {finding.name for finding in order.findings}
+    return tuple(finding.name for finding in order.first_findings if finding.name not in still)
 
 
 def series_uid_of(sop_uid: str) -> str:
@@ -125,36 +137,14 @@ def series_uid_of(sop_uid: str) -> str:
     return derived_uid("series", sop_uid)
 
 
-def reference_to(instance: Instance) -> SourceInstance:
-    """Return an instance as documents refer to it."""
-    return SourceInstance(instance.study_uid, instance.series_uid, instance.sop_class_uid, instance.sop_uid)
+def _signature(by: Attestation) -> Signature:
+    return Signature(by.printed_name, by.username, by.signed_at, by.meaning.value, by.sha256)
 
 
-def _sections(order: DeliveryOrder) -> list[Section]:
-    images = {instance.sop_uid: reference_to(instance) for instance in order.instances}
-    return [
-        Section(section.value, _sentences(order, section, images))
-        for section in ReportSection
-        if order.sections.get(section.value)
-    ]
-
-
-def _sentences(
-    order: DeliveryOrder, section: ReportSection, images: dict[str, SourceInstance]
-) -> tuple[Sentence, ...]:
-    """Return the sentences of a section with their images, after a check that they are what was signed."""
-    chosen = sorted(
-        (s for s in order.report.sentences if s.section is section), key=lambda sentence: sentence.position
-    )
-    if " ".join(sentence.text.strip() for sentence in chosen) != order.sections[section.value]:
-        raise Rejected(f"the sentences of the section {section.value} are not the text that was signed")
-    return tuple(Sentence(sentence.text.strip(), _image(sentence, images)) for sentence in chosen)
-
-
-def _image(sentence: ReportSentence, images: dict[str, SourceInstance]) -> tuple[SourceInstance, ...]:
-    if sentence.region is None or sentence.region.sop_uid not in images:
+def _also_signed(order: DeliveryOrder) -> tuple[Signature, ...]:
+    if not order.text.amendments:
         return ()
-    return (images[sentence.region.sop_uid],)
+    return tuple(_signature(by) for by in order.text.signatures if by != order.attestation)
 
 
 def _predecessors(order: DeliveryOrder) -> Iterator[SourceInstance]:

@@ -1,4 +1,7 @@
-"""The DICOM objects of a delivery, by its format; of a withdrawal the note that rejects what was sent.
+"""The DICOM objects of a delivery, by its format; or the note that rejects what was sent.
+
+A withdrawal rejects everything; a correction, in formats without text, what showed findings that it leaves
+out.
 
 What a delivery becomes is planned before it is built: a format that shows regions becomes one object for each
 image (or group of images) with an accepted region. The plan depends on the order alone, so that a resend has
@@ -13,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
+from app.destinations import TEXT_FORMATS
 from app.domain.delivery import Delivery, DeliveryOrder
 from app.domain.errors import Rejected
 from app.domain.identifiers import part_uid, part_uids
 from app.domain.report import ReportState
-from app.workers.report_document import accepted_findings, report_content, series_uid_of
+from app.workers.report_document import accepted_findings, first_findings, report_content, series_uid_of
 from app.workers.signed_document import document_seal
 from app.workers.source_images import read_pixels, shown_images
 from pacs_bridge.results.document import (
@@ -45,9 +49,15 @@ SOP_CLASSES = {
 
 def sop_class_of(order: DeliveryOrder) -> str:
     """Return the SOP class of the objects of a delivery; empty for what is no DICOM object."""
-    if order.state is ReportState.WITHDRAWN:
+    if takes_back(order):
         return KEY_OBJECT_SELECTION
     return SOP_CLASSES.get(order.delivery.kind, "")
+
+
+def takes_back(order: DeliveryOrder) -> bool:
+    """Tell whether the delivery rejects what was sent before, instead of saying anything new."""
+    is_shown_no_more = order.state is ReportState.CORRECTED and order.delivery.kind not in TEXT_FORMATS
+    return order.state is ReportState.WITHDRAWN or is_shown_no_more
 
 
 class NothingToSend(Rejected):
@@ -92,7 +102,7 @@ def build_objects(order: DeliveryOrder, site: Site) -> list[Dataset]:
         If it cannot be built.
     """
     work = _work(order, site)
-    if order.state is ReportState.WITHDRAWN:
+    if takes_back(order):
         return [_rejection_note(work)]
     objects = _BUILDERS[order.delivery.kind](work)
     if not objects:
@@ -104,7 +114,7 @@ def _work(order: DeliveryOrder, site: Site) -> _Work:
     if order.delivery.kind not in _BUILDERS:
         raise Rejected(f"no such result format: {order.delivery.kind}")
     source = site.object_of(order.source.sha256)
-    findings = accepted_findings(order)
+    findings = first_findings(order) if takes_back(order) else accepted_findings(order)
     return _Work(
         content=report_content(order, site.settings.institution, source),
         findings=findings,
@@ -180,9 +190,16 @@ def _rejection_note(work: _Work) -> Dataset:
             written_at=act.signed_at,
             series_uid=series_uid_of(order.delivery.sop_uid),
             sop_instance_uid=order.delivery.sop_uid,
-            explanation=order.withdrawal_reason,
+            explanation=_why(order),
         )
     )
+
+
+def _why(order: DeliveryOrder) -> str:
+    correction = order.text.correction
+    if order.withdrawal_reason or correction is None:
+        return order.withdrawal_reason
+    return f"{correction.title}: {correction.content.reason}"
 
 
 def _sent_as(delivery: Delivery, work: _Work) -> list[SourceInstance]:

@@ -73,48 +73,6 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Section:
-    """A headed part of the report.
-
-    Parameters
-    ----------
-    heading
-        A key of `report_sr.HEADINGS`: ``findings``, ``impression``, ``history``, ``comparison`` ...
-    sentences
-        In reading order.
-    """
-
-    heading: str
-    sentences: tuple[Sentence, ...]
-
-
-@dataclass(frozen=True)
-class Algorithm:
-    """The model that drafted the text (PS3.16 TID 4019).
-
-    Parameters
-    ----------
-    name, version, manufacturer
-        Of the model.
-    weights_sha256, adapters_sha256
-        SHA-256 of the weight files, hexadecimal.
-    parameters
-        Whatever else identifies the run, ``name=value`` each.
-    qualification
-        Content Qualification of what it made (PS3.3 C.8.13.2.1.1): ``PRODUCT`` for software that the site has
-        approved for its patients, else ``RESEARCH``.
-    """
-
-    name: str
-    version: str
-    weights_sha256: str
-    adapters_sha256: str = ""
-    manufacturer: str = "Janus-Med"
-    parameters: tuple[str, ...] = ()
-    qualification: str = "RESEARCH"
-
-
-@dataclass(frozen=True)
 class Observer:
     """The person whose report it is (PS3.16 TID 1003)."""
 
@@ -153,6 +111,64 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A headed part of the report.
+
+    Parameters
+    ----------
+    heading
+        A key of `report_sr.HEADINGS`: ``findings``, ``impression``, ``history``, ``comparison`` ...
+    sentences
+        In reading order.
+    number
+        Of an addendum or correction, within its report; 0 for a section of the report itself.
+    signed
+        Who signed this part, where it has a signature of its own.
+    """
+
+    heading: str
+    sentences: tuple[Sentence, ...]
+    number: int = 0
+    signed: Verification | None = None
+
+    @property
+    def title(self) -> str:
+        """How the part is called among several of its kind: ``Addendum 2``."""
+        return f"{self.heading.capitalize()} {self.number}" if self.number else self.heading
+
+    @property
+    def statement(self) -> str:
+        """Name, number and signature of the part in one line; empty for a section of the report itself."""
+        return "" if self.signed is None else f"{self.title.capitalize()}. {self.signed.statement}"
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The model that drafted the text (PS3.16 TID 4019).
+
+    Parameters
+    ----------
+    name, version, manufacturer
+        Of the model.
+    weights_sha256, adapters_sha256
+        SHA-256 of the weight files, hexadecimal.
+    parameters
+        Whatever else identifies the run, ``name=value`` each.
+    qualification
+        Content Qualification of what it made (PS3.3 C.8.13.2.1.1): ``PRODUCT`` for software that the site has
+        approved for its patients, else ``RESEARCH``.
+    """
+
+    name: str
+    version: str
+    weights_sha256: str
+    adapters_sha256: str = ""
+    manufacturer: str = "Janus-Med"
+    parameters: tuple[str, ...] = ()
+    qualification: str = "RESEARCH"
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything a report document holds.
 
@@ -179,6 +195,8 @@ class ReportContent:
         Without a series number each kind of object has its own (`document.SERIES_NUMBERS`).
     predecessors
         Documents this one adds to or replaces; needed for ADDENDED and CORRECTED.
+    is_first
+        Whether the receiver was never to get an earlier document, so that there is none to name.
     title, language, procedure
         Coded; without a procedure the study description is shown.
     """
@@ -194,6 +212,7 @@ class ReportContent:
     algorithm: Algorithm | None = None
     verifications: tuple[Verification, ...] = ()
     predecessors: tuple[SourceInstance, ...] = ()
+    is_first: bool = False
     series_number: int | None = None
     instance_number: int = 1
     title: Code = Code("18748-4", "LN", "Diagnostic imaging report")

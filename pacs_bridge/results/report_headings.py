@@ -26,6 +26,11 @@ HEADINGS = {
         Code("121075", "DCM", "Recommendation"),
     ),
     "addendum": (Code("121078", "DCM", "Addendum"), Code("121078", "DCM", "Addendum")),
+    "correction": (Code("JM0005", "99JANUSMED", "Correction"), Code("JM0005", "99JANUSMED", "Correction")),
+    "replaced text": (
+        Code("JM0006", "99JANUSMED", "Replaced text"),
+        Code("JM0006", "99JANUSMED", "Replaced text"),
+    ),
 }
 ALGORITHM_SECTION = Code("JM0001", "99JANUSMED", "Drafting algorithm")
 ALGORITHM_STATEMENT = Code("JM0002", "99JANUSMED", "Statement on the drafting algorithm")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pacs_bridge.errors import CANNOT_UNDERSTAND, Rejected
 from pacs_bridge.results.finding_content import AcceptedFinding
-from pacs_bridge.results.report_content import ReportContent
+from pacs_bridge.results.report_content import ReportContent, Section
 
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -48,6 +48,8 @@ class ReportMessage:
         What the reader accepted.
     retracted_findings
         Names that an earlier message carried and this report no longer has.
+    also_signed
+        The other signatures under what the message says, oldest first: of the report, of its addenda.
     withdrawal_reason
         Of a withdrawn report.
     """
@@ -58,11 +60,14 @@ class ReportMessage:
     signature: Signature
     findings: tuple[AcceptedFinding, ...] = ()
     retracted_findings: tuple[str, ...] = ()
+    also_signed: tuple[Signature, ...] = ()
     withdrawal_reason: str = ""
 
 
-def section_texts(message: ReportMessage) -> tuple[tuple[str, str], ...]:
-    """Return (heading, text) of each section that has any, in reading order.
+def section_texts(message: ReportMessage) -> tuple[tuple[Section, str], ...]:
+    """Return each section that has text, and its text, in reading order.
+
+    Over the text of a part with a signature of its own stands a line with its number, and who signed it.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def section_texts(message: ReportMessage) -> tuple[tuple[str, str], ...]:
         if _NOT_TEXT.search(text):
             raise Rejected(CANNOT_UNDERSTAND, f"the section {section.heading} holds control characters")
         if text.strip():
-            texts.append((section.heading, text))
+            texts.append((section, f"{section.statement}\n{text}" if section.statement else text))
     if not texts:
         raise Rejected(CANNOT_UNDERSTAND, "the report has no text")
     return tuple(texts)

@@ -123,7 +123,10 @@ def _sections(content: ReportContent, typesetter: Typesetter) -> Iterator[Flowab
         if not section.sentences:
             continue
         yield CondPageBreak(25 * mm)  # no heading alone at the foot of a page
-        yield Paragraph(HEADINGS[section.heading][0].meaning, _HEADING)
+        name = HEADINGS[section.heading][0].meaning
+        yield Paragraph(f"{name} {section.number}" if section.number else name, _HEADING)
+        if section.signed is not None:
+            yield Paragraph(typesetter.show(section.signed.statement), _SMALL)
         for sentence in section.sentences:
             yield Paragraph(typesetter.set_text(sentence.text), _NORMAL)
 

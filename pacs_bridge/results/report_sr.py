@@ -52,7 +52,8 @@ def check_report(content: ReportContent) -> None:
     Rejected
     """
     check_state(content)
-    if content.state in {ReportState.ADDENDED, ReportState.CORRECTED} and not content.predecessors:
+    follows = content.state in {ReportState.ADDENDED, ReportState.CORRECTED} and not content.is_first
+    if follows and not content.predecessors:
         raise Rejected(CANNOT_UNDERSTAND, f"a report that is {content.state} needs its predecessor")
     if not any(section.sentences for section in content.sections):
         raise Rejected(CANNOT_UNDERSTAND, "a report needs text")

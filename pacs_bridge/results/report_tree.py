@@ -99,7 +99,12 @@ def _section(section: Section) -> ContainerContentItem:
     container = ContainerContentItem(
         coded(heading), is_content_continuous=False, relationship_type="CONTAINS"
     )
-    container.ContentSequence = [_text(element, sentence) for sentence in section.sentences]
+    items = [_text(element, sentence) for sentence in section.sentences]
+    if section.signed is not None:
+        # its own author, then who signed it when with which meaning
+        statement = TextContentItem(coded(ATTESTATION), section.statement, "CONTAINS")
+        items = [*person_observer(section.signed.observer), statement, *items]
+    container.ContentSequence = items
     return container
 
 

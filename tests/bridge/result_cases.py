@@ -175,10 +175,18 @@ def _sections(
     for heading in headings:
         words = chance.choices(texts, k=chance.randint(1, 4))
         shown = tuple(Sentence(word, images[: chance.randint(0, 1)]) for word in words)
-        sections.append(Section(heading, shown))
+        is_part = heading in {"addendum", "correction", "replaced text"}
+        number = chance.randint(0, 3) if is_part else 0
+        sections.append(Section(heading, shown, number, _signature(chance) if is_part else None))
     if right_to_left:
         sections.append(Section("findings", (Sentence(chance.choice(RIGHT_TO_LEFT)),)))
     return tuple(sections)
+
+
+def _signature(chance: random.Random) -> Verification:
+    signer = Observer(chance.choice(READERS), "Klinikum Köln", "ada")
+    at = datetime(2026, 11, 28, 9, 0, tzinfo=timezone(timedelta(minutes=chance.choice(ZONES))))
+    return Verification(signer, at, "addendum to a final report, reviewed and approved", "fe" * 32)
 
 
 def _findings(chance: random.Random, images: tuple[SourceImage, ...]) -> tuple[AcceptedFinding, ...]:

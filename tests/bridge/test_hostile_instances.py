@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.dicomweb.incoming import IncomingInstance
+from app.send import send_files
 from pacs_bridge import AssociationFacts, ListenerConfig, LoggedEvents, Peer, ReceivedInstance, SpoolSink
 from pacs_bridge.desk import FrontDesk
 from pacs_bridge.elements import Limits
@@ -132,6 +133,10 @@ def send_file(site, path):
     subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
+def send_by_command(site, path):
+    assert send_files([path], to=f"JANUSMED@127.0.0.1:{site.port}", calling="MODALITY1") == 0
+
+
 def import_file(site, path):
     incoming = IncomingInstance(SpoolSink(site.spool), ASSOCIATION, "", carry=lambda _: None)
     incoming.write(path.read_bytes())
@@ -139,7 +144,7 @@ def import_file(site, path):
 
 
 @pytest.mark.covers("T22")
-@pytest.mark.parametrize("bring", [send_file, import_file])
+@pytest.mark.parametrize("bring", [send_file, send_by_command, import_file])
 def test_no_preamble_of_a_sender_is_stored(site, tmp_path, bring):
     digests = set()
     for _, preamble in polyglots():

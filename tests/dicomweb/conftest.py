@@ -182,9 +182,11 @@ def _empty(spool: Spool) -> None:
 class serving:
     """Serves an application on a free port of this machine until the block ends."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Starlette, config: uvicorn.Config | None = None) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
+        config = config or uvicorn.Config(
+            app, log_level="warning", lifespan="off", timeout_graceful_shutdown=3
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True

@@ -15,11 +15,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from app.dicomweb.caller import is_private_path
 from app.domain.one_time import make_secret
 from app.services.second_factor import enrol
 from app.settings import Settings
 from app.ui.csrf import CSRF_HEADER, SESSION_COOKIE, csrf_token
+from app.web_checks import is_private_path
 from tests.dicomweb.bodies import changed, multipart
 from tests.dicomweb.conftest import Site
 from tests.ui import seed

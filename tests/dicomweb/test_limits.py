@@ -13,8 +13,8 @@ import pytest
 from pydicom import dcmread
 from starlette.applications import Starlette
 
-from app.dicomweb.pace import BURST_SECONDS
 from app.dicomweb.routes import dicomweb_routes
+from app.services.pace import BURST_SECONDS
 from app.ui.room import Room
 from tests.dicomweb.bodies import changed, multipart
 from tests.dicomweb.conftest import TOKENS, Site, serving
@@ -73,7 +73,7 @@ def test_caller_that_asks_too_often_is_told_to_slow_down_and_others_are_served(s
         refused = [answer for answer in answers if answer.status_code == 429]
         regained = (datetime.now(UTC) - began).total_seconds() * 0.5
         assert len(refused) >= 20 - regained - 1
-        assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+        assert {answer.headers["retry-after"] for answer in refused} <= {"1", "2"}
         assert ask("both").status_code == 204
 
 

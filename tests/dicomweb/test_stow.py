@@ -7,6 +7,7 @@ Not covered: who may store (`test_callers.py`), killed servers (`test_processes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import socket
 from collections import namedtuple
@@ -16,12 +17,14 @@ from pathlib import Path
 import httpx
 import pytest
 from pydicom import dcmread
+from pydicom.uid import generate_uid
 from starlette.applications import Starlette
 
 from app.dicomweb.routes import dicomweb_routes
 from app.dicomweb.stow import Patience
 from app.domain.study import StudyState
 from pacs_bridge.durable import FreeSpaceFloor
+from tests.bridge.hostile import polyglots
 from tests.dicomweb.bodies import changed, content_of, copy_of, data_set_of, multipart
 from tests.dicomweb.conftest import JSON, Site, sample, serving
 from tests.workers.conftest import wait_until
@@ -330,3 +333,27 @@ def test_answer_in_another_form_is_not_made(site: Site, ct_slice: Path) -> None:
     headers = {"Content-Type": content_type, "Accept": "application/dicom+xml"}
     assert site.client().post("/studies", content=content, headers=headers).status_code == 406
     assert content_of(ct_slice)
+
+
+@pytest.mark.covers("T22")
+def test_ten_polyglots_are_stored_behind_our_preamble_and_their_digests_are_recorded(
+    site: Site, ct_slice: Path
+) -> None:
+    files = []
+    for name, preamble in polyglots():
+        file = changed(ct_slice, SOPInstanceUID=generate_uid(), StudyInstanceUID=generate_uid())
+        files.append(preamble + file[128:])
+        assert files[-1][:128].strip(b"\0"), name
+    site.have(*files)
+    held = sorted((site.room.settings.spool_dir / "objects").rglob("*.dcm"))
+    assert len(held) == 10
+    assert {path.read_bytes()[:132] for path in held} == {bytes(128) + b"DICM"}
+    digests = {hashlib.sha256(data_set_of(file)).hexdigest() for file in files}
+    assert {path.stem for path in held} == digests
+    with site.store.begin() as tx:
+        studies = [str(dcmread(io.BytesIO(file)).StudyInstanceUID) for file in files]
+        recorded = {found.sha256 for study in studies for found in tx.dicomweb.instances(study)}
+    assert recorded == digests
+    answer = site.client("both").get(f"/studies/{studies[0]}", headers={"Accept": "*/*"})
+    assert answer.status_code == 200
+    assert b"\r\n\r\n" + bytes(128) + b"DICM" in answer.content

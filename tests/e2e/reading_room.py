@@ -30,18 +30,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class ReadingRoom:
-    """The server; it can be killed and started again on the same port and data.
-
-    Attributes
-    ----------
-    module
-        What is run, with its arguments.
-    """
+    """The server; it can be killed and started again on the same port and data."""
 
     settings: Settings
     log: Path
-    module: tuple[str, ...] = ("app.ui.server",)
     process: subprocess.Popen[bytes] | None = None
+    command: tuple[str, ...] = ("-m", "app.ui.server")
 
     @property
     def url(self) -> str:
@@ -51,7 +45,7 @@ class ReadingRoom:
         """Start, and wait until it answers: without a listener it is never ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *self.module],
+                [sys.executable, *self.command],
                 cwd=ROOT,
                 env=environment_of(self.settings),
                 stdout=log,
@@ -113,7 +107,9 @@ class House:
 
 
 @contextmanager
-def open_house(log: Path, module: tuple[str, ...] = ("app.ui.server",), **changes: Any) -> Iterator[House]:
+def open_house(
+    log: Path, *, command: tuple[str, ...] = ("-m", "app.ui.server"), **changes: Any
+) -> Iterator[House]:
     """Open a house with its people; everything of it is gone afterwards; `changes` are further settings."""
     with OpenFolder() as folder:
         settings = Settings(
@@ -124,7 +120,7 @@ def open_house(log: Path, module: tuple[str, ...] = ("app.ui.server",), **change
             **changes,
         )
         upgrade(settings)
-        room = ReadingRoom(settings, log, module)
+        room = ReadingRoom(settings, log, command=command)
         try:
             with open_store(settings) as store:
                 seed.add_people(store, now=seed.now_utc())

@@ -22,11 +22,13 @@ from app.domain.study import StudyState
 from app.services.audit import verify_file
 from app.settings import Settings
 from app.store.engine import open_store
+from app.store.migrate import upgrade
 from app.workers.supervise import environment_of
 from pacs_bridge.archive import holdings
 from pacs_bridge.spool import Spool
 from tests.conftest import need
 from tests.ports import free_port
+from tests.ui import seed
 from tests.workers.conftest import wait_until
 from tests.workers.processes import Process, system_settings
 
@@ -109,11 +111,19 @@ def test_interrupted_demo_stops_everything(options: list[str], data_dir: Path) -
         assert words in shown
 
 
+def with_people(settings: Settings) -> Settings:
+    """Add accounts: without one the reading room does not open."""
+    upgrade(settings)
+    with open_store(settings) as store:
+        seed.add_people(store, now=seed.now_utc())
+    return settings
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.covers("R2")
 def test_system_stops_in_time_and_leaves_nothing_behind(data_dir: Path) -> None:
-    settings = system_settings(data_dir)
+    settings = with_people(system_settings(data_dir))
     with running(settings, "up") as (process, started):
         wait_until(lambda: "ready: http" in process.output(), 200)
         started.extend(family(process))
@@ -128,7 +138,7 @@ def test_system_stops_in_time_and_leaves_nothing_behind(data_dir: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_supervisor_takes_everything_with_it(data_dir: Path) -> None:
-    settings = system_settings(data_dir)
+    settings = with_people(system_settings(data_dir))
     with running(settings, "up") as (process, started):
         wait_until(lambda: "ready: http" in process.output(), 200)
         started.extend(family(process))

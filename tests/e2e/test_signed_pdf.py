@@ -25,7 +25,9 @@ pytestmark = pytest.mark.slow
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("sealed")
     certificate = issue("p256").write(folder)
-    with open_house(folder / "ui.log", module=("app.cli", "ui"), document_signature=certificate) as house:
+    with open_house(
+        folder / "ui.log", command=("-m", "app.cli", "ui"), document_signature=certificate
+    ) as house:
         yield house
 
 

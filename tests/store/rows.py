@@ -40,8 +40,8 @@ def add_report(owner: str, *, state: str, uid: str = "1.2.3") -> int:
         )
         connection.execute(
             "INSERT INTO attestations (report_id, report_version, user_id, username, printed_name, role,"
-            " meaning, signed_at, text, sha256)"
-            " VALUES (%s, 1, %s, 'reader', 'Dr Test', 'attending', 'm', %s, 't', 's')",
+            " meaning, signed_at, text, sha256, key_id, seal)"
+            " VALUES (%s, 1, %s, 'reader', 'Dr Test', 'attending', 'm', %s, 't', 's', 'k', 'x')",
             [report[0], user[0], NOW],
         )
         connection.execute("UPDATE reports SET state = %s WHERE id = %s", [state, report[0]])

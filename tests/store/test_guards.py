@@ -12,7 +12,11 @@ from tests.store.rows import NOW, add_report
 
 ENTRY = "INSERT INTO audit_log VALUES (%s, %s, 'login', 'success', 'u', 'r', 's', '', '', '{}', %s, %s)"
 FINAL = ("SIGNED", "ADDENDED", "CORRECTED", "WITHDRAWN")
-REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.IntegrityConstraintViolation)
+REFUSED = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.IntegrityConstraintViolation,
+    psycopg.errors.CheckViolation,
+)
 
 CHANGES_OF_RECORDS = [
     "UPDATE audit_log SET username = 'nobody'",
@@ -29,6 +33,10 @@ CHANGES_OF_RECORDS = [
     "UPDATE attestations SET signed_at = now()",
     "DELETE FROM attestations",
     "TRUNCATE attestations CASCADE",
+    "UPDATE amendments SET text = 'other'",
+    "UPDATE amendments SET number = number + 1",
+    "DELETE FROM amendments",
+    "TRUNCATE amendments",
     "TRUNCATE sentences",
     "TRUNCATE reports CASCADE",
     "TRUNCATE studies CASCADE",
@@ -115,6 +123,42 @@ def test_signed_report_keeps_its_text(database: Database, state: str) -> None:
     for statement in CHANGES_OF_SIGNED_TEXT:
         for conninfo in (database.owner, database.application):
             refuse(conninfo, statement.format(other=other))
+
+
+ADDENDUM = (
+    "INSERT INTO amendments (report_id, number, kind, text, reason, attestation_id)"
+    " VALUES ({report}, {number}, '{kind}', '{text}', '',"
+    " (SELECT id FROM attestations WHERE report_id = {of}))"
+)
+
+
+@pytest.mark.covers("T31", "S4")
+def test_addendum_is_added_under_the_next_number_to_a_final_report_alone(database: Database) -> None:
+    final = add_report(database.owner, state="SIGNED", uid="1.2.3.4")
+    draft = add_report(database.owner, state="IN_REVIEW", uid="1.2.3.5")
+    said = {"report": final, "number": 1, "kind": "addendum", "text": "Said.", "of": final}
+    for change in (
+        *(
+            {"number": 0},
+            {"number": 2},
+            {"text": ""},
+            {"kind": "correction"},
+            {"kind": "note"},
+            {"of": draft},
+        ),
+        {"report": draft, "of": draft},
+    ):
+        for conninfo in (database.owner, database.application):
+            refuse(conninfo, ADDENDUM.format(**(said | change)))
+    with psycopg.connect(database.application) as connection:
+        connection.execute(ADDENDUM.format(**said).encode())
+    for statement in CHANGES_OF_RECORDS:
+        if "amendments" in statement:
+            for conninfo in (database.owner, database.application):
+                refuse(conninfo, statement)
+    with psycopg.connect(database.owner) as connection:
+        connection.execute("UPDATE reports SET state = 'WITHDRAWN' WHERE id = %s", [final])
+    refuse(database.application, ADDENDUM.format(**(said | {"number": 2})))
 
 
 @pytest.mark.covers("T31", "S4")

@@ -79,11 +79,20 @@ def test_other_keys_than_the_database_was_made_with_are_refused(database: Databa
         open_database(database.application, replace(TEST_KEYS, patient=bytes(31) + b"1"))
 
 
-def test_server_by_url_is_migrated_and_opened(debian_server: Server, tmp_path: Path) -> None:
+@pytest.mark.covers("T17")
+def test_server_by_url_is_migrated_and_opened_but_not_as_a_superuser(
+    debian_server: Server, tmp_path: Path
+) -> None:
     debian_server.execute("CREATE DATABASE by_url")
     try:
-        settings = Settings(data_dir=tmp_path, database_url=url_of(debian_server.owner_of("by_url")))
-        assert upgrade(settings) == SCHEMA_REVISION
+        owner = Settings(data_dir=tmp_path, database_url=url_of(debian_server.owner_of("by_url")))
+        assert upgrade(owner) == SCHEMA_REVISION
+        with pytest.raises(ConfigurationError, match="is a superuser"):
+            open_store(owner)
+        debian_server.execute("CREATE ROLE by_url LOGIN IN ROLE janus_app")
+        login = conninfo_to_dict(owner.database_url.replace("+psycopg", ""))["user"]
+        url = owner.database_url.replace(f"//{login}@", "//by_url@")
+        settings = owner.model_copy(update={"database_url": url})
         with open_store(settings) as store, store.begin() as tx:
             who = tx.session.execute(text("SELECT current_user")).scalar_one()
             tx.session.execute(text("RESET ROLE"))
@@ -91,6 +100,7 @@ def test_server_by_url_is_migrated_and_opened(debian_server: Server, tmp_path: P
         assert (who, still) == ("janus_app", "janus_app")
     finally:
         debian_server.execute("DROP DATABASE by_url WITH (FORCE)")
+        debian_server.execute("DROP ROLE IF EXISTS by_url")
 
 
 @pytest.mark.covers("T17")

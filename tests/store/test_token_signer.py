@@ -72,6 +72,7 @@ def test_wrong_pin_and_pin_that_others_can_read_are_named(token: TokenSettings, 
     pin.chmod(0o600)
     with pytest.raises(ConfigurationError, match="PinIncorrect"):
         read_keys(tmp_path / "keys", token.model_copy(update={"pin_file": pin}))
+    tmp_path.chmod(0o755)
     pin.chmod(0o644)
     with pytest.raises(ConfigurationError, match="can be read by other accounts"):
         read_keys(tmp_path / "keys", token.model_copy(update={"pin_file": pin}))

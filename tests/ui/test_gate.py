@@ -6,14 +6,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from app.services import accounts
 from app.ui.csrf import SESSION_COOKIE
-from app.ui.middleware import MAX_BODY_BYTES
+from app.ui.headers import closed_cookie
+from app.ui.middleware import MAX_BODY_BYTES, room_middleware
 from tests.ui import seed
-from tests.ui.conftest import Browser, Hospital
+from tests.ui.conftest import ORIGIN, Browser, Hospital
 
 CLOSED = ["/_stcore/metrics", "/_stcore/upload_file/x/y", "/_stcore/agent/openapi.json"]
 
@@ -82,3 +86,27 @@ def test_socket_of_a_stranger_is_refused(stranger: TestClient, headers: dict[str
         stranger.websocket_connect("/_stcore/stream", headers=headers),
     ):
         pass
+
+
+@pytest.mark.covers("C3")
+def test_fault_is_answered_with_the_headers_and_without_its_text(hospital: Hospital) -> None:
+    async def fail(_: object) -> Response:
+        raise RuntimeError("CANARY^Patient")
+
+    asgi = Starlette(routes=[Route("/api/fault", fail)], middleware=room_middleware(hospital.room))
+    answer = TestClient(asgi, base_url=ORIGIN).get("/api/fault")
+    assert answer.status_code == 500
+    assert "CANARY" not in answer.text
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_cookie_of_anybody_is_closed_to_scripts_and_other_sites() -> None:
+    assert closed_cookie("a=b; Path=/", is_tls=True) == "a=b; Path=/; HttpOnly; SameSite=strict; Secure"
+    ours = "a=b; HttpOnly; Path=/; SameSite=lax; Secure"
+    assert closed_cookie(ours, is_tls=True) == ours
+
+
+def test_nothing_private_is_kept_by_a_cache(browser_of: Callable[[str], Browser]) -> None:
+    for path in ("/metrics", "/ready", "/login", "/nothing-here", "/pixels/1.2.3"):
+        assert browser_of("ada").get(path).headers["cache-control"] == "no-store", path

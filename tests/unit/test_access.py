@@ -17,6 +17,8 @@ edit report       . x x . . .
 sign preliminary  . x x . . .
 sign final        . . x . . .
 take over         . x x . . .
+add addendum      . . x . . .
+correct report    . . x . . .
 withdraw report   . . x . . .
 handle critical result . x x . . .
 view quality      . . x x . .

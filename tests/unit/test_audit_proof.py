@@ -110,6 +110,12 @@ def test_every_tampering_at_every_place_of_ten_thousand_is_named(
     assert found == {"ours": tried, "stand-alone": tried}
 
 
+def _step_through(entries: Sequence[AuditEntry]) -> None:
+    walk = _walk(entries)
+    for entry in entries:
+        walk.step(_plain(entry))
+
+
 def _walk(log: Sequence[AuditEntry]) -> verify_audit.Walk:
     head = {"head": {"seq": log[-1].seq, "digest": log[-1].digest}, "whole": True}
     keys = verify_audit.Keys([])
@@ -154,6 +160,20 @@ def _theirs(
     except verify_audit.Broken as error:
         return str(error)
     return None
+
+
+@pytest.mark.covers("T28", "A2")
+def test_entry_that_was_altered_with_a_new_digest_breaks_the_link_after_it() -> None:
+    """Its own digest fits: the entry behind it does not follow it any more, and is the one that is named."""
+    log = make_log(60, every=20)
+    for place in range(len(log) - 1):
+        if log[place].event == "audit checkpoint":
+            continue
+        changed = [*log[:place], redigest(replace(log[place], source="192.0.2.99")), *log[place + 1 :]]
+        with pytest.raises(AuditBroken, match=f"entry {place + 2} does not follow entry {place + 1}"):
+            verify_whole(changed, KEY)
+        with pytest.raises(verify_audit.Broken, match=f"entry {place + 2} does not follow entry {place + 1}"):
+            _step_through(changed)
 
 
 @pytest.mark.slow

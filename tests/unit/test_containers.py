@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ import pytest
 import yaml
 
 from app.settings import Settings, read_settings
+from app.start_checks import require_safe
 from tests.conftest import need
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
+PROCESS = {"worker": "drafting", "keep": "housekeeping"}
 OURS = {"migrate", "listener", "worker", "delivery", "hl7", "keep", "ui"}
 
 
@@ -112,6 +115,8 @@ def test_settings_and_secrets_together_are_a_valid_configuration(
 
         settings = read_settings()
 
+        if service != "migrate":
+            require_safe(settings, PROCESS.get(service, service), now=datetime.now(UTC))
         role = "janus_owner" if service == "migrate" else "janus_login"
         assert settings.database_url.startswith(f"postgresql+psycopg://{role}:")
         assert [destination.host for destination in settings.destinations] == ["orthanc"]

@@ -56,6 +56,7 @@ def test_reading_room_does_not_start_without_its_client_secret(tmp_path: Path) -
         open_provider(OidcSettings(**(SOUND | {"client_secret_file": path})))  # type: ignore[arg-type]
 
     secret = tmp_path / "secret"
+    tmp_path.chmod(0o755)  # others may enter: the file's own mode decides
     with pytest.raises(ConfigurationError, match="cannot be read"):
         open_with(secret)
     secret.write_text("s")
@@ -73,6 +74,7 @@ def test_reading_room_does_not_start_without_its_client_secret(tmp_path: Path) -
 @pytest.mark.covers("T17", "C2")
 def test_process_ends_with_one_line_that_names_the_secret(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
+    tmp_path.chmod(0o755)
     secret.write_text("s")
     secret.chmod(0o604)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JANUS_MED_")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from app.domain.delivery import Delivery
 from app.domain.draft import DraftContent, undrafted
 from app.domain.report import Section
 from app.services.accounts import add_user, log_in
+from app.services.amending import add_addendum, correct_report
 from app.services.assembly import complete_due_studies
 from app.services.drafting import record_draft
 from app.services.editing import accept_sentence, add_sentence
@@ -160,6 +162,43 @@ def take_back(store: Store, study_uid: str, reason: str = "Images of another pat
         version=report.version,
         password=PASSWORD,
         reason=reason,
+        now=now(),
+    )
+    return list(refresh(store, actor, study_uid, now=now()).deliveries)
+
+
+def add_to(store: Store, study_uid: str, text: str, *destinations: tuple[str, str]) -> list[Delivery]:
+    """Let the attending add an addendum; return all deliveries of the report."""
+    actor = reader_of(store)
+    report = refresh(store, actor, study_uid, now=now()).report
+    assert report is not None
+    add_addendum(
+        store,
+        actor,
+        report.report_id,
+        version=report.version,
+        password=PASSWORD,
+        text=text,
+        destinations=destinations,
+        now=now(),
+    )
+    return list(refresh(store, actor, study_uid, now=now()).deliveries)
+
+
+def correct(store: Store, study_uid: str, sections: Mapping[str, str], reason: str) -> list[Delivery]:
+    """Let the attending correct the report; return all its deliveries."""
+    actor = reader_of(store)
+    report = refresh(store, actor, study_uid, now=now()).report
+    assert report is not None
+    correct_report(
+        store,
+        actor,
+        report.report_id,
+        version=report.version,
+        password=PASSWORD,
+        sections=sections,
+        reason=reason,
+        destinations=(),
         now=now(),
     )
     return list(refresh(store, actor, study_uid, now=now()).deliveries)

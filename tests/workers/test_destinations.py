@@ -145,6 +145,7 @@ def test_report_goes_out_by_stow_once(
 ) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret\n")
+    token.chmod(0o600)
     with run_web(StowServer()) as web:
         site = to(settings, {"kind": "dicomweb", "name": "WEB", "url": web.url, "token_file": str(token)})
         [delivery] = sign_by_hand(

@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import Verification
 
+from app.addresses import is_loopback
 from app.domain.audit import AuditEvent, AuditFilter
 from app.domain.errors import ConfigurationError
 from app.domain.study import StudyState
@@ -22,7 +23,6 @@ from app.settings import Settings
 from app.store.engine import Store, open_store
 from app.store.migrate import upgrade
 from app.workers.listen import listener_config
-from app.workers.ports import is_loopback
 from pacs_bridge.destination import Destination
 from pacs_bridge.errors import AssociationRejected, Rejected
 from pacs_bridge.reactor_gate import keep_answers_from_the_reactor

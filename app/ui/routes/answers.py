@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
@@ -22,6 +23,7 @@ from app.domain.errors import (
     Rejected,
     Retriable,
     StaleVersion,
+    TooManyRequests,
 )
 from app.services import accounts
 from app.ui.csrf import CSRF_HEADER, SESSION_COOKIE, is_foreign, is_token_of
@@ -29,6 +31,7 @@ from app.ui.room import Room
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 9.2.1
 _STATUS: tuple[tuple[type[JanusMedError], int], ...] = (
     (AuthenticationFailed, 401),
     (NotAuthorised, 403),
@@ -37,6 +40,7 @@ _STATUS: tuple[tuple[type[JanusMedError], int], ...] = (
     (StaleVersion, 409),
     (InvalidTransition, 409),
     (Conflict, 409),
+    (TooManyRequests, 429),
     (Rejected, 422),
     (Retriable, 503),
 )
@@ -70,9 +74,15 @@ def resume(room: Room, connection: HTTPConnection) -> Actor:
     return accounts.resume_session(room.store, token, source=source_of(connection), idle=room.idle, now=now())
 
 
-def require_own_page(request: Request) -> None:
-    """Raise `ForeignRequest` unless the request carries the token of its session and comes from our page."""
-    token = request.headers.get(CSRF_HEADER, "")
+def require_own_page(request: Request, form_token: str = "") -> None:
+    """Raise `ForeignRequest` unless the request carries the token of its session and comes from our page.
+
+    Parameters
+    ----------
+    form_token
+        What a form carries, which cannot set a header.
+    """
+    token = request.headers.get(CSRF_HEADER, "") or form_token
     if is_foreign(request) or not is_token_of(request.cookies.get(SESSION_COOKIE, ""), token):
         raise ForeignRequest("the request does not come from this application's own page")
 
@@ -81,7 +91,10 @@ def refusal(error: JanusMedError) -> JSONResponse:
     """Return the answer to an error that was raised on purpose."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     message = str(error) if status != 500 else "the server cannot go on; tell the administrator"
-    return private_json({"error": type(error).__name__, "message": message}, status)
+    answer = private_json({"error": type(error).__name__, "message": message}, status)
+    if isinstance(error, TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def private_json(content: object, status: int = 200) -> JSONResponse:
@@ -90,15 +103,27 @@ def private_json(content: object, status: int = 200) -> JSONResponse:
 
 
 def answering(endpoint: Endpoint) -> Endpoint:
-    """Turn the errors of an endpoint into answers."""
+    """Turn the errors of an endpoint into answers; a change by a session comes from our own page."""
 
     async def answer(request: Request) -> Response:
         try:
+            if request.method not in _SAFE and SESSION_COOKIE in request.cookies:
+                require_own_page(request, await _form_token(request))
             return await endpoint(request)
         except JanusMedError as error:
             return refusal(error)
 
     return answer
+
+
+async def _form_token(request: Request) -> str:
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return ""
+    try:
+        fields = parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=20)
+    except ValueError:
+        return ""  # more fields than any form of ours has
+    return dict(fields).get("token", "")
 
 
 async def in_thread(work: Callable[[], Response]) -> Response:

@@ -11,12 +11,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, SecondFactorNeeded, SignOnRefused
+from app.domain.errors import (
+    AuthenticationFailed,
+    DatabaseUnavailable,
+    SecondFactorNeeded,
+    SignOnRefused,
+    TooManyRequests,
+)
 from app.services import accounts, second_factor
 from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, STEP_COOKIE, is_foreign, is_token_of
 from app.ui.room import Room
 from app.ui.routes.answers import answering, in_thread, now, private_json, require_own_page, source_of
-from app.ui.routes.login_pages import database_page, keep_cookie, login_page, welcome
+from app.ui.routes.login_pages import database_page, keep_cookie, login_page, too_many_page, welcome
 
 _INSIDE = re.compile(r"/(\?[A-Za-z0-9=&._%-]*)?")
 _NOTES = {
@@ -87,6 +93,7 @@ async def answer_form(room: Room, request: Request, act: Callable[[LoginForm], R
 def _log_in(room: Room, request: Request, form: LoginForm) -> Response:
     at = now()
     try:
+        room.limits.attempt_as(form.username, source=source_of(request), now=at)
         token, _ = accounts.log_in(
             room.store,
             username=form.username,
@@ -100,6 +107,8 @@ def _log_in(room: Room, request: Request, form: LoginForm) -> Response:
         ticket = second_factor.begin_second_step(room.store, needed, now=at)
         keep_cookie(room, answer, STEP_COOKIE, ticket, path="/login/code")
         return answer
+    except TooManyRequests as error:
+        return too_many_page(room, error, form.target)
     except AuthenticationFailed as error:
         room.metrics.logins.labels("failure").inc()
         return login_page(room, error=str(error), target=form.target, status=401)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, Response
 
+from app.domain.errors import TooManyRequests
 from app.ui.components.files import asset_url, read_text
 from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, STEP_COOKIE, csrf_token
 from app.ui.room import Room
@@ -33,6 +34,14 @@ def database_page(room: Room, target: str = "/") -> Response:
     """Return the log-in page when the database does not answer."""
     error = "The database does not answer. Try again."
     return login_page(room, error=error, target=target, status=503)
+
+
+def too_many_page(room: Room, error: TooManyRequests, target: str = "/") -> Response:
+    """Return the log-in page when somebody tries too often."""
+    text = f"Too many attempts for this account. Try again in {error.retry_after} s."
+    answer = login_page(room, error=text, target=target, status=429)
+    answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def form_page(

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable
+from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, TooManyRequests
 from app.services import second_factor
 from app.services.second_factor import Ticket
 from app.ui.csrf import STEP_COOKIE
@@ -16,7 +16,14 @@ from app.ui.qr import qr_svg
 from app.ui.room import Room
 from app.ui.routes.answers import in_thread, now, source_of
 from app.ui.routes.login import LoginForm, answer_form, inside
-from app.ui.routes.login_pages import database_page, form_page, login_page, notice_page, welcome
+from app.ui.routes.login_pages import (
+    database_page,
+    form_page,
+    login_page,
+    notice_page,
+    too_many_page,
+    welcome,
+)
 
 
 def second_step_routes(room: Room) -> list[Route]:
@@ -51,9 +58,12 @@ def _enter(room: Room, request: Request, form: LoginForm) -> Response:
     ticket = None
     try:
         ticket = second_factor.read_ticket(room.store, request.cookies.get(STEP_COOKIE, ""), now=now())
+        room.limits.attempt_as(f"number {ticket.user_id}", source=source_of(request), now=now())
         token, _, recovery_codes = second_factor.finish_log_in(
             room.store, ticket, form.code, source=source_of(request), now=now()
         )
+    except TooManyRequests as error:
+        return too_many_page(room, error, form.target)
     except AuthenticationFailed as error:
         room.metrics.logins.labels("failure").inc()
         if ticket is None:

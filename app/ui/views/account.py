@@ -10,6 +10,7 @@ from app.services import accounts, second_factor
 from app.services.reauthentication import Proof, proof_of
 from app.ui.qr import qr_svg
 from app.ui.session import Visit
+from app.ui.views.credentials import count_attempt
 from app.ui.views.frame import show_head
 from app.ui.views.plain import plain
 
@@ -47,6 +48,7 @@ def _enrol(visit: Visit) -> None:
     if not wants:
         return
     try:
+        count_attempt(visit)
         st.session_state[_CODES] = second_factor.enrol(
             visit.room.store, visit.actor, secret, password=password, code=code, now=visit.now
         )

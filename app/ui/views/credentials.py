@@ -27,6 +27,11 @@ def ask_credentials(visit: Visit) -> str:
     return password + normalise_code(code)
 
 
+def count_attempt(visit: Visit) -> None:
+    """Count that somebody shows who they are at this session; raises `TooManyRequests` past the limit."""
+    visit.room.limits.attempt_as(visit.actor.username, source=visit.actor.source, now=visit.now)
+
+
 def tell_refusal(error: AuthenticationFailed, outcome: str) -> None:
     """Say what was wrong, and what did not happen."""
     text = plain(str(error))

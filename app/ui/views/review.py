@@ -14,6 +14,8 @@ from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
+from app.ui.views.amend import offer_amendments
+from app.ui.views.amendments import show_chain, show_correction
 from app.ui.views.critical import critical_dialog, offer_loops
 from app.ui.views.documents import offer_signed_pdf
 from app.ui.views.draft_record import offer_record, warn_of_stop
@@ -50,7 +52,10 @@ def show(visit: Visit) -> None:
         _show_context(review)
         offer_loops(visit, review)
         warn_of_stop(review)
+        show_correction(review.text)
         _edit(visit, review)
+        show_chain(review.text)
+        offer_amendments(visit, review)
         offer_signed_pdf(visit, review)
         offer_record(review)
         offer_withdrawal(visit, review)

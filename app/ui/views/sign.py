@@ -19,7 +19,7 @@ from app.services.critical import waits_of
 from app.services.destinations import choose_destinations
 from app.ui.present import sign_as
 from app.ui.session import Visit, begin_visit
-from app.ui.views.credentials import ask_credentials, tell_refusal
+from app.ui.views.credentials import ask_credentials, count_attempt, tell_refusal
 from app.ui.views.plain import plain
 
 
@@ -72,6 +72,7 @@ def _ask_password(visit: Visit, study: Study, report: Report) -> None:
 def _sign(visit: Visit, study: Study, report: Report, password: str) -> bool:
     settings = visit.room.settings
     try:
+        count_attempt(visit)
         signing.sign(
             visit.room.store,
             visit.actor,

@@ -10,7 +10,7 @@ from app.domain.report import WITHDRAWABLE, Report
 from app.domain.review import Review
 from app.services import reading, withdrawal
 from app.ui.session import Visit, begin_visit
-from app.ui.views.credentials import ask_credentials, tell_refusal
+from app.ui.views.credentials import ask_credentials, count_attempt, tell_refusal
 from app.ui.views.plain import plain
 
 
@@ -63,6 +63,7 @@ def _ask(visit: Visit, report: Report) -> None:
 
 def _withdraw(visit: Visit, report: Report, reason: str, password: str) -> bool:
     try:
+        count_attempt(visit)
         withdrawal.withdraw(
             visit.room.store,
             visit.actor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pyotp
 import pytest
@@ -34,6 +35,7 @@ from app.services import (
     signing,
     study_groups,
 )
+from app.services.amending import add_addendum, correct_report
 from app.services.reading import WorklistQuery
 from app.services.withdrawal import withdraw
 from app.store.audit_log import AuditLog
@@ -357,6 +359,25 @@ STORY = (
         lambda h: delivery.record_sent(h.store, DELIVERER, _delivery(h), now=AT),
     ),
     Act(
+        "add an addendum",
+        "attending",
+        ("report addended",),
+        lambda h: add_addendum(h.store, h["attending"], _report(h), text="No change.", **_once_more(h)),
+    ),
+    Act(
+        "correct it",
+        "attending",
+        ("report corrected",),
+        lambda h: correct_report(
+            h.store,
+            h["attending"],
+            _report(h),
+            sections={"findings": "Clear.", "impression": "Normal."},
+            reason="wrong side",
+            **_once_more(h),
+        ),
+    ),
+    Act(
         "take the report away",
         "attending",
         ("report exported",),
@@ -367,7 +388,7 @@ STORY = (
     Act(
         "withdraw",
         "attending",
-        ("report withdrawn",),
+        ("delivery cancelled", "delivery cancelled", "report withdrawn"),
         lambda h: _withdraw(h, "attending"),
     ),
     Act(
@@ -435,6 +456,12 @@ def _sign(house: House, username: str) -> object:
         destinations=[PACS],
         now=AT,
     )
+
+
+def _once_more(house: House) -> dict[str, Any]:
+    """What every signature after the first one takes."""
+    version = house.report(_report(house)).version
+    return {"version": version, "password": PASSWORD, "destinations": (), "now": AT}
 
 
 def _withdraw(house: House, username: str) -> object:

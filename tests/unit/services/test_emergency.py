@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from app.domain.access import Role, service_actor
 from app.domain.alert import AlertKind
 from app.domain.audit import AuditEvent
-from app.domain.emergency import EmergencyState
+from app.domain.emergency import EmergencyAccess, EmergencyState
 from app.domain.errors import (
     Conflict,
     InvalidTransition,
@@ -288,3 +288,13 @@ def test_database_itself_holds_no_opening_without_reason_or_end_and_forgets_none
             tx.session.execute(text(change))
     assert guarded.count("emergency_accesses") == 1
     assert AuditEvent.EMERGENCY_STARTED in {entry.event for entry in guarded.log()}
+
+
+@pytest.mark.covers("T37")
+@pytest.mark.parametrize("state", EmergencyState)
+def test_it_opens_while_it_runs_and_not_a_moment_longer(state: EmergencyState) -> None:
+    access = EmergencyAccess(1, "1.2", 1, "ada", "shock room", state, AT, AT + HOUR, None, "")
+    runs = state is EmergencyState.RUNNING
+    assert access.opens(now=AT) is runs
+    assert access.opens(now=AT + HOUR - timedelta(seconds=1)) is runs
+    assert not access.opens(now=AT + HOUR)

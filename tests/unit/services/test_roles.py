@@ -13,7 +13,17 @@ from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.one_time import make_secret
 from app.domain.report import Section
-from app.services import accounts, ai_models, critical, delivery, documents, reading, second_factor, signing
+from app.services import (
+    accounts,
+    ai_models,
+    amending,
+    critical,
+    delivery,
+    documents,
+    reading,
+    second_factor,
+    signing,
+)
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
@@ -70,6 +80,26 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     "withdraw": (
         Action.WITHDRAW_REPORT,
         lambda h, a: withdraw(h.store, a, 1, version=1, password=PASSWORD, reason="wrong patient", now=AT),
+    ),
+    "add_addendum": (
+        Action.ADD_ADDENDUM,
+        lambda h, a: amending.add_addendum(
+            h.store, a, 1, version=1, password=PASSWORD, text="No change.", destinations=[], now=AT
+        ),
+    ),
+    "correct_report": (
+        Action.CORRECT_REPORT,
+        lambda h, a: amending.correct_report(
+            h.store,
+            a,
+            1,
+            version=1,
+            password=PASSWORD,
+            sections={"findings": "Clear.", "impression": "Normal."},
+            reason="wrong side",
+            destinations=[],
+            now=AT,
+        ),
     ),
     "open_loop": (
         Action.HANDLE_CRITICAL,
@@ -145,9 +175,8 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
     own = {"enrol", "end_other_sessions", "reset_second_factor"}
     models = {"list_models", "stop_model", "resume_model"}
-    assert acts | loops | own | models | {"export_document", "sign", "withdraw", "retry_delivery"} == set(
-        USE_CASES
-    )
+    signed = {"sign", "add_addendum", "correct_report", "withdraw"}
+    assert acts | loops | own | models | signed | {"export_document", "retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")

@@ -24,10 +24,12 @@ from hypothesis.stateful import (
 )
 
 from app.domain.access import service_actor
+from app.domain.attestation import Meaning
 from app.domain.delivery import DeliveryState
 from app.domain.errors import AuthenticationFailed, Rejected
-from app.domain.report import FINAL, Decision, Report, ReportState, Section, compose_section
+from app.domain.report import AMENDABLE, FINAL, Decision, Report, ReportState, Section, compose_section
 from app.services import delivery, reading, signing
+from app.services.amending import add_addendum, correct_report
 from tests.reliability import record
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, draft_of, image, uid
 
@@ -48,6 +50,7 @@ class ReadingRoom(RuleBasedStateMachine):
     numbers = itertools.count(1)
     steps = itertools.count(1)
     signatures = itertools.count(1)
+    amended = itertools.count(1)
 
     @initialize(drafted=st.booleans(), writer=st.none() | READERS)
     def begin(self, drafted: bool, writer: str | None) -> None:
@@ -162,6 +165,42 @@ class ReadingRoom(RuleBasedStateMachine):
         state = self.house.report(report.report_id).state
         assert state is (ReportState.SIGNED if final else ReportState.PRELIMINARY)
 
+    @precondition(lambda self: self.seen)
+    @rule(reader=PEOPLE, corrects=st.booleans(), text=TEXTS)
+    def amend(self, reader: str, corrects: bool, text: str) -> None:
+        report = self.seen.get(reader)
+        if report is None:
+            return
+        before = self.house.report(report.report_id)
+        how = {"version": report.version, "password": PASSWORD, "destinations": [PACS], "now": self.now}
+        try:
+            amendment = (
+                correct_report(
+                    self.house.store,
+                    self.house[reader],
+                    report.report_id,
+                    sections={"findings": text, "impression": "Other."},
+                    reason="wrong",
+                    **how,  # type: ignore[arg-type]
+                )
+                if corrects
+                else add_addendum(self.house.store, self.house[reader], report.report_id, text=text, **how)  # type: ignore[arg-type]
+            )
+        except (Rejected, AuthenticationFailed):
+            assert self.house.report(report.report_id) == before
+            return
+        next(self.amended)
+        assert reader in {"attending", "colleague"}
+        assert before.version == report.version, "somebody else's addendum was not on the screen"
+        assert before.state in AMENDABLE
+        with self.house.store.begin() as tx:
+            signed = tx.reports.amendments.signed_text(report.report_id)
+        assert signed is not None
+        signed.require_intact()
+        assert signed.amendments[-1] == amendment
+        assert [a.number for a in signed.amendments] == list(range(1, len(signed.amendments) + 1))
+        self.seen[reader] = self.house.report(report.report_id)
+
     @rule(reader=READERS, between=st.sampled_from(["nothing", "a late image", "a takeover", "a long pause"]))
     def write_and_sign(self, reader: str, between: str) -> None:
         self.write_until_it_can_be_signed(reader)
@@ -173,6 +212,13 @@ class ReadingRoom(RuleBasedStateMachine):
         elif between == "a long pause":
             self.wait(16)
         self.sign(None, PASSWORD)
+
+    @rule(reader=READERS, corrects=st.booleans(), looks=st.booleans(), text=TEXTS)
+    def sign_and_amend(self, reader: str, corrects: bool, looks: bool, text: str) -> None:
+        self.write_and_sign(reader, "nothing")
+        if looks:
+            self.open(reader)
+        self.amend(reader, corrects, text)
 
     @rule(again=st.sampled_from([False, False, True]))
     def draft_what_has_arrived(self, again: bool) -> None:
@@ -225,14 +271,18 @@ class ReadingRoom(RuleBasedStateMachine):
                 signatures = {
                     a.attestation_id: a for a in tx.reports.attestations.of_report(report.report_id)
                 }
+                numbers = {a.number for a in tx.reports.amendments.of_report(report.report_id)}
                 for sent in tx.deliveries.of_report(report.report_id):
                     assert report.state in FINAL
                     attestation = signatures[sent.attestation_id]
                     assert attestation.role == "attending"
                     assert attestation.verifies()
-                    assert json.loads(attestation.text)["sections"] == {
-                        s.value: compose_section(report.sentences, s) for s in Section
-                    }
+                    if attestation.meaning is Meaning.FINAL:
+                        assert json.loads(attestation.text)["sections"] == {
+                            s.value: compose_section(report.sentences, s) for s in Section
+                        }
+                    else:
+                        assert json.loads(attestation.text)["number"] in numbers
                     assert sent.state is not DeliveryState.SENT or sent.sent_at is not None
         for report in reports:
             for sentence in report.sentences:
@@ -272,7 +322,8 @@ class ReadingRoom(RuleBasedStateMachine):
     ids=["quick", "slow"],
 )
 def test_unsigned_text_never_leaves(house: House, examples: int, length: int) -> None:
-    machine = type("Machine", (ReadingRoom,), {"house": house, "steps": itertools.count(1)})
+    counts = {"steps": itertools.count(1), "amended": itertools.count(1)}
+    machine = type("Machine", (ReadingRoom,), {"house": house, **counts})
     signatures = next(ReadingRoom.signatures)
     run_state_machine_as_test(
         machine,
@@ -287,11 +338,14 @@ def test_unsigned_text_never_leaves(house: House, examples: int, length: int) ->
     )
     signed = next(ReadingRoom.signatures) - signatures - 1
     steps, sent = next(machine.steps) - 1, house.count("deliveries")
+    amended = next(machine.amended) - 1
     record(
         f"report_state_machine_{length}",
         "readers, a resident, late images, a deliverer and a clock in any order (report, lock, delivery)",
-        f"{steps:,} steps, {signed:,} signatures, {sent:,} deliveries: nothing left unsigned, no edit lost",
-        figures={"steps": steps, "signatures": signed, "deliveries": sent},
+        f"{steps:,} steps, {signed:,} signatures, {amended:,} addenda and corrections, {sent:,} deliveries: "
+        "nothing left unsigned, no edit lost",
+        figures={"steps": steps, "signatures": signed, "amended": amended, "deliveries": sent},
     )
     assert signed, "the machine never came as far as a signature"
+    assert amended, "the machine never added anything"
     assert house.count("deliveries")

@@ -1,4 +1,4 @@
-"""How often a DICOMweb caller may ask.
+"""How often somebody may ask.
 
 Not covered: the answer 429 itself (`tests/dicomweb/test_limits.py`).
 """
@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.dicomweb.errors import TooManyRequests
-from app.dicomweb.pace import Pace
+from app.domain.errors import TooManyRequests
+from app.services.pace import Pace
 
 START = datetime(2026, 11, 26, tzinfo=UTC)
 

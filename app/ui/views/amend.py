@@ -1,0 +1,161 @@
+"""Adding to a signed report, or correcting it: the text, who will be told, the password again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.domain.access import Action, may
+from app.domain.amendment import MEANING_OF_KIND, Amendment, AmendmentKind
+from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, StudyRestricted
+from app.domain.report import AMENDABLE, Report, Section
+from app.domain.review import Review
+from app.services import amending, reading
+from app.services.destinations import choose_destinations
+from app.ui.session import Visit, begin_visit
+from app.ui.views.credentials import ask_credentials, count_attempt, tell_refusal
+from app.ui.views.plain import plain
+
+_ACTIONS = {
+    AmendmentKind.ADDENDUM: Action.ADD_ADDENDUM,
+    AmendmentKind.CORRECTION: Action.CORRECT_REPORT,
+}
+_LONGEST = 10_000
+
+
+def offer_amendments(visit: Visit, review: Review) -> None:
+    """Show the buttons beside a report that this person may add to or correct."""
+    report_id = review.report.report_id if review.report else 0
+    if can_amend(visit, review, AmendmentKind.ADDENDUM) and st.button("Addendum ...", key="addendum"):
+        addendum_dialog(review.study.study_uid, report_id)
+    if can_amend(visit, review, AmendmentKind.CORRECTION) and st.button("Correction ...", key="correction"):
+        correction_dialog(review.study.study_uid, report_id)
+
+
+def can_amend(visit: Visit, review: Review, kind: AmendmentKind) -> bool:
+    """Tell whether the shown report is final and this person's role may do this to it."""
+    is_final = review.report is not None and review.report.state in AMENDABLE and review.text is not None
+    return is_final and may(visit.actor.role, _ACTIONS[kind])
+
+
+@st.dialog("Addendum to the report", width="large")
+def addendum_dialog(study_uid: str, report_id: int) -> None:
+    """Ask for the text of an addendum and the password, and sign it."""
+    visit, review = _begin(study_uid, report_id, AmendmentKind.ADDENDUM)
+    if review is None or review.report is None:
+        return
+    report = review.report
+    st.caption("The report stays as it was signed; the addendum stands below it under its own number.")
+    _tell(visit, review, AmendmentKind.ADDENDUM)
+    with st.form(f"addendum_{report_id}", border=False):
+        text = st.text_area("Addendum", key=f"addendum_text_{report_id}", max_chars=_LONGEST, height=200)
+        password = ask_credentials(visit)
+        wants = st.form_submit_button("Sign the addendum", type="primary")
+    if wants and _signed(
+        visit,
+        lambda: amending.add_addendum(
+            visit.room.store,
+            visit.actor,
+            report_id,
+            version=report.version,
+            password=password,
+            text=text,
+            destinations=choose_destinations(review.study, visit.room.settings.destinations),
+            now=visit.now,
+        ),
+    ):
+        st.rerun()
+
+
+@st.dialog("Correct the report", width="large")
+def correction_dialog(study_uid: str, report_id: int) -> None:
+    """Ask for the corrected text, the reason and the password, and sign it."""
+    visit, review = _begin(study_uid, report_id, AmendmentKind.CORRECTION)
+    if review is None or review.report is None:
+        return
+    report = review.report
+    st.warning(
+        "The corrected text replaces the earlier one, which stays on record. The receivers are told why."
+    )
+    _tell(visit, review, AmendmentKind.CORRECTION)
+    with st.form(f"correction_{report_id}", border=False):
+        sections = _ask_sections(review, report)
+        reason = st.text_input(
+            "Reason, as the receivers will read it (no patient data)",
+            key=f"correction_reason_{report_id}",
+            max_chars=500,
+        )
+        password = ask_credentials(visit)
+        wants = st.form_submit_button("Sign the correction", type="primary")
+    if wants and _signed(
+        visit,
+        lambda: amending.correct_report(
+            visit.room.store,
+            visit.actor,
+            report_id,
+            version=report.version,
+            password=password,
+            sections=sections,
+            reason=reason,
+            destinations=choose_destinations(review.study, visit.room.settings.destinations),
+            now=visit.now,
+        ),
+    ):
+        st.rerun()
+
+
+def _begin(study_uid: str, report_id: int, kind: AmendmentKind) -> tuple[Visit, Review | None]:
+    """Return the visit and the report as it stands now; None, in words, when it cannot be amended."""
+    visit = begin_visit()
+    try:
+        review = reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
+    except StudyRestricted:
+        st.rerun()  # the page says that the access has ended
+    is_shown = review.report is not None and review.report.report_id == report_id
+    if is_shown and can_amend(visit, review, kind):
+        return visit, review
+    st.error(f"This report cannot get {_a(kind)} by you at this moment.")
+    return visit, None
+
+
+def _tell(visit: Visit, review: Review, kind: AmendmentKind) -> None:
+    """Say who will be told, and what the signature means."""
+    configured = choose_destinations(review.study, visit.room.settings.destinations)
+    told = sorted({name for name, _ in configured} | {delivery.destination for delivery in review.deliveries})
+    st.text(f"Will be told: {', '.join(told) if told else 'nobody, there is no destination'}")
+    meaning = MEANING_OF_KIND[kind].value
+    st.caption(f"You sign as {plain(visit.actor.printed_name)}. Meaning: {meaning}.")
+
+
+def _ask_sections(review: Review, report: Report) -> dict[str, str]:
+    """Show the text in force for editing; what was typed belongs to the version that was on the screen."""
+    assert review.text is not None
+    in_force = review.text.sections
+    return {
+        section.value: st.text_area(
+            section.value.capitalize(),
+            value=in_force.get(section.value, ""),
+            key=f"correction_{section.value}_{report.report_id}_{report.version}",
+            max_chars=_LONGEST,
+            height=150,
+        )
+        for section in Section
+    }
+
+
+def _signed(visit: Visit, act: Callable[[], Amendment]) -> bool:
+    try:
+        count_attempt(visit)
+        act()
+    except AuthenticationFailed as error:
+        tell_refusal(error, "Nothing was signed.")
+    except (Rejected, DatabaseUnavailable) as error:
+        st.error(f"Not signed: {plain(str(error))}.")
+    else:
+        return True
+    return False
+
+
+def _a(kind: AmendmentKind) -> str:
+    return "an addendum" if kind is AmendmentKind.ADDENDUM else "a correction"
