@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_settings import BaseSettings
+
+from app.document_settings import DocumentSettings
 
 
 class TokenSettings(BaseModel):
@@ -20,7 +21,7 @@ class TokenSettings(BaseModel):
     pin_file: Path = Field(description="File with the user PIN, readable by our account alone.")
 
 
-class KeySettings(BaseSettings):
+class KeySettings(DocumentSettings):
     """What `Settings` knows of keys."""
 
     audit_tsa_url: str = Field(

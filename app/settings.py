@@ -16,7 +16,6 @@ from pydantic_settings import (
 
 from app.destinations import RESULT_FORMATS, AnyDestination
 from app.destinations import DicomDestination as Destination
-from app.document_settings import DocumentSettings
 from app.domain.errors import ConfigurationError
 from app.domain.routing import Targets
 from app.key_settings import KeySettings
@@ -43,7 +42,11 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "janus-med"
 
 
+<<<<<<< HEAD
 class Settings(KeySettings, WebSettings, DocumentSettings, RetentionSettings):
+=======
+class Settings(KeySettings, WebSettings):
+>>>>>>> pdf
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
     model_config = SettingsConfigDict(

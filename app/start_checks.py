@@ -156,6 +156,12 @@ def _require_closed_token(file: Path | None, setting: str) -> None:
         require_private_file(file, setting=f"{setting}, token_file")
 
 
+def _check_documents(settings: Settings, now: datetime) -> None:
+    from app.store.document_key import read_document_key
+
+    read_document_key(settings.document_signature, now=now)
+
+
 def _check_model(settings: Settings, now: datetime) -> None:
     for setting, folder in (("JANUS_MED_MODEL", settings.model), ("models", settings.models_dir)):
         for path in _parts_of(folder):
@@ -186,10 +192,10 @@ _BY_PROCESS: Mapping[str, tuple[StartCheck, ...]] = {
     "listener": (_check_listener,),
     "hl7": (_check_hl7,),
     "drafting": (_check_model,),
-    "delivery": (_check_delivery,),
+    "delivery": (_check_delivery, _check_documents),
     "housekeeping": (),
     "selftest": (),
-    "ui": (require_safe_web,),
+    "ui": (require_safe_web, _check_documents),
 }
 CHECKS: Mapping[str, tuple[StartCheck, ...]] = {
     **_BY_PROCESS,

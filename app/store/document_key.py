@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509 import Certificate, ExtensionNotFound, KeyUsage, load_pem_x509_certificates
 
 from app.domain.errors import ConfigurationError
-from app.store.keys import require_private
+from app.secret_files import read_secret_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DocumentPrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 _CURVES = frozenset({"secp256r1", "secp384r1"})
 _SHORTEST_RSA = 2048
+_SETTING = "JANUS_MED_DOCUMENT_SIGNATURE"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class DocumentKey:
         if now > own.not_valid_after_utc:
             raise ConfigurationError(
                 f"the certificate for documents has expired on {own.not_valid_after_utc:%Y-%m-%d}: put the "
-                "new one into the place of document_signature and start again"
+                f"new one into the place of {_SETTING} and start again"
             )
         if now < own.not_valid_before_utc:
             raise ConfigurationError(
@@ -94,8 +95,8 @@ def _read_certificates(path: Path) -> tuple[Certificate, ...]:
 def _read_private(settings: DocumentSignature) -> PrivateKeyTypes:
     path, password = settings.key_file, None
     if settings.password_file is not None:
-        password = _read_secret(settings.password_file).strip()
-    pem = _read_secret(path)
+        password = _secret(settings.password_file, "password_file")
+    pem = _secret(path, "key_file")
     try:
         return load_pem_private_key(pem, password)
     except TypeError:
@@ -135,10 +136,8 @@ def _require_usage(certificate: Certificate, path: Path) -> None:
         )
 
 
-def _read_secret(path: Path) -> bytes:
-    content = _read(path)
-    require_private(path)
-    return content
+def _secret(path: Path, name: str) -> bytes:
+    return read_secret_file(path, setting=f"{_SETTING}, {name}").encode()
 
 
 def _read(path: Path) -> bytes:
@@ -146,7 +145,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"document_signature names {path}, which cannot be read: {error.strerror}"
+            f"{_SETTING}, certificate_file: {path} cannot be read ({error.strerror})"
         ) from None
 
 

@@ -22,7 +22,8 @@ PDF = "encapsulated_pdf"
 def document_seal(order: DeliveryOrder, key: DocumentKey | None) -> Callable[[bytes], bytes] | None:
     """Return what signs the PDF of a report; None without a key, and for what no attending has signed.
 
-    The same order and key give the same bytes: the time in the signature is that of the attestation.
+    The same order and key give the same bytes: the time in the signature is that of the newest attestation
+    on the page.
     """
     if key is None or order.state is ReportState.PRELIMINARY:
         return None
@@ -30,7 +31,7 @@ def document_seal(order: DeliveryOrder, key: DocumentKey | None) -> Callable[[by
     from pacs_bridge.results.signed_pdf import SigningIdentity, sign_pdf
 
     identity = SigningIdentity(key.private_key, key.certificates)
-    act = order.signed
+    act = order.text.signatures[-1]
     return lambda pdf: sign_pdf(pdf, identity, at=act.signed_at, reason=_reason(act))
 
 

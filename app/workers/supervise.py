@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from types import FrameType, TracebackType
 
 from app.addresses import own_address
@@ -172,7 +171,6 @@ def stop_on_signals() -> threading.Event:
 def up(settings: Settings) -> None:
     """Run the whole system until SIGINT or SIGTERM."""
     from app.services.openid_provider import open_provider
-    from app.store.document_key import read_document_key
     from app.store.embedded import EmbeddedPostgres
     from app.store.migrate import upgrade
 
@@ -181,8 +179,6 @@ def up(settings: Settings) -> None:
     if settings.oidc is not None:
         # the reading room would refuse to start, again and again
         open_provider(settings.oidc)
-    # so would reading room and delivery
-    read_document_key(settings.document_signature, now=datetime.now(UTC))
     embedded = None if settings.database_url else EmbeddedPostgres(settings)
     try:
         if embedded is not None:

@@ -21,6 +21,7 @@ import pytest
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
@@ -85,6 +86,8 @@ def test_validator_accepts_it_and_sees_the_whole_file_covered(kind: str) -> None
     assert status.trusted
     assert status.coverage.name == "ENTIRE_FILE"
     assert status.docmdp_ok
+    (signature,) = PdfFileReader(io.BytesIO(signed(kind))).embedded_signatures
+    assert signature.docmdp_level is MDPPerm.NO_CHANGES
     assert status.signer_reported_dt == AT
     assert status.signing_cert.subject.native == {"common_name": "General Hospital"}
 

@@ -30,17 +30,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class ReadingRoom:
-    """The server; it can be killed and started again on the same port and data.
-
-    Attributes
-    ----------
-    module
-        What is run, with its arguments.
-    """
+    """The server; it can be killed and started again on the same port and data."""
 
     settings: Settings
     log: Path
-    module: tuple[str, ...] = ("app.ui.server",)
     process: subprocess.Popen[bytes] | None = None
     command: tuple[str, ...] = ("-m", "app.ui.server")
 

@@ -22,6 +22,8 @@ NOW = datetime(2026, 11, 22, 12, 5, 7, tzinfo=UTC)
 
 def with_mode(settings: DocumentSignature, name: str) -> DocumentSignature:
     getattr(settings, name).chmod(0o640)
+    # in a folder that nobody else can enter the mode would not matter
+    settings.key_file.parent.chmod(0o755)
     return settings
 
 
@@ -85,7 +87,9 @@ REFUSED: dict[str, tuple[Callable[[Path], DocumentSignature], str]] = {
         "or the password is wrong",
     ),
     "password of a key without one": (
-        lambda f: issue().write(f).model_copy(update={"password_file": f / "password"}),
+        lambda f: with_content(
+            issue().write(f).model_copy(update={"password_file": f / "password"}), "password_file", "x"
+        ),
         "has no password: leave password_file out",
     ),
     "no certificate": (
@@ -93,9 +97,13 @@ REFUSED: dict[str, tuple[Callable[[Path], DocumentSignature], str]] = {
         "holds no certificates",
     ),
     "no key": (lambda f: with_content(issue().write(f), "key_file", "hello"), "holds no private key"),
+    "missing key": (
+        lambda f: issue().write(f).model_copy(update={"key_file": f / "gone.key"}),
+        r"key_file: .*gone.key cannot be read \(No such file",
+    ),
     "missing file": (
         lambda f: issue().write(f).model_copy(update={"certificate_file": f / "gone.pem"}),
-        "gone.pem, which cannot be read: No such file",
+        r"certificate_file: .*gone.pem cannot be read \(No such file",
     ),
 }
 

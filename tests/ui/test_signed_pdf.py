@@ -23,6 +23,7 @@ from app.domain.attestation import Meaning
 from app.domain.audit import AuditEntry, AuditFilter
 from app.domain.errors import ConfigurationError
 from app.services import reading, study_groups, withdrawal
+from app.services.amending import add_addendum
 from app.ui.csrf import SESSION_COOKIE
 from app.ui.middleware import room_middleware
 from app.ui.server import room_routes
@@ -91,6 +92,28 @@ def test_reader_gets_the_same_signed_file_each_time_and_it_is_on_record(sealed: 
         ("ada", study, digest),
         ("vera", study, digest),
     ]
+
+
+@pytest.mark.covers("S3")
+def test_report_with_an_addendum_is_another_file_about_the_addendum(sealed: Hospital) -> None:
+    _, report_id = signed_report(sealed)
+    client = visitor(sealed, "ada")
+    before = client.get(f"/reports/{report_id}/signed.pdf").content
+    _, ada = sealed.log_in("ada")
+    add_addendum(
+        sealed.store,
+        ada,
+        report_id,
+        version=sealed.report(report_id).version,
+        password=seed.PASSWORD,
+        text="The earlier films were compared.",
+        destinations=(),
+        now=datetime.now(UTC),
+    )
+    after = client.get(f"/reports/{report_id}/signed.pdf").content
+    (signature,) = PdfFileReader(io.BytesIO(after)).embedded_signatures
+    assert before != after
+    assert signature.sig_object["/Reason"].startswith(Meaning.ADDENDUM.value)
 
 
 @pytest.mark.covers("S2")

@@ -15,6 +15,10 @@ from typing import Any
 
 import trustme
 
+from tests.certificates import issue
+
+Prepare = Callable[[Path], dict[str, Any]]
+
 SENTENCE = "I accept unencrypted DICOM on my network"
 DESTINATION = {"name": "PACS", "ae_title": "PACS", "host": "127.0.0.1", "port": 104}
 OIDC = {
@@ -104,6 +108,16 @@ def destination_tls(folder: Path) -> dict[str, Any]:
     certificate, key, ca = tls_files(folder, other_key=True)
     tls = {"ca_file": ca, "certificate_file": certificate, "key_file": key}
     return {"destinations": [DESTINATION | {"tls": tls}]}
+
+
+def documents(*, days: int = 90, usage: tuple[str, ...] = ("digital_signature",)) -> Prepare:
+    """A certificate for documents that began 60 days ago."""
+
+    def prepare(folder: Path) -> dict[str, Any]:
+        issued = issue("p256", begin=datetime.now(UTC) - timedelta(days=60), days=days, usage=usage)
+        return {"document_signature": issued.write(folder).model_dump(mode="json", exclude_none=True)}
+
+    return prepare
 
 
 def open_secret(folder: Path) -> dict[str, Any]:
@@ -247,5 +261,7 @@ UNSAFE = (
         "would go to collector.example unencrypted",
         {"audit_collector": {"host": "collector.example", "plain": True}},
     ),
+    _delivery("expired certificate for documents", "has expired on", {}, documents(days=59)),
+    _ui("certificate that is not for documents", "its key usage has neither", {}, documents(usage=())),
     Unsafe("model that all can change", "work", "drafting", "can change", {}, open_model),
 )

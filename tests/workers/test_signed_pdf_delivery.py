@@ -1,15 +1,12 @@
 """The institution's signature in what is delivered: a real archive gets it, and a resend is the same object.
 
-Covered: delivery, resend, expiry while the worker runs, preliminary reports, a start that is refused. Not
-covered: the signature itself (`tests/bridge/test_signed_pdf.py`).
+Covered: delivery, resend, expiry while the worker runs, preliminary and addended reports. Not covered: the
+signature itself (`tests/bridge/test_signed_pdf.py`), a start that is refused (`tests/unit/`).
 """
 
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +15,11 @@ import pytest
 from pydicom import dcmread
 from pyhanko.pdf_utils.reader import PdfFileReader
 
+from app.domain.attestation import Meaning
 from app.domain.delivery import Delivery, DeliveryOrder
 from app.domain.errors import Rejected
 from app.domain.report import ReportState
-from app.services.delivery import load_order
+from app.services.delivery import load_order, record_sent
 from app.settings import Settings
 from app.store.document_key import DocumentKey, read_document_key
 from app.store.engine import Store
@@ -30,7 +28,7 @@ from app.workers.result_objects import build_objects
 from app.workers.senders import Site
 from tests.certificates import KINDS, issue
 from tests.ports import free_port
-from tests.workers.stories import now, receive, sign_by_hand
+from tests.workers.stories import add_to, now, receive, sign_by_hand
 from tests.workers.test_deliver import ACTOR, DECODER, pacs, settings, state_of, with_pacs
 
 __all__ = ["settings"]
@@ -115,29 +113,17 @@ def test_certificate_that_expires_while_the_worker_runs_signs_nothing_more(
     assert not state_of(store, delivery).is_sent
 
 
-@pytest.mark.slow
 @pytest.mark.covers("S3")
-@pytest.mark.parametrize("command", ["ui", "deliver", "up"])
-def test_process_ends_with_one_line_that_says_what_is_wrong(command: str, tmp_path: Path) -> None:
-    begin = datetime.now(UTC) - timedelta(days=2)
-    ended = issue(begin=begin, days=1).write(tmp_path)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JANUS_MED_")}
-    environment |= {
-        "JANUS_MED_DATA_DIR": str(tmp_path / "data"),
-        "JANUS_MED_DOCUMENT_SIGNATURE": ended.model_dump_json(exclude_none=True),
-        "JANUS_MED_UI_PORT": "0",
-        "JANUS_MED_DICOM_PORT": str(free_port()),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli", command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "the certificate for documents has expired" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "data" / "database").exists(), "nothing was made before the check"
+def test_report_with_an_addendum_is_signed_as_of_the_addendum(
+    store: Store, settings: Settings, tmp_path: Path, leg_radiograph: Path
+) -> None:
+    study_uid = receive(store, settings, leg_radiograph)
+    [first] = sign_by_hand(store, study_uid, PDF)
+    record_sent(store, ACTOR, first.delivery_id, now=now())
+    added = add_to(store, study_uid, "The earlier films were compared.", PDF)[-1]
+    order = order_of(store, added)
+    [document] = build_objects(order, Site(settings, DECODER, key_in(tmp_path)))
+    [signature] = PdfFileReader(io.BytesIO(document.EncapsulatedDocument)).embedded_signatures
+    assert order.attestation.meaning is Meaning.ADDENDUM
+    assert signature.self_reported_timestamp == order.attestation.signed_at.replace(microsecond=0)
+    assert signature.sig_object["/Reason"].startswith(Meaning.ADDENDUM.value)
