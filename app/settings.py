@@ -42,11 +42,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "janus-med"
 
 
-<<<<<<< HEAD
-class Settings(KeySettings, WebSettings, DocumentSettings, RetentionSettings):
-=======
-class Settings(KeySettings, WebSettings):
->>>>>>> pdf
+class Settings(KeySettings, WebSettings, RetentionSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
     model_config = SettingsConfigDict(

@@ -21,18 +21,12 @@ from app.services import (
     critical,
     delivery,
     documents,
-<<<<<<< HEAD
     erasure,
-=======
->>>>>>> pdf
     reading,
     second_factor,
     signing,
 )
-<<<<<<< HEAD
 from app.services.patient_export import begin_export
-=======
->>>>>>> pdf
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
@@ -213,7 +207,6 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
     own = {"enrol", "end_other_sessions", "reset_second_factor"}
     models = {"list_models", "stop_model", "resume_model"}
-<<<<<<< HEAD
     patients = {
         "hold_patient",
         "end_patient_hold",
@@ -225,10 +218,6 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     }
     signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
     assert acts | loops | own | models | patients | signed | {"retry_delivery"} == set(USE_CASES)
-=======
-    signed = {"sign", "add_addendum", "correct_report", "withdraw"}
-    assert acts | loops | own | models | signed | {"export_document", "retry_delivery"} == set(USE_CASES)
->>>>>>> pdf
 
 
 @pytest.mark.covers("T18")
