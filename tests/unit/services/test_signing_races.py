@@ -1,7 +1,8 @@
 """One version is signed twice at the same moment, each time in a thread and transaction of its own.
 
-By the holder and a colleague who takes over, and, in turn, by the holder in two windows: there nothing but the
-version decides. Covered: one winner, the other told. Not covered: two processes; the database decides in both cases.
+By the holder and a colleague who takes over, and, in turn, by the holder in two windows: there nothing but
+the version decides. Covered: one winner, the other told. Not covered: two processes; the database decides in
+both cases.
 """
 
 from __future__ import annotations
