@@ -60,6 +60,7 @@ def issue(folder: Path) -> tuple[dict[str, Path], ssl.SSLContext]:
     files = {f"dicom_tls_{name}": folder / f"{name}.pem" for name in FILES}
     server.cert_chain_pems[0].write_to_path(files["dicom_tls_certificate"])
     server.private_key_pem.write_to_path(files["dicom_tls_key"])
+    files["dicom_tls_key"].chmod(0o600)
     authority.cert_pem.write_to_path(files["dicom_tls_authorities"])
     context = ssl.create_default_context()
     authority.configure_trust(context)
