@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli_access import access
+from app.cli_backup import register as register_backup
 from app.cli_errors import run
 from app.cli_hl7 import hl7
 from app.cli_keys import keys, signatures
 from app.cli_operations import register as register_operations
+from app.cli_patients import patients
 from app.cli_rules import rules
 from app.cli_start import settings_of
 from app.cli_store import audit, db, users, work
@@ -36,6 +38,7 @@ cli.add_typer(audit, name="audit", help="Export and verify the audit log.")
 cli.add_typer(db, name="db", help="The database.")
 cli.add_typer(keys, name="keys", help="The keys that seal signatures.")
 cli.add_typer(signatures, name="signatures", help="Verify the signatures under reports.")
+cli.add_typer(patients, name="patient", help="Export, hold or erase everything of one patient.")
 cli.add_typer(rules, name="rules", help="Check the routing rules, and try them on a DICOM file.")
 cli.add_typer(users, name="users", help="Local accounts.")
 cli.add_typer(work, name="work", help="Run the drafting worker; see and retry work that was given up.")
@@ -149,6 +152,7 @@ def send(
 
 
 register_operations(cli)
+register_backup(cli)
 
 
 def main() -> None:

@@ -64,6 +64,8 @@ def verify() -> None:
         check = verify_signatures(store, command_actor(), now=datetime.now(UTC))
     for number, problem in check.problems:
         typer.echo(f"signature {number} does not verify: {problem}", err=True)
-    typer.echo(f"{check.count - len(check.problems)} of {check.count} signatures verified")
+    intact = check.count - len(check.problems) - check.erased
+    erased = f"; the text of {check.erased} was erased with its patient" if check.erased else ""
+    typer.echo(f"{intact} of {check.count} signatures verified{erased}")
     if check.problems:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.store.engine import Store
 
 hold = typer.Typer(no_args_is_help=True)
+retention = typer.Typer(no_args_is_help=True)
 
 
 def register(cli: typer.Typer) -> None:
@@ -24,6 +25,7 @@ def register(cli: typer.Typer) -> None:
     cli.command()(purge)
     cli.command()(selftest)
     cli.command()(doctor)
+    cli.add_typer(retention, name="retention", help="What is kept for how long.")
     cli.add_typer(hold, name="hold", help="Studies that are never purged.")
 
 
@@ -44,6 +46,7 @@ def purge(
 ) -> None:
     """Give up the pixels that the retention policy lets go."""
     from app.domain.errors import ConfigurationError
+    from app.domain.retention import RetentionPolicy
     from app.settings import read_settings
     from app.workers.purge import SpoolKeeper, policy_of
 
@@ -53,10 +56,27 @@ def purge(
         if dry_run:
             _show_verdicts(store, policy, every=every)
             return
-        if not (policy.signed_days or policy.excluded_days or policy.quarantine_days or policy.job_days):
+        if policy == RetentionPolicy():
             raise ConfigurationError("nothing is ever purged: every JANUS_MED_RETENTION_... setting is 0")
         count = SpoolKeeper(store, command_actor(), settings).purge(policy)
     typer.echo(f"{count} instances removed")
+
+
+@retention.command("show")
+def retention_show() -> None:
+    """Show what is kept for how long, which patients are held, and what the policy would let go now."""
+    from app.domain.retention import policy_lines
+    from app.services.erasure import list_patient_holds
+    from app.settings import read_settings
+    from app.workers.purge import policy_of
+
+    policy = policy_of(read_settings())
+    for state, rule in policy_lines(policy):
+        typer.echo(f"{state:38} {rule}")
+    with open_command_store() as store:
+        held = len(list_patient_holds(store, command_actor(), now=datetime.now(UTC)))
+        typer.echo(f"{held} patients are held (janus-med patient holds)")
+        _show_verdicts(store, policy, every=False)
 
 
 @hold.command("set")

@@ -28,6 +28,7 @@ from app.neighbours import (
     TlsFiles,
     WorklistScp,
 )
+from app.retention_settings import RetentionSettings
 from app.secret_files import SecretFiles, require_private_config
 from app.web_settings import WebSettings
 
@@ -41,7 +42,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "janus-med"
 
 
-class Settings(KeySettings, WebSettings):
+class Settings(KeySettings, WebSettings, RetentionSettings):
     """The settings; each is an environment variable `JANUS_MED_<NAME>` or a key of the TOML file."""
 
     model_config = SettingsConfigDict(
@@ -192,18 +193,6 @@ class Settings(KeySettings, WebSettings):
     critical_minutes: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
         default=(10, 60, 4320),
         description="Minutes until a critical result of category 1, 2, 3 escalates (JSON list).",
-    )
-    retention_signed_days: int = Field(
-        default=0, description="Days after which pixels of signed and delivered studies go; 0: never.", ge=0
-    )
-    retention_excluded_days: int = Field(
-        default=0, description="Days after which pixels of excluded studies go; 0: never.", ge=0
-    )
-    retention_quarantine_days: int = Field(
-        default=0, description="Days after the decision about a quarantined instance; 0: never.", ge=0
-    )
-    retention_job_days: int = Field(
-        default=0, description="Days after which jobs that ended are forgotten; 0: never.", ge=0
     )
     log_level: Literal["INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Log level.")
 

@@ -43,6 +43,9 @@ class Action(StrEnum):
     STORE_INSTANCES = "store instances"
     MANAGE_QUARANTINE = "manage quarantine"
     HOLD_STUDY = "hold study"
+    HOLD_PATIENT = "hold patient"
+    EXPORT_PATIENT = "export patient"
+    ERASE_PATIENT = "erase patient"
     OWN_ACCOUNT = "own account"
     EMERGENCY_ACCESS = "start emergency access"
     MANAGE_ACCESS = "manage study access"
@@ -81,6 +84,9 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.STORE_INSTANCES,
             Action.MANAGE_QUARANTINE,
             Action.HOLD_STUDY,
+            Action.HOLD_PATIENT,
+            Action.EXPORT_PATIENT,
+            Action.ERASE_PATIENT,
             Action.OWN_ACCOUNT,
             Action.MANAGE_ACCESS,
             Action.VIEW_MODELS,
@@ -97,6 +103,9 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.MANAGE_USERS,
             Action.VIEW_OPERATIONS,
             Action.HOLD_STUDY,
+            Action.HOLD_PATIENT,
+            Action.EXPORT_PATIENT,
+            Action.ERASE_PATIENT,
             Action.MANAGE_ACCESS,
         }
     ),

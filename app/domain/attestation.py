@@ -74,6 +74,11 @@ class Attestation:
         return not self.problem
 
     @property
+    def is_erased(self) -> bool:
+        """Whether the text went with its patient; a seal, where there ever was one, still has to fit."""
+        return not self.text and (self.is_sealed or not self.seal)
+
+    @property
     def problem(self) -> str:
         """What does not hold, in words for whoever relies on the signature; empty when all does."""
         if not self.seal:

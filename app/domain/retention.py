@@ -16,7 +16,7 @@ from app.domain.study import StudyState
 SELF_TEST_TITLE = "JANUSMED_TEST"
 SELF_TEST_PATIENT = "JANUSMED-SELFTEST"
 SELF_TEST_ISSUER = "JANUSMED"
-_FINAL = frozenset({ReportState.SIGNED, ReportState.ADDENDED, ReportState.CORRECTED})
+_FINAL = frozenset({ReportState.SIGNED, ReportState.ADDENDED, ReportState.CORRECTED, ReportState.WITHDRAWN})
 _DONE = frozenset({DeliveryState.SENT.value, DeliveryState.COMMITTED.value, "CANCELLED"})
 
 
@@ -28,6 +28,8 @@ class RetentionPolicy:
     ----------
     signed_days
         After the last signature, image or delivery of a study that is signed and delivered.
+    withdrawn_days
+        The same of a study whose report was withdrawn, when everybody who had it was told.
     excluded_days
         After the last image of a study that a rule excluded: nobody has to sign it.
     quarantine_days
@@ -37,6 +39,7 @@ class RetentionPolicy:
     """
 
     signed_days: int = 0
+    withdrawn_days: int = 0
     excluded_days: int = 0
     quarantine_days: int = 0
     job_days: int = 0
@@ -80,7 +83,28 @@ def reason_to_keep(study: StudyStanding, policy: RetentionPolicy, *, now: dateti
         return "work on it waits or runs"
     if study.state is StudyState.EXCLUDED:
         return _too_young(study, policy.excluded_days, now)
-    return _unfinished(study) or _too_young(study, policy.signed_days, now)
+    is_withdrawn = study.report_state is ReportState.WITHDRAWN
+    days = policy.withdrawn_days if is_withdrawn else policy.signed_days
+    return _unfinished(study) or _too_young(study, days, now)
+
+
+def policy_lines(policy: RetentionPolicy) -> tuple[tuple[str, str], ...]:
+    """Return what is kept for how long, in words, one line for each state."""
+
+    def kept(days: int, since: str) -> str:
+        return f"pixels go {days} days after {since}" if days else "kept for ever"
+
+    return (
+        ("signed and delivered", kept(policy.signed_days, "the last image, signature or delivery")),
+        ("withdrawn and told", kept(policy.withdrawn_days, "the last image, signature or delivery")),
+        ("excluded by a rule", kept(policy.excluded_days, "the last image")),
+        ("not signed, with or without a draft", "kept for ever"),
+        ("not delivered, not processed, held", "kept for ever"),
+        ("quarantine, decided", kept(policy.quarantine_days, "the decision").replace("pixels go", "goes")),
+        ("quarantine, undecided", "kept for ever"),
+        ("jobs that ended", kept(policy.job_days, "their end").replace("pixels go", "forgotten")),
+        ("reports, signatures, audit log", "kept for ever; a patient is erased by hand alone"),
+    )
 
 
 def _unfinished(study: StudyStanding) -> str:

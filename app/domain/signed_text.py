@@ -115,7 +115,9 @@ def _require(is_intact: bool, signature: Attestation) -> None:
 
 
 def sections_of(signature: Attestation) -> Mapping[str, str]:
-    """Return the sections that a signature under a report or a correction binds."""
+    """Return the sections that a signature under a report or a correction binds; none of an erased text."""
+    if signature.is_erased:
+        return {}
     sections: dict[str, str] = json.loads(signature.text)["sections"]
     return sections
 

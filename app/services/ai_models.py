@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.domain.access import Action, Actor
-from app.domain.ai_model import KnownModel, ModelIdentity, stopped_reason, tidy_card
+from app.domain.ai_model import KnownModel, ModelIdentity, identify, stopped_reason, tidy_card
 from app.domain.audit import AuditEvent, AuditFact
+from app.domain.draft import Draft
 from app.domain.errors import Conflict
 from app.domain.reason import give_reason
 from app.services.drafting import order_draft
@@ -41,6 +42,12 @@ def why_stopped(store: Store, identity: ModelIdentity) -> str:
     """Say why a model may not draft, "" when it may; asked before each study (T25)."""
     with store.begin() as tx:
         return tx.ai_models.stop_of(identity)
+
+
+def stop_of_draft(tx: UnitOfWork, draft: Draft | None) -> str:
+    """Say who stopped the model that wrote a draft, and why; "" while it may draft."""
+    known = None if draft is None else tx.ai_models.find(identify(draft.content.model))
+    return f"{known.stopped_by}: {known.stop_reason}" if known is not None and known.is_stopped else ""
 
 
 def stop_model(store: Store, actor: Actor, number: int, reason: str, *, now: datetime) -> None:

@@ -153,24 +153,38 @@ def _amend(
             raise StaleVersion(
                 f"the report is at version {report.version}, you have read {version}: read what was added"
             )
-        before = tx.reports.amendments.signed_text(report_id)
-        if before is None:
-            raise Conflict(f"report {report_id} is final without a final signature")
+        before = _intact_text(tx, report)
         amendment = _sign(tx, actor, report, before, content, now)
         tx.reports.save(after)
         told = tuple(_recipients(tx, report, before, amendment, destinations))
         study = tx.studies.get(report.study_uid)
         count = put_into_outbox(tx, actor, study, after, amendment.attestation, told, now=now)
-        detail = {
-            "report_id": report_id,
-            "version": report.version,
-            "number": amendment.number,
-            "attestation_id": amendment.attestation.attestation_id,
-            "sha256": amendment.attestation.sha256,
-            "deliveries": count,
-        }
+        detail = _detail(amendment, count)
         tx.audit.append(fact_about(tx, study, event, actor, now=now, detail=detail))
         return amendment
+
+
+def _intact_text(tx: UnitOfWork, report: Report) -> SignedText:
+    """Return the report as it stands; nobody signs on top of what does not verify, or is gone."""
+    text = tx.reports.amendments.signed_text(report.report_id)
+    if text is None:
+        raise Conflict(f"report {report.report_id} is final without a final signature")
+    text.require_intact()
+    signed = [by.meaning for by in tx.reports.attestations.of_report(report.report_id)]
+    if sum(meaning in MEANING_OF_KIND.values() for meaning in signed) != len(text.amendments):
+        raise Conflict(f"report {report.report_id} has signatures of addenda or corrections that are gone")
+    return text
+
+
+def _detail(amendment: Amendment, deliveries: int) -> dict[str, object]:
+    return {
+        "report_id": amendment.report_id,
+        "version": amendment.attestation.report_version,
+        "number": amendment.number,
+        "attestation_id": amendment.attestation.attestation_id,
+        "sha256": amendment.attestation.sha256,
+        "deliveries": deliveries,
+    }
 
 
 def _sign(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.services.retention import require_reason
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
+_AT_ONCE = 500
 _EVENTS = {
     QuarantineDecision.RELEASE: AuditEvent.QUARANTINE_RELEASED,
     QuarantineDecision.DISCARD: AuditEvent.QUARANTINE_DISCARDED,
@@ -37,6 +39,18 @@ def list_quarantine(
     permit(store, actor, Action.VIEW_OPERATIONS, now=now)
     with store.begin() as tx:
         return tx.stuck.quarantine(undecided_only=undecided_only, limit=limit, offset=offset)
+
+
+def every_entry(store: Store) -> Iterator[QuarantineEntry]:
+    """Yield every instance in quarantine, newest first, for our own processes."""
+    offset = 0
+    while True:
+        with store.begin() as tx:
+            lines = tx.stuck.quarantine(undecided_only=False, limit=_AT_ONCE, offset=offset).lines
+        yield from lines
+        if len(lines) < _AT_ONCE:
+            return
+        offset += len(lines)
 
 
 def decide_quarantine(

@@ -6,9 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor, may
-from app.domain.ai_model import identify
 from app.domain.audit import AuditEvent, AuditFact
-from app.domain.draft import Draft
 from app.domain.emergency import EmergencyAccess
 from app.domain.errors import NotAuthorised, NotFound, Rejected
 from app.domain.intake import clean_value
@@ -18,6 +16,7 @@ from app.domain.review import LEASE, LockInfo, PixelSource, Review
 from app.domain.study import Study
 from app.domain.study_access import reader_of
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
+from app.services.ai_models import stop_of_draft
 from app.services.editing import accept_sentence, add_sentence, edit_sentence, reject_sentence
 from app.services.facts import fact_about
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
@@ -237,14 +236,8 @@ def _review(
         priors=priors,
         context=context,
         emergency=emergency,
-        stopped=_stop_of(tx, draft),
+        stopped=stop_of_draft(tx, draft),
     )
-
-
-def _stop_of(tx: UnitOfWork, draft: Draft | None) -> str:
-    """Say who stopped the model that wrote the draft, and why."""
-    known = None if draft is None else tx.ai_models.find(identify(draft.content.model))
-    return f"{known.stopped_by}: {known.stop_reason}" if known is not None and known.is_stopped else ""
 
 
 def _priors(tx: UnitOfWork, actor: Actor, study: Study, now: datetime) -> tuple[Prior, ...]:

@@ -76,9 +76,14 @@ def record_removed(store: Store, sop_uid: str, *, now: datetime) -> None:
 
 
 def restore_instance(store: Store, actor: Actor, instance: PurgedInstance, *, now: datetime) -> None:
-    """Take the purge of an instance back: a sender was told meanwhile that it is here."""
+    """Take the purge of an instance back: a sender was told meanwhile that it is here.
+
+    Not that of an erased patient: the database does not know the instance any more, and its bytes go.
+    """
     with store.begin() as tx:
-        if tx.retention.restore([instance.sop_uid], now=now):
+        if not tx.retention.is_known(instance.sop_uid):
+            tx.retention.renew(instance.sop_uid, now=now)
+        elif tx.retention.restore([instance.sop_uid], now=now):
             study = tx.studies.get(instance.study_uid)
             detail = {"instances": 1}
             tx.audit.append(fact_about(tx, study, AuditEvent.STUDY_RESTORED, actor, now=now, detail=detail))
@@ -118,11 +123,10 @@ def end_hold(store: Store, actor: Actor, study_uid: str, *, now: datetime) -> No
 def removable_quarantine(
     store: Store, policy: RetentionPolicy, *, now: datetime
 ) -> tuple[QuarantineEntry, ...]:
-    """Return decided instances in quarantine whose time is over."""
-    if policy.quarantine_days <= 0:
-        return ()
+    """Return decided instances in quarantine whose time is over, and those of erased patients."""
+    days = policy.quarantine_days
     with store.begin() as tx:
-        return tx.stuck.quarantine_to_remove(decided_before=now - timedelta(days=policy.quarantine_days))
+        return tx.stuck.quarantine_to_remove(decided_before=now - timedelta(days=days) if days > 0 else None)
 
 
 def record_quarantine_removed(store: Store, actor: Actor, entry: QuarantineEntry, *, now: datetime) -> None:

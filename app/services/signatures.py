@@ -21,10 +21,13 @@ class SignatureCheck:
         Signatures that were looked at.
     problems
         Of each one that does not verify: its number and what does not hold.
+    erased
+        Signatures whose text was erased with its patient: their seals fit, their text cannot be looked at.
     """
 
     count: int
     problems: tuple[tuple[int, str], ...]
+    erased: int = 0
 
 
 def verify_signatures(store: Store, actor: Actor, *, now: datetime) -> SignatureCheck:
@@ -35,13 +38,16 @@ def verify_signatures(store: Store, actor: Actor, *, now: datetime) -> Signature
     NotAuthorised
     """
     permit(store, actor, Action.VIEW_AUDIT, now=now)
-    count, problems = 0, []
+    count, erased, problems = 0, 0, []
     with store.begin(snapshot=True) as tx:
+        lawful = tx.patient_data.erased_reports()
         for attestation in tx.reports.attestations.every():
             count += 1
-            if attestation.problem:
+            if attestation.is_erased and attestation.report_id in lawful:
+                erased += 1
+            elif attestation.problem:
                 problems.append((attestation.attestation_id, attestation.problem))
-    check = SignatureCheck(count, tuple(problems))
+    check = SignatureCheck(count, tuple(problems), erased)
     _record(store, actor, check, now)
     return check
 
@@ -55,6 +61,10 @@ def note_rotation(store: Store, actor: Actor, name: str, old: str, new: str, *, 
 
 def _record(store: Store, actor: Actor, check: SignatureCheck, now: datetime) -> None:
     outcome = Outcome.FAILURE if check.problems else Outcome.SUCCESS
-    detail = {"signatures": check.count, "problems": [number for number, _ in check.problems[:100]]}
+    detail = {
+        "signatures": check.count,
+        "erased": check.erased,
+        "problems": [number for number, _ in check.problems[:100]],
+    }
     with store.begin() as tx:
         tx.audit.append(AuditFact(AuditEvent.SIGNATURES_VERIFIED, actor, now, outcome, detail=detail))

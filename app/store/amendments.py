@@ -42,9 +42,10 @@ class Amendments:
         Conflict
             If one of them does not belong to a signature under this report.
         """
-        signatures = {a.attestation_id: a for a in self._attestations.of_report(report_id)}
         wanted = select(AmendmentRow).where(AmendmentRow.report_id == report_id).order_by(AmendmentRow.number)
         rows = self._session.scalars(wanted).all()
+        # after the rows: what is signed between the two looks has its signature here and no row yet
+        signatures = {a.attestation_id: a for a in self._attestations.of_report(report_id)}
         for row in rows:
             if row.attestation_id not in signatures:
                 raise Conflict(f"amendment {row.number} of report {report_id} has another report's signature")

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.domain.attestation import Meaning
 from app.domain.metrics import Increment, add_up
 from app.domain.operations import ProcessLine, SourceLine
 from app.domain.retention import SELF_TEST_TITLE
@@ -31,7 +32,7 @@ _SIGNED = text("""
       JOIN reports AS report ON report.id = attestation.report_id
       JOIN studies AS study ON study.study_uid = report.study_uid
      WHERE attestation.signed_at > :after AND attestation.signed_at <= :until
-       AND attestation.role = 'attending'
+       AND attestation.meaning = :final
        AND report.revision = study.revision AND study.completed_at IS NOT NULL
 """)
 _SENT = text("""
@@ -87,8 +88,9 @@ class Figures:
         return [(float(row[0]), float(row[1])) for row in self._session.execute(_DRAFTED, times)]
 
     def signed(self, after: datetime, until: datetime) -> list[float]:
-        """Return seconds from completion to each signature of an attending."""
-        return [float(row[0]) for row in self._session.execute(_SIGNED, {"after": after, "until": until})]
+        """Return seconds from completion to each final signature; what follows it is no waiting."""
+        times = {"after": after, "until": until, "final": Meaning.FINAL.value}
+        return [float(row[0]) for row in self._session.execute(_SIGNED, times)]
 
     def sent(self, after: datetime, until: datetime) -> list[tuple[str, float]]:
         """Return destination and seconds from signature to acknowledgement of each delivery."""

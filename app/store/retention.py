@@ -14,9 +14,16 @@ from app.domain.errors import NotFound
 from app.domain.report import ReportState
 from app.domain.retention import SELF_TEST_TITLE, PurgedInstance, StudyStanding
 from app.domain.study import StudyState
+from app.store.tables import InstanceRow
 from app.store.tables_operations import HoldRow, PurgedInstanceRow
 
 _STANDINGS = text("""
+    WITH held AS (
+        SELECT patients.id, min(hold.reason) AS reason FROM patient_holds AS hold
+          CROSS JOIN LATERAL janus_identifiers(hold.patient_id, hold.issuer) AS person
+          JOIN patients ON patients.patient_id = person.patient_id AND patients.issuer = person.issuer
+         GROUP BY patients.id
+    )
     SELECT study.study_uid, study.state, study.revision, newest.state AS report_state,
            newest.revision AS report_revision,
            (SELECT count(*) FROM reports WHERE reports.study_uid = study.study_uid
@@ -37,7 +44,7 @@ _STANDINGS = text("""
                     (SELECT max(restored_at) FROM purged_instances
                       WHERE purged_instances.study_uid = study.study_uid),
                     here.last_received_at) AS last_act_at,
-           coalesce(hold.reason, '') AS held_for
+           coalesce(hold.reason, of_patient.reason, '') AS held_for
       FROM studies AS study
       JOIN LATERAL (SELECT count(*) AS instances, coalesce(sum(size), 0) AS size,
                            max(instance.received_at) AS last_received_at
@@ -49,6 +56,10 @@ _STANDINGS = text("""
       LEFT JOIN LATERAL (SELECT state, revision FROM reports WHERE reports.study_uid = study.study_uid
                           ORDER BY revision DESC LIMIT 1) AS newest ON true
       LEFT JOIN holds AS hold ON hold.study_uid = study.study_uid
+      LEFT JOIN study_patients AS corrected ON corrected.study_uid = study.study_uid
+      LEFT JOIN LATERAL (
+          SELECT reason FROM held WHERE held.id IN (study.patient_row_id, corrected.patient_row_id) LIMIT 1
+      ) AS of_patient ON true
      WHERE study.calling_ae <> :self_test AND study.study_uid > :after
      ORDER BY study.study_uid
      LIMIT :limit
@@ -112,6 +123,15 @@ class Retention:
         )
         noted = back.values(restored_at=now).returning(PurgedInstanceRow.sop_uid)
         return len(self._session.scalars(noted).all())
+
+    def is_known(self, sop_uid: str) -> bool:
+        """Tell whether an instance still is one of a study; those of an erased patient are not."""
+        return self._session.get(InstanceRow, sop_uid) is not None
+
+    def renew(self, sop_uid: str, *, now: datetime) -> None:
+        """Give an instance up anew."""
+        again = update(PurgedInstanceRow).where(PurgedInstanceRow.sop_uid == sop_uid)
+        self._session.execute(again.values(purged_at=now))
 
     def hold(self, study_uid: str, *, reason: str, username: str, now: datetime) -> None:
         """Keep a study whatever the policy says; a second hold replaces the first."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.operations import Page, QuarantineDecision, QuarantineEntry, StudyLine, WaitingDelivery
+from app.domain.patient_data import ERASED
 from app.domain.retention import SELF_TEST_TITLE
 from app.domain.study import StudyState
 from app.store.study_rows import count_instances
@@ -92,16 +93,15 @@ class Stuck:
         row.done_at, row.outcome = now, outcome
         self._session.flush()
 
-    def quarantine_to_remove(self, *, decided_before: datetime) -> tuple[QuarantineEntry, ...]:
-        """Return decided instances whose bytes the retention policy gives up now."""
+    def quarantine_to_remove(self, *, decided_before: datetime | None) -> tuple[QuarantineEntry, ...]:
+        """Return decided instances whose bytes go now: by the policy's time, and those of erased patients."""
         is_over = (QuarantineDecisionRow.decision == QuarantineDecision.DISCARD.value) | (
             QuarantineDecisionRow.outcome.startswith("taken")
         )
-        wanted = _quarantine().where(
-            is_over,
-            QuarantineDecisionRow.decided_at < decided_before,
-            QuarantineDecisionRow.removed_at.is_(None),
-        )
+        is_due = QuarantineDecisionRow.reason == ERASED
+        if decided_before is not None:
+            is_due |= is_over & (QuarantineDecisionRow.decided_at < decided_before)
+        wanted = _quarantine().where(is_due, QuarantineDecisionRow.removed_at.is_(None))
         return tuple(_as_entry(row) for row in self._session.execute(wanted.limit(200)))
 
     def note_quarantine_removed(self, quarantine_id: int, *, now: datetime) -> None:

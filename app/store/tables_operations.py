@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store import tables_alerts  # noqa: F401 - a foreign key refers to its table
@@ -69,6 +70,31 @@ class HoldRow(Base):
     reason: Mapped[str]
     username: Mapped[str]
     held_at: Mapped[datetime]
+
+
+class PatientHoldRow(Base):
+    """A patient of whom nothing is purged or erased while this stands, and why."""
+
+    __tablename__ = "patient_holds"
+    patient_id: Mapped[str] = mapped_column(primary_key=True)
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    username: Mapped[str]
+    held_at: Mapped[datetime]
+
+
+class ErasureRow(Base):
+    """A patient who was erased: whose reference in the audit log, which studies, by whom and why."""
+
+    __tablename__ = "erasures"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # number of the database's transaction: what it alone may blank
+    transaction: Mapped[int] = mapped_column(BigInteger, index=True)
+    patient_ref: Mapped[str] = mapped_column(String(32))
+    study_uids: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    username: Mapped[str]
+    reason: Mapped[str]
+    erased_at: Mapped[datetime]
 
 
 class QuarantineDecisionRow(Base):

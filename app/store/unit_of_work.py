@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.store.figures import Figures
     from app.store.forwarding import Forwarding
     from app.store.orders import Orders
+    from app.store.patient_data import PatientData
     from app.store.patients import Patients
     from app.store.priors import Priors
     from app.store.quality import Quality
@@ -142,6 +143,13 @@ class UnitOfWork:
         from app.store.patients import Patients
 
         return Patients(self.session, self.audit.patient_ref)
+
+    @cached_property
+    def patient_data(self) -> PatientData:
+        """Everything of one patient: to hold, export and erase."""
+        from app.store.patient_data import PatientData
+
+        return PatientData(self.session)
 
     @cached_property
     def alerts(self) -> Alerts:

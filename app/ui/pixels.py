@@ -61,6 +61,10 @@ class PixelCache:
             With the decoder's reason.
         """
         key = (sha256, frame)
+        if not self._path_of(sha256).is_file():
+            # purged or erased: what was decoded of it goes too
+            self._forget_gone()
+            raise NotFound("the image is not in the spool any more")
         if (known := self._look_up(key)) is not None:
             return known
         with self._decoding:
@@ -77,10 +81,14 @@ class PixelCache:
         self._decoder.close()
 
     def _path_of(self, sha256: str) -> Path:
-        path = self._objects_dir / sha256[:2] / f"{sha256}.dcm"
-        if not path.is_file():
-            raise NotFound("the image is not in the spool any more")
-        return path
+        return self._objects_dir / sha256[:2] / f"{sha256}.dcm"
+
+    def _forget_gone(self) -> None:
+        with self._lock:
+            digests = {sha256 for sha256, _ in self._kept}
+            gone = {sha256 for sha256 in digests if not self._path_of(sha256).is_file()}
+            for key in [key for key in self._kept if key[0] in gone]:
+                del self._kept[key]
 
     def _look_up(self, key: tuple[str, int]) -> StoredPixels | None:
         with self._lock:
@@ -89,6 +97,7 @@ class PixelCache:
             return self._kept.get(key)
 
     def _keep(self, key: tuple[str, int], pixels: StoredPixels) -> None:
+        self._forget_gone()
         with self._lock:
             self._kept[key] = pixels
             held = sum(len(kept.data) for kept in self._kept.values())

@@ -35,6 +35,7 @@ def policy_of(settings: Settings) -> RetentionPolicy:
     """Return the retention policy of the settings."""
     return RetentionPolicy(
         signed_days=settings.retention_signed_days,
+        withdrawn_days=settings.retention_withdrawn_days,
         excluded_days=settings.retention_excluded_days,
         quarantine_days=settings.retention_quarantine_days,
         job_days=settings.retention_job_days,
@@ -57,7 +58,7 @@ class SpoolKeeper:
         now = datetime.now(UTC)
         for study_uid in retention.purge_studies(self._store, self._actor, policy, now=now):
             structlog.get_logger().info("study purged", study_uid=study_uid)
-        self._remove_quarantined(policy, now)
+        self.remove_quarantined(policy, now=now)
         retention.forget_old_jobs(self._store, policy, now=now)
         return self.remove_purged()
 
@@ -133,11 +134,14 @@ class SpoolKeeper:
         )
         set_alert(self._store, AlertKind.DISK_LOW, _DISK, reason, now=datetime.now(UTC))
 
-    def _remove_quarantined(self, policy: RetentionPolicy, now: datetime) -> None:
-        for entry in retention.removable_quarantine(self._store, policy, now=now):
+    def remove_quarantined(self, policy: RetentionPolicy, *, now: datetime) -> int:
+        """Remove what was discarded in quarantine: when the policy says so, at once of erased patients."""
+        entries = retention.removable_quarantine(self._store, policy, now=now)
+        for entry in entries:
             # the files first here: the decision stands, and a kill in between only repeats it
             remove_quarantined(self._spool.layout, entry.sha256)
             retention.record_quarantine_removed(self._store, self._actor, entry, now=now)
+        return len(entries)
 
 
 def _damage(missing: int, unrecorded: int, not_handed_over: int) -> Iterator[str]:

@@ -10,8 +10,10 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from pydicom.data import get_testdata_file
 
 from app.domain.access import Actor, Role, service_actor
+from app.domain.ai_model import identify
 from app.domain.critical import Category
-from app.services import critical
+from app.services import ai_models, critical, study_groups
+from janus_med.checkpoint import bundled_folder
 from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, Reader
 from tests.e2e.reading_room import House, open_house
 from tests.ui import seed
@@ -33,6 +35,9 @@ def main() -> None:
         draw_reading(browser, house.room.url, study)
         draw_critical(browser, house, study)
         draw_quality(browser, house.room.url)
+        draw_amended(browser, house.room.url, study)
+        draw_models(browser, house)
+        draw_access(browser, house)
         draw_audit(browser, house.room.url)
         browser.close()
 
@@ -110,12 +115,53 @@ def draw_quality(browser: Browser, url: str) -> None:
     _draw(reader, "quality")
 
 
+def draw_amended(browser: Browser, url: str, study: str) -> None:
+    """A signed report with an addendum, and the dialog of a correction."""
+    reader = Reader(browser, url, "ada")
+    reader.open_study(study)
+    reader.page.get_by_role("button", name="Addendum ...").click()
+    dialog = reader.page.get_by_role("dialog")
+    dialog.get_by_label("Addendum").fill("Compared with the film of 2024: the larger nodule has grown.")
+    dialog.get_by_label("Your password").fill(seed.PASSWORD)
+    dialog.get_by_role("button", name="Sign the addendum").click()
+    dialog.wait_for(state="detached")
+    reader.page.get_by_role("heading", name="Addendum 1").scroll_into_view_if_needed()
+    _draw(reader, "addendum", close=False)
+    reader.page.get_by_role("button", name="Correction ...").click()
+    reader.page.get_by_role("dialog").get_by_label("Reason").wait_for()
+    _draw(reader, "correction")
+
+
+def draw_models(browser: Browser, house: House) -> None:
+    """The AI models: one that was stopped, with its card."""
+    card = (bundled_folder() / "MODEL_CARD.md").read_text()
+    now, actor = seed.now_utc(), service_actor("drafting")
+    ai_models.note_loaded(house.store, actor, identify(seed.MODEL), preset="tiny", card=card, now=now)
+    reader = Reader(browser, house.room.url, "ada")
+    reader.page.goto(f"{house.room.url}/?view=models")
+    reader.page.get_by_role("button", name="Stop this model").wait_for()
+    _draw(reader, "models")
+
+
+def draw_access(browser: Browser, house: House) -> None:
+    """Groups, and who may see which study."""
+    admin, now = Actor("adam", "Adam Admin", Role.ADMIN, "127.0.0.1"), seed.now_utc()
+    study_groups.add_group(house.store, admin, "staff", now=now)
+    reader = Reader(browser, house.room.url, "adam")
+    reader.page.goto(f"{house.room.url}/?view=access")
+    reader.page.get_by_text("Restrict a study").wait_for()
+    _draw(reader, "access")
+
+
 def draw_audit(browser: Browser, url: str) -> None:
-    """The audit log, verified."""
+    """The audit log, verified, as a table and as a story."""
     reader = Reader(browser, url, "aud")
     reader.page.get_by_role("button", name="Verify the log").click()
     reader.page.get_by_text("entries verified").wait_for()
-    _draw(reader, "audit")
+    _draw(reader, "audit", close=False)
+    reader.page.get_by_text("Timeline", exact=True).click()
+    reader.page.get_by_text("later").first.wait_for()
+    _draw(reader, "timeline")
 
 
 def _draw(reader: Reader, name: str, *, close: bool = True) -> None:

@@ -37,9 +37,9 @@ class Relay:
 
 
 @contextmanager
-def relay_to(target: int) -> Iterator[Relay]:
-    """Relay to a port of this machine until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def relay_to(target: int, *, port: int = 0) -> Iterator[Relay]:
+    """Relay to a port of this machine until the block ends, from `port` or one of the system's choice."""
+    with socket.create_server(("127.0.0.1", port)) as server:
         relay = Relay(server.getsockname()[1])
         threading.Thread(target=_accept, args=(server, relay, target), daemon=True).start()
         yield relay

@@ -80,3 +80,16 @@ def test_objects_lie_where_the_listener_puts_them(tmp_path: Path) -> None:
     digest = put_into_spool(tmp_path, b"anything")
     assert spool.open_object(digest) == tmp_path / "objects" / digest[:2] / f"{digest}.dcm"
     spool.close()
+
+
+def test_pixels_of_a_removed_image_are_forgotten(tmp_path: Path, decoder: CountingDecoder) -> None:
+    cache = PixelCache(tmp_path / "objects", decoder)
+    first, second, third = (put_into_spool(tmp_path, name) for name in (b"1", b"2", b"3"))
+    cache.get(first)
+    cache.get(second)
+    for digest in (first, second):
+        (tmp_path / "objects" / digest[:2] / f"{digest}.dcm").unlink()
+    cache.get(third)
+    assert cache.held_bytes == 1024, "decoding another image is enough"
+    with pytest.raises(NotFound):
+        cache.get(first)

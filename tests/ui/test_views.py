@@ -18,6 +18,7 @@ import app.ui
 from app.domain.access import service_actor
 from app.domain.intake import ReceivedInstance
 from app.domain.order import OrderCommand, OrderContent, OrderUpdate
+from app.domain.patient_data import PatientKey
 from app.domain.study import Patient
 from app.services import reading, signing
 from app.services.intake import record_quarantine
@@ -393,7 +394,7 @@ def test_page_says_how_well_the_log_is_proved(hospital: Hospital, page_of: Calla
     ]
     page.press("Verify the log").open(view="audit")
     assert page._app.metric[0].value.endswith("ago")
-    assert "entries since; by aud" in page._app.caption[0].value.replace("\\", "")
+    assert "since; by aud" in page._app.caption[0].value.replace("\\", "")
 
 
 @pytest.mark.covers("A2")
@@ -449,6 +450,19 @@ def test_admin_decides_about_quarantine_and_sees_what_does_not_run(
     shown = "\n".join(str(table.value.to_dict()) for table in page._app.dataframe)
     assert "unreadable" in shown
     assert "not a frontal chest radiograph" in shown
+
+
+@pytest.mark.covers("R2")
+def test_admin_sees_what_is_kept_and_who_is_held(hospital: Hospital, page_of: Callable[[str], Page]) -> None:
+    hospital.leg()
+    with hospital.store.begin() as tx:
+        key = PatientKey("HELD-1", "")
+        tx.patient_data.hold(key, reason="court case", username="adam", now=datetime.now(UTC))
+    page = page_of("adam").open(view="operations")
+    shown = "\n".join(str(table.value.to_dict()) for table in page._app.dataframe)
+    assert "kept for ever" in shown
+    assert "HELD-1" in shown
+    assert "court case" in shown
 
 
 @pytest.mark.covers("R2", "A1")

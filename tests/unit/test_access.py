@@ -31,6 +31,9 @@ manage rules      . . . x . .
 store instances   . x x x . .
 manage quarantine . . . x . .
 hold study        . . . x . x
+hold patient      . . . x . x
+export patient    . . . x . x
+erase patient     . . . x . x
 own account       x x x x x .
 start emergency access x x x . . .
 manage study access . . . x . x

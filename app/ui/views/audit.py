@@ -71,7 +71,9 @@ def _show_proof(visit: Visit) -> None:
             continue
         failed = entry.outcome != Outcome.SUCCESS
         column.metric(title, "FAILED" if failed else f"{ago(entry.at, visit.now)} ago")
-        told = f"{state.since(entry)} entries since; by {entry.username}, {utc(entry.at)} UTC"
+        since = state.since(entry)
+        count = "1 entry" if since == 1 else f"{since} entries"
+        told = f"{count} since; by {entry.username}, {utc(entry.at)} UTC"
         column.caption(plain(str(entry.detail.get("problem", told)) if failed else told))
 
 

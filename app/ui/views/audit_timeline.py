@@ -41,7 +41,7 @@ def _show(step: Step) -> None:
         name = f":red[{name} ({plain(entry.outcome)})]"
     who = plain(f"{entry.username} ({entry.role}) from {entry.source}")
     st.markdown(f"`{at}` {_ICONS[step.kind]} {name} {who}{_after(step.after)}")
-    about = [f"entry {entry.seq}", *(f"{key} {value}" for key, value in entry.detail.items())]
+    about = [f"entry {entry.seq}", *(f"{key} {value}" for key, value in entry.detail.items() if value != "")]
     if entry.study_uid:
         about.insert(1, f"study {entry.study_uid}")
     st.caption(plain(", ".join(about)[:400]))

@@ -55,7 +55,7 @@ def _offer_stop(visit: Visit, model: KnownModel) -> None:
         reason = st.text_input(
             "Why it must not draft (no patient data)", max_chars=LONGEST_REASON, key="models_reason"
         )
-        wants = st.form_submit_button("Stop this model", type="primary")
+        wants = st.form_submit_button("Stop this model")
         st.caption("From the next study on; open drafts of it carry a warning. Studies are written by hand.")
     if wants:
         attempt(

@@ -14,6 +14,7 @@ from app.ui.views import operations_lists as lists
 from app.ui.views import operations_state as state
 from app.ui.views.frame import show_head
 from app.ui.views.operations_quarantine import show_quarantine
+from app.ui.views.operations_retention import show_retention
 from app.ui.views.rules import warn_of
 
 
@@ -42,6 +43,7 @@ def show(visit: Visit) -> None:
         lists.show_studies(visit, StudyState.COMPLETE)
     with tabs[6]:
         state.show_system(visit, system)
+        show_retention(visit)
 
 
 def _titles(visit: Visit, alerts: int, letters: int) -> list[str]:

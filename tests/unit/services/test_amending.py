@@ -328,6 +328,8 @@ def test_amendment_that_was_changed_past_the_application_is_not_sent(
         owner.execute(change.encode())
     with pytest.raises(Conflict):
         order_of(house, delivery)
+    with pytest.raises(Conflict):
+        add(house, report)
 
 
 @pytest.mark.covers("S4")
@@ -380,3 +382,38 @@ def test_report_of_an_earlier_study_is_shown_as_it_stands_now(house: House) -> N
     )
     assert shown().startswith("WITHDRAWN\n")
     assert "Nodule" not in shown()
+
+
+@pytest.mark.covers("S4", "T39")
+def test_addendum_and_withdrawal_at_once_leave_one_of_them_told(house: House) -> None:
+    report = signed(house)
+    start, outcome = threading.Barrier(2), []
+
+    def race(act: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            act()
+            outcome.append("done")
+        except (StaleVersion, InvalidTransition):
+            outcome.append("told")
+
+    def take_back() -> object:
+        return withdraw(
+            house.store,
+            house["attending"],
+            report.report_id,
+            version=report.version,
+            password=PASSWORD,
+            reason="Another patient.",
+            now=AT,
+        )
+
+    acts = (take_back, lambda: add(house, report, version=report.version))
+    racers = [threading.Thread(target=race, args=(act,)) for act in acts]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(60)
+    assert sorted(outcome) == ["done", "told"]
+    withdrawn = house.report(report.report_id).state is ReportState.WITHDRAWN
+    assert house.count("amendments") == (0 if withdrawn else 1)

@@ -18,15 +18,18 @@ from app.domain.critical import Category, Communication, Means
 from app.domain.draft import undrafted
 from app.domain.errors import NotAuthorised
 from app.domain.one_time import make_secret
+from app.domain.patient_data import PatientKey
 from app.domain.report import Section
 from app.domain.sign_on import Identity
 from app.services import (
     ai_models,
+    backup,
     critical,
     delivery,
     documents,
     drafting,
     emergency,
+    erasure,
     intake,
     reading,
     second_factor,
@@ -36,6 +39,7 @@ from app.services import (
     study_groups,
 )
 from app.services.amending import add_addendum, correct_report
+from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery
 from app.services.withdrawal import withdraw
 from app.store.audit_log import AuditLog
@@ -63,6 +67,7 @@ def _model(house: House) -> int:
 
 OTHER_MODEL = ModelIdentity("other", "0f" * 32, "1e" * 32)
 SECRET, SUBJECT = make_secret(), "4711"
+PATIENT = PatientKey("id-of-s9", "HOSPITAL")
 IDENTITY = Identity(
     "https://sso.example", SUBJECT, "grace", "Dr Grace", Role.RESIDENT, "nonce 1", authenticated_at=NOW
 )
@@ -410,7 +415,60 @@ STORY = (
         ("study received", "report superseded"),
         lambda h: h.receive(image(number=3), now=LATE),
     ),
+    Act(
+        "receive another patient", "janus-med/listener", ("study received",), lambda h: h.receive(image("s9"))
+    ),
+    Act("complete that study", "janus-med/listener", ("study completed",), lambda h: h.complete()),
+    Act("draft it", "janus-med/draft", ("study drafted",), lambda h: h.draft("s9")),
+    Act(
+        "back up",
+        "janus-med/cli",
+        ("backup made",),
+        lambda h: backup.note_backup(h.store, service_actor("cli"), with_keys=False, now=LATE),
+    ),
+    Act(
+        "restore",
+        "janus-med/cli",
+        ("backup restored",),
+        lambda h: backup.note_restored(h.store, service_actor("cli"), _head(h), now=LATE),
+    ),
+    Act(
+        "hold the patient",
+        "admin",
+        ("patient held",),
+        lambda house: _hold(house),  # noqa: PLW0108 - it stands further down,
+    ),
+    Act(
+        "end the hold",
+        "admin",
+        ("patient hold ended",),
+        lambda h: erasure.end_patient_hold(h.store, h["admin"], PATIENT, now=LATE),
+    ),
+    Act(
+        "export the patient",
+        "admin",
+        ("patient exported",),
+        lambda h: begin_export(h.store, h["admin"], PATIENT, now=LATE),
+    ),
+    Act(
+        "erase the patient",
+        "admin",
+        ("patient erased",),
+        lambda h: erasure.erase_patient(h.store, h["admin"], PATIENT, "asked for it", now=LATE),
+    ),
 )
+
+
+def _head(house: House) -> tuple[int, str]:
+    with house.store.begin() as tx:
+        return tx.audit.head()
+
+
+def _hold(house: House) -> None:
+    erasure.hold_patient(house.store, house["admin"], PATIENT, "court case", now=LATE)
+    # nobody drafts here: the work that the studies left would stand against erasing
+    with house.store.begin() as tx:
+        tx.session.execute(text("DELETE FROM procrastinate_jobs"))
 
 
 def _report(house: House) -> int:

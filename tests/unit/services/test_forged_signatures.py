@@ -303,6 +303,6 @@ def test_verification_is_on_record_with_its_result(house: House) -> None:
     check = verify_signatures(house.store, CHECKER, now=AT)
     assert (check.count, check.problems) == (1, ())
     entry = house.log("signatures verified")[-1]
-    assert (entry.outcome, entry.detail) == ("success", {"signatures": 1, "problems": []})
+    assert (entry.outcome, entry.detail) == ("success", {"signatures": 1, "erased": 0, "problems": []})
     with pytest.raises(NotAuthorised):
         verify_signatures(house.store, house["attending"], now=AT)

@@ -83,6 +83,18 @@ def test_everything_else_stays_and_says_why(standing: StudyStanding, reason: str
 
 
 @pytest.mark.covers("R2")
+def test_withdrawn_study_has_a_time_of_its_own() -> None:
+    withdrawn = replace(GONE, report_state=ReportState.WITHDRAWN)
+    assert reason_to_keep(withdrawn, POLICY, now=LATER) == "kept for ever"
+    policy = RetentionPolicy(withdrawn_days=30)
+    assert reason_to_keep(withdrawn, policy, now=LATER) == ""
+    assert "DEAD" in reason_to_keep(
+        replace(withdrawn, delivery_states=frozenset({"DEAD"})), policy, now=LATER
+    )
+    assert reason_to_keep(GONE, policy, now=LATER) == "kept for ever"
+
+
+@pytest.mark.covers("R2")
 def test_nothing_goes_by_default() -> None:
     for state in StudyState:
         assert reason_to_keep(replace(GONE, state=state), RetentionPolicy(), now=NOW + timedelta(days=9999))

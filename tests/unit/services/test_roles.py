@@ -12,6 +12,7 @@ from app.domain.access import Action, Actor, Role, may, service_actor
 from app.domain.critical import Category, Communication, Means
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.one_time import make_secret
+from app.domain.patient_data import PatientKey
 from app.domain.report import Section
 from app.services import (
     accounts,
@@ -20,16 +21,19 @@ from app.services import (
     critical,
     delivery,
     documents,
+    erasure,
     reading,
     second_factor,
     signing,
 )
+from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery, open_study
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
 
 AT = NOW + QUIET
 ROLES = ("viewer", "resident", "attending", "admin", "auditor", "service")
+PATIENT = PatientKey("id-of-s1", "HOSPITAL")
 UseCase = Callable[[House, Actor], object]
 
 USE_CASES: dict[str, tuple[Action, UseCase]] = {
@@ -100,6 +104,34 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
             destinations=[],
             now=AT,
         ),
+    ),
+    "hold_patient": (
+        Action.HOLD_PATIENT,
+        lambda h, a: erasure.hold_patient(h.store, a, PATIENT, "court case", now=AT),
+    ),
+    "end_patient_hold": (
+        Action.HOLD_PATIENT,
+        lambda h, a: erasure.end_patient_hold(h.store, a, PATIENT, now=AT),
+    ),
+    "list_patient_holds": (
+        Action.HOLD_PATIENT,
+        lambda h, a: erasure.list_patient_holds(h.store, a, now=AT),
+    ),
+    "begin_export": (
+        Action.EXPORT_PATIENT,
+        lambda h, a: begin_export(h.store, a, PATIENT, now=AT),
+    ),
+    "identifiers_of": (
+        Action.ERASE_PATIENT,
+        lambda h, a: erasure.identifiers_of(h.store, a, PATIENT, now=AT),
+    ),
+    "preview_erasure": (
+        Action.ERASE_PATIENT,
+        lambda h, a: erasure.preview_erasure(h.store, a, PATIENT, now=AT),
+    ),
+    "erase_patient": (
+        Action.ERASE_PATIENT,
+        lambda h, a: erasure.erase_patient(h.store, a, PATIENT, "asked for it", now=AT),
     ),
     "open_loop": (
         Action.HANDLE_CRITICAL,
@@ -175,8 +207,17 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     loops = {"open_loop", "close_loop", "cancel_loop", "list_open_loops", "loops_of_study"}
     own = {"enrol", "end_other_sessions", "reset_second_factor"}
     models = {"list_models", "stop_model", "resume_model"}
-    signed = {"sign", "add_addendum", "correct_report", "withdraw"}
-    assert acts | loops | own | models | signed | {"export_document", "retry_delivery"} == set(USE_CASES)
+    patients = {
+        "hold_patient",
+        "end_patient_hold",
+        "list_patient_holds",
+        "begin_export",
+        "identifiers_of",
+        "preview_erasure",
+        "erase_patient",
+    }
+    signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
+    assert acts | loops | own | models | patients | signed | {"retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")

@@ -166,8 +166,10 @@ class ReadingRoom(RuleBasedStateMachine):
         assert state is (ReportState.SIGNED if final else ReportState.PRELIMINARY)
 
     @precondition(lambda self: self.seen)
-    @rule(reader=PEOPLE, corrects=st.booleans(), text=TEXTS)
-    def amend(self, reader: str, corrects: bool, text: str) -> None:
+    @rule(reader=PEOPLE, corrects=st.booleans(), looks=st.sampled_from([True, True, False]), text=TEXTS)
+    def amend(self, reader: str, corrects: bool, looks: bool, text: str) -> None:
+        if looks:
+            self.open(reader)
         report = self.seen.get(reader)
         if report is None:
             return
@@ -216,9 +218,9 @@ class ReadingRoom(RuleBasedStateMachine):
     @rule(reader=READERS, corrects=st.booleans(), looks=st.booleans(), text=TEXTS)
     def sign_and_amend(self, reader: str, corrects: bool, looks: bool, text: str) -> None:
         self.write_and_sign(reader, "nothing")
-        if looks:
-            self.open(reader)
-        self.amend(reader, corrects, text)
+        self.amend(reader, corrects, looks, text)
+        for other in ("attending", "colleague"):
+            self.amend(other, not corrects, True, "Nodule of 9 mm.")
 
     @rule(again=st.sampled_from([False, False, True]))
     def draft_what_has_arrived(self, again: bool) -> None:

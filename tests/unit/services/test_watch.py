@@ -15,6 +15,7 @@ from app.services.intake import record_quarantine
 from app.services.operations import acknowledge_alert, stuck_studies, system_state, waiting_deliveries
 from app.services.quarantine import decide_quarantine, list_quarantine, open_releases, record_release
 from app.services.watch import ProcessReport, check_sources, count_work, record_report
+from tests.unit.services.amendments import add
 from tests.unit.services.conftest import NOW, House, image, uid
 
 MONDAY_NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -140,7 +141,7 @@ def test_stuck_studies_and_waiting_deliveries_are_listed_with_reasons(house: Hou
 @pytest.mark.covers("R1")
 def test_each_draft_and_signature_is_counted_once(house: House) -> None:
     count_work(house.store, now=NOW - timedelta(hours=1))
-    house.signed("s1")
+    add(house, house.signed("s1"))
     for minutes in (5, 6):
         count_work(house.store, now=NOW + timedelta(minutes=minutes))
     with house.store.begin() as tx:
