@@ -1,8 +1,8 @@
 """The institution's signature in the PDF of a report, as others see it.
 
-Covered: pyHanko's validator and poppler's pdfsig accept it, any changed byte is noticed, the text stays, the
-same report gives the same bytes, the object around it is valid DICOM. Not covered: Adobe Reader, revocation,
-time stamps (there are none).
+Covered: pyHanko's validator and poppler's pdfsig accept it, any changed byte of the document is noticed, the
+text stays, the same report gives the same bytes, the object around it is valid DICOM. Not covered: Adobe
+Reader, revocation, time stamps (there are none).
 """
 
 from __future__ import annotations
@@ -113,20 +113,49 @@ def test_poppler_accepts_it_and_names_the_institution_and_the_time(kind: str, tm
 
 @pytest.mark.covers("S3")
 @pytest.mark.parametrize("kind", ["rsa", "p256"])
-def test_any_changed_byte_is_noticed(kind: str) -> None:
+def test_any_changed_byte_of_the_document_is_noticed(kind: str) -> None:
     pdf, chance = signed(kind), random.Random(20261127)
     assert is_good(pdf)
+    container = container_of(pdf)
+    places = [at for at in range(len(pdf)) if at not in container]
+    assert len(pdf) - len(places) < 4000
+    for at in chance.sample(places, 50):
+        wrong = changed(pdf, at, chance, bytes(range(256)))
+        assert not is_good(wrong), (at, pdf[at], wrong[at])
+
+
+@pytest.mark.covers("S3")
+@pytest.mark.parametrize("kind", ["rsa", "p256"])
+def test_changed_byte_of_the_signature_itself_is_noticed_or_says_nothing_else(kind: str) -> None:
+    """The outermost fields of a CMS object are not signed; they do not say what was signed, by whom, when."""
+    pdf, chance = signed(kind), random.Random(20261127)
+    survived = []
+    for at in chance.sample(container_of(pdf), 300):
+        wrong = changed(pdf, at, chance, b"0123456789abcdef")
+        if is_good(wrong):
+            survived.append(at)
+            assert facts_of(wrong) == facts_of(pdf)
+    assert len(survived) < 15
+
+
+def container_of(pdf: bytes) -> range:
+    """The digits of the CMS object, which no signature can cover: it lies in them."""
     hole = re.search(rb"/Contents <([0-9A-Fa-f]+)>", pdf)
+    assert hole is not None
     padding = len(hole[1]) - len(hole[1].rstrip(b"0"))
     assert padding < 24
-    places = [at for at in range(len(pdf)) if not hole.end(1) - padding <= at < hole.end(1)]
-    for at in chance.sample(places, 50):
-        wrong = bytearray(pdf)
-        in_signature = hole.start(1) <= at < hole.end(1)
-        # within the signature another digit: a letter of another case is the same number
-        others = b"0123456789abcdef" if in_signature else bytes(range(256))
-        wrong[at] = chance.choice([b for b in others if bytes([b]).lower() != pdf[at : at + 1].lower()])
-        assert not is_good(bytes(wrong)), (at, pdf[at], wrong[at])
+    return range(hole.start(1), hole.end(1) - padding)
+
+
+def changed(pdf: bytes, at: int, chance: random.Random, others: bytes) -> bytes:
+    """Another byte in one place; of a hexadecimal digit another value, not another case."""
+    other = chance.choice([b for b in others if bytes([b]).lower() != pdf[at : at + 1].lower()])
+    return pdf[:at] + bytes([other]) + pdf[at + 1 :]
+
+
+def facts_of(pdf: bytes) -> tuple[object, ...]:
+    status = verdict(pdf)
+    return status.signing_cert.dump(), status.signer_reported_dt, status.coverage, status.md_algorithm
 
 
 @pytest.mark.covers("S3")
