@@ -1,6 +1,6 @@
 """Writes `docs/reliability.md` from what tests measured: `python -m tests.reliability [--check] [--measure]`.
 
-A test that measures calls `record`; when `JANUS_MED_RECORD` is set it writes `docs/reliability/<name>.json`:
+A test that measures calls `record`; when `JANUS_TEST_RECORD` is set it writes `docs/reliability/<name>.json`:
 what was done, what came of it, when, on which commit and machine, with which seed. `--measure` runs the tests
 of `MEASURES` so. Figures that take hours are recorded by running their test by hand with that variable.
 """
@@ -21,7 +21,7 @@ from tests.generated import DOCS, publish
 
 FOLDER, PAGE = DOCS / "reliability", DOCS / "reliability.md"
 ROOT = DOCS.parent
-VARIABLE = "JANUS_MED_RECORD"
+VARIABLE = "JANUS_TEST_RECORD"
 MEASURES = (
     "tests/unit/test_audit_proof.py",
     "tests/unit/services/test_forged_signatures.py",

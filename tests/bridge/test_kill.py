@@ -1,7 +1,7 @@
 """kill -9 of a listening process under load: nothing acknowledged is lost, and the next start tidies up.
 
 Covered: kills at seeded random moments under eight real senders, order of the system calls by strace.
-`JANUS_MED_KILLS` sets their number: 200 for a release.
+`JANUS_TEST_KILLS` sets their number: 200 for a release.
 Not covered: power loss (kill -9 keeps the page cache); the order of the system calls stands for it.
 """
 
@@ -27,7 +27,7 @@ from tests.bridge.conftest import NO_FLOOR
 from tests.bridge.peers import association, encode, radiograph, store, store_dataset
 from tests.conftest import ROOT, need
 
-KILLS = int(os.environ.get("JANUS_MED_KILLS", "0"))
+KILLS = int(os.environ.get("JANUS_TEST_KILLS", "0"))
 
 
 def start(folder, *prefix, processes=1):

@@ -3,7 +3,7 @@
 Covered: Basic Text SR, Comprehensive 3D SR, presentation state, secondary capture, encapsulated PDF and
 rejection note in every state, with names and texts of many scripts: dciodvfy finds no error and no warning
 but the justified ones, dsrdump reads every SR, dsr2xml returns every text as it was written.
-`JANUS_MED_CASES=500` runs as many reports. Not covered: dicom-validator, which needs the standard's DocBook
+`JANUS_TEST_CASES=500` runs as many reports. Not covered: dicom-validator, which needs the standard's DocBook
 from the network; bent values of the images (test_patient_copied).
 """
 
@@ -29,7 +29,7 @@ from tests.bridge.result_objects import (
 )
 from tests.conftest import need
 
-CASES = int(os.environ.get("JANUS_MED_CASES", "60"))
+CASES = int(os.environ.get("JANUS_TEST_CASES", "60"))
 SR_KINDS = {"report", "measurement", "rejection"}
 
 

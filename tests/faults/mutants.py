@@ -1,7 +1,7 @@
 """Deliberate faults, one by one, and the tests that must notice: `python -m tests.faults.mutants [NAME ...]`.
 
 Works on a copy of the checkout: nothing here is ever changed in place. A fault whose text is not found
-exactly once is stale, and ends the run (`test_mutants.py` finds that sooner). With `JANUS_MED_RECORD` set the
+exactly once is stale, and ends the run (`test_mutants.py` finds that sooner). With `JANUS_TEST_RECORD` set the
 result goes into `docs/reliability`.
 """
 
@@ -106,7 +106,7 @@ def _is_killed(mutant: Mutant, copy: Path) -> bool:
     source = path.read_text()
     path.write_text(mutant.mutated(source))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests]
-    environment = {name: value for name, value in os.environ.items() if name != "JANUS_MED_RECORD"}
+    environment = {name: value for name, value in os.environ.items() if name != "JANUS_TEST_RECORD"}
     try:
         done = subprocess.run(
             command,

@@ -2,7 +2,7 @@
 
 Every report arrives, and none twice. A relay in each connection kills the worker before or after one of the
 pieces that pass: association request and answer, C-STORE request and response, release; message and ACK.
-`JANUS_MED_CASES` sets the number of kills (10 by default; the release is made with 100).
+`JANUS_TEST_CASES` sets the number of kills (10 by default; the release is made with 100).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.workers.conftest import wait_until
 from tests.workers.processes import system_settings
 from tests.workers.stories import now, receive, sign_by_hand
 
-KILLS = int(os.environ.get("JANUS_MED_CASES", "10"))
+KILLS = int(os.environ.get("JANUS_TEST_CASES", "10"))
 # points of one delivery: two for each piece that passes
 POINTS = {"PACS": 12, "RIS": 4}
 WANTED = (("PACS", "report_sr"), ("RIS", "hl7_oru"))

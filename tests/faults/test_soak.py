@@ -1,8 +1,8 @@
 """A long day in short: connections of every kind and stores, and the listener keeps its size (T09).
 
 Covered: memory, threads and descriptors of the receiving process under C-STORE, releases, lost
-connections and noise. Not covered: intake and the database beside it. `JANUS_MED_SOAK_SECONDS` prolongs it,
-at `JANUS_MED_SOAK_RATE` connections a second (20): 1,800 seconds or more for a release.
+connections and noise. Not covered: intake and the database beside it. `JANUS_TEST_SOAK_SECONDS` prolongs it,
+at `JANUS_TEST_SOAK_RATE` connections a second (20): 1,800 seconds or more for a release.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import pytest
 from tests.bridge.peers import RawPeer, encode, p_data, radiograph, store_command
 from tests.conftest import ROOT
 
-SECONDS = float(os.environ.get("JANUS_MED_SOAK_SECONDS", "8"))
-RATE = float(os.environ.get("JANUS_MED_SOAK_RATE", "20"))
+SECONDS = float(os.environ.get("JANUS_TEST_SOAK_SECONDS", "8"))
+RATE = float(os.environ.get("JANUS_TEST_SOAK_RATE", "20"))
 # the short run keeps no pace: as many as there is time for
-PACE = 1 / RATE if "JANUS_MED_SOAK_SECONDS" in os.environ else 0.0
+PACE = 1 / RATE if "JANUS_TEST_SOAK_SECONDS" in os.environ else 0.0
 WARM_UP = 120
 AT_ONCE = 48
 RELEASE = struct.pack(">BBL", 5, 0, 4) + bytes(4)

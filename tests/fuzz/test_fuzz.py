@@ -1,8 +1,8 @@
 """Readers of bytes from the network raise nothing but their own errors, and a listener outlives any peer.
 
 Short runs of `tests.fuzz.run` and `tests.fuzz.live`; the long ones (a million executions a reader, 100,000
-associations) are run by hand and stand in `docs/reliability.md`. `JANUS_MED_FUZZ_RUNS` and
-`JANUS_MED_FUZZ_ASSOCIATIONS` make these longer.
+associations) are run by hand and stand in `docs/reliability.md`. `JANUS_TEST_FUZZ_RUNS` and
+`JANUS_TEST_FUZZ_ASSOCIATIONS` make these longer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 from tests.fuzz.live import run
 from tests.fuzz.run import fuzz
 
-RUNS = int(os.environ.get("JANUS_MED_FUZZ_RUNS", "20000"))
-ASSOCIATIONS = int(os.environ.get("JANUS_MED_FUZZ_ASSOCIATIONS", "2000"))
+RUNS = int(os.environ.get("JANUS_TEST_FUZZ_RUNS", "20000"))
+ASSOCIATIONS = int(os.environ.get("JANUS_TEST_FUZZ_ASSOCIATIONS", "2000"))
 
 pytestmark = [pytest.mark.slow, pytest.mark.covers("T24")]
 

@@ -40,7 +40,7 @@ SECTIONS = st.sampled_from(list(Section))
 TEXTS = st.sampled_from(["Normal.", "Nodule of 9 mm.", "Nodule of [size] mm.", ""])
 DELIVERER = service_actor("deliver")
 # of 40 steps each; 250 make the ten thousand of T39
-MACHINES = int(os.environ.get("JANUS_MED_MACHINES", "50"))
+MACHINES = int(os.environ.get("JANUS_TEST_MACHINES", "50"))
 
 
 class ReadingRoom(RuleBasedStateMachine):
