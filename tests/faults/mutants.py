@@ -1,8 +1,8 @@
 """Deliberate faults, one by one, and the tests that must notice: `python -m tests.faults.mutants [NAME ...]`.
 
 Works on a copy of the checkout: nothing here is ever changed in place. A fault whose text is not found
-exactly once is stale, and ends the run (`test_mutants.py` finds that sooner). With `JANUS_TEST_RECORD` set the
-result goes into `docs/reliability`.
+exactly once is stale, and ends the run (`test_mutants.py` finds that sooner). With `JANUS_TEST_RECORD` set
+the result goes into `docs/reliability`.
 """
 
 from __future__ import annotations
