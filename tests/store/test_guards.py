@@ -103,7 +103,13 @@ def test_application_role_changes_neither_records_nor_guards(any_database: Datab
 
 @pytest.mark.covers("T31", "A2")
 def test_owner_changes_no_record_either_while_the_guards_stand(any_database: Database) -> None:
-    add_report(any_database.owner, state="SIGNED")
+    report = add_report(any_database.owner, state="SIGNED")
+    with psycopg.connect(any_database.owner) as connection:
+        connection.execute(
+            "INSERT INTO amendments (report_id, number, kind, text, reason, attestation_id)"
+            " SELECT %s, 1, 'addendum', 'No change.', '', id FROM attestations",
+            [report],
+        )
     add_entry(any_database.owner)
     for statement in CHANGES_OF_RECORDS:
         refuse(any_database.owner, statement)

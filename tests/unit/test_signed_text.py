@@ -53,7 +53,10 @@ REPORT = Report(7, "1.2.3", 1, ReportState.SIGNED, 5, 1, "janus", SENTENCES, NOW
 
 
 def sign(text: str, meaning: Meaning, number: int) -> Attestation:
-    return Attestation(number, 7, 5, "ada", "Dr. Ada", "attending", meaning, NOW, text, digest_of(text))
+    """A signature whose seal fits: what the chain holds, it holds against whoever has the key, too."""
+    at = datetime.fromisoformat(json.loads(text)["signed_at"])
+    signed = Attestation(number, 7, 5, "ada", "Dr. Ada", "attending", meaning, at, text, digest_of(text))
+    return replace(signed, key_id="k", seal="s", is_sealed=True)
 
 
 def chain(*contents: AmendmentText) -> SignedText:
