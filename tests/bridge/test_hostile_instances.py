@@ -41,6 +41,7 @@ from tests.bridge.peers import (
     with_meta,
 )
 from tests.conftest import ROOT, need
+from tests.reliability import record
 
 STORESCU = Path("/usr/bin/storescu")
 SPOOL_NAME = re.compile(
@@ -87,7 +88,12 @@ def test_twelve_bombs_cost_the_listener_nothing(tmp_path):
                 peaks.append(watched.memory_info().rss)
             growth = (max(peaks) - before) / 2**20
             refused = sorted(name for name, status in answers.items() if status)
-            print(f"{len(answers)} bombs, listener +{growth:.1f} MiB, refused {refused}")
+            record(
+                "bombs",
+                "bombs of compression and of declared size, sent to a listener",
+                f"{len(answers)} answered, listener +{growth:.1f} MiB",
+                figures={"bombs": len(answers), "growth_mib": round(growth, 1)},
+            )
             assert len(answers) == 12
             assert set(answers.values()) <= {0x0000, 0xC000}
             assert "deflate 1029:1" in refused
@@ -108,7 +114,12 @@ def test_sixty_malformed_data_sets_are_refused_with_a_reason(site, caplog):
             if store(assoc, data, "1.2.3.4") != 0xC000:
                 wrong.append(name)
             slowest = max(slowest, time.monotonic() - began)
-    print(f"{len(cases)} malformed, slowest {slowest:.2f} s")
+    record(
+        "malformed_data_sets",
+        "malformed headers, lengths, sequences and counts of elements",
+        f"{len(cases)} refused with a reason, slowest {slowest:.2f} s, answered otherwise {len(wrong)}",
+        figures={"cases": len(cases), "wrong": len(wrong), "slowest_s": round(slowest, 2)},
+    )
     assert len(cases) >= 60
     assert wrong == []
     # an error that nobody expected is logged as request_failed or sink_failed

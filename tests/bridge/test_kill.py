@@ -26,6 +26,7 @@ from pacs_bridge.received import read_head
 from tests.bridge.conftest import NO_FLOOR
 from tests.bridge.peers import association, encode, radiograph, store, store_dataset
 from tests.conftest import ROOT, need
+from tests.reliability import record
 
 KILLS = int(os.environ.get("JANUS_TEST_KILLS", "0"))
 
@@ -107,9 +108,12 @@ def assert_nothing_lost(folder, rounds, seed, senders, processes):
     temporary += hello["report"]["temporary_files"]
     held = on_disk(folder)
     lost = {uid for uid, digest in acknowledged.items() if held.get(uid) != digest}
-    print(
-        f"kills {rounds} under {senders} associations, acknowledged {len(acknowledged)}, LOST {len(lost)}, "
-        f"orphans queued again {orphans}, temporary files deleted {temporary}"
+    record(
+        f"kill_9_of_the_listener_{senders}",
+        f"`kill -9` of the listener at {rounds} random moments, {senders} senders",
+        f"{len(acknowledged):,} acknowledged, {len(lost)} lost; {orphans} orphans queued again, "
+        f"{temporary} temporary files deleted",
+        figures={"acknowledged": len(acknowledged), "lost": len(lost), "orphans": orphans},
     )
     try:
         assert len(acknowledged) > rounds
@@ -151,7 +155,12 @@ def test_every_answer_follows_fsync_rename_record_fsync(tmp_path):
         os.kill(hello["pid"], signal.SIGTERM)
         process.wait(60)
     violations, answers = violations_in(log.read_text())
-    print(f"violations {len(violations)} of {answers} acknowledgements")
+    record(
+        "order_of_system_calls",
+        "system calls before each acknowledgement (strace)",
+        f"{len(violations)} of {answers} out of order",
+        figures={"violations": len(violations), "answers": answers},
+    )
     assert answers == 3
     assert violations == []
 

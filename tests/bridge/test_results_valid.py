@@ -28,6 +28,7 @@ from tests.bridge.result_objects import (
     validate,
 )
 from tests.conftest import need
+from tests.reliability import record
 
 CASES = int(os.environ.get("JANUS_TEST_CASES", "60"))
 SR_KINDS = {"report", "measurement", "rejection"}
@@ -64,7 +65,12 @@ def test_generated_reports_are_valid_and_keep_every_text(tmp_path, record_proper
         built, found = check(seed, tmp_path)
         count, wrong = count + built, wrong + found
     record_property("objects", count)
-    print(f"{CASES} reports, {count} objects, {len(wrong)} errors and text differences")
+    record(
+        "generated_reports",
+        f"{CASES} generated reports in every format and state through `dciodvfy`, `dsrdump` and back",
+        f"{count} objects, {len(wrong)} errors and differences of text",
+        figures={"reports": CASES, "objects": count, "wrong": len(wrong)},
+    )
     assert wrong == []
 
 

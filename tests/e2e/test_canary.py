@@ -45,6 +45,7 @@ from tests.e2e.test_whole_path import STORESCU
 from tests.faults.relay import relay_to
 from tests.ports import free_port
 from tests.postgres import OpenFolder
+from tests.reliability import record
 from tests.ui import seed
 from tests.workers.conftest import wait_until
 from tests.workers.processes import Process
@@ -252,7 +253,12 @@ def test_canary_leaves_no_trace_in_logs_and_none_anywhere_once_erased(
         connection.execute("CHECKPOINT")
     found, size = hits(site.settings.database_dir, "pg_wal")
     assert found == []
-    print(f"0 hits in {(searched + size) / 1e6:.0f} MB")
+    record(
+        "canary",
+        "an erased patient looked for in dump, data folder, logs, metrics and temporary files",
+        f"0 hits in {(searched + size) / 1e6:.0f} MB",
+        figures={"hits": 0, "megabytes": round((searched + size) / 1e6)},
+    )
     with site.store.begin() as tx:
         count, _ = verify_chain(tx.audit.stream(AuditFilter()), head=tx.audit.head())
     assert count > 10

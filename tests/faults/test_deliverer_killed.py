@@ -24,6 +24,7 @@ from tests.bridge.hl7_sink import run_sink
 from tests.e2e.orthanc import Orthanc, run_orthanc
 from tests.faults.relay import Relay, relay_to
 from tests.faults.test_worker_killed import Nursery, copies
+from tests.reliability import record
 from tests.workers.conftest import wait_until
 from tests.workers.processes import system_settings
 from tests.workers.stories import now, receive, sign_by_hand
@@ -86,9 +87,12 @@ def test_every_report_arrives_once_whenever_the_deliverer_dies(
     uids = {delivery.sop_uid for delivery in sent if delivery.kind == "report_sr"}
     missing, extra = uids - set(held), len(held) - len(uids)
     with capsys.disabled():
-        print(
-            f"\n{killed} of {KILLS} kills struck; {len(sent)} deliveries, missing {len(missing)}, "
-            f"extra {extra}; {len(ris.received)} messages for {len(ris.accepted)} reports at the RIS"
+        record(
+            "kill_9_of_the_deliverer",
+            f"`kill -9` of the deliverer at {KILLS} points around C-STORE and the acknowledgement of MLLP",
+            f"{len(sent)} deliveries, missing {len(missing)}, extra {extra}; {len(ris.received)} messages "
+            f"for {len(ris.accepted)} reports at the RIS",
+            figures={"kills": killed, "missing": len(missing), "extra": extra},
         )
     assert (missing, extra) == (set(), 0)
     assert len(ris.accepted) == KILLS

@@ -24,6 +24,7 @@ import pytest
 
 from tests.bridge.peers import RawPeer, encode, p_data, radiograph, store_command
 from tests.conftest import ROOT
+from tests.reliability import record
 
 SECONDS = float(os.environ.get("JANUS_TEST_SOAK_SECONDS", "8"))
 RATE = float(os.environ.get("JANUS_TEST_SOAK_RATE", "20"))
@@ -154,11 +155,14 @@ def test_a_listener_keeps_its_size(tmp_path: Path) -> None:
         connections, instances, samples = visit(hello["port"], watched, SECONDS)
         seconds = time.monotonic() - began
         fds_after, threads_after, size_after = settled(watched)
-        print(
-            f"{seconds:.0f} s, {connections} connections, {instances} instances, "
-            f"RSS {size:.1f} -> {size_after:.1f} MiB, slope {slope(samples):.1f} MiB/h, "
-            f"of the second half {slope(samples[len(samples) // 2 :]):.1f} MiB/h, "
-            f"descriptors {fds_after - fds:+d}, threads {threads_after - threads:+d}"
+        second = samples[len(samples) // 2 :]
+        record(
+            f"soak_{seconds:.0f}_s",
+            f"{seconds:.0f} s of connections of every kind, {connections:,}, with {instances:,} instances",
+            f"memory {size:.1f} -> {size_after:.1f} MiB, slope {slope(samples):.1f} MiB an hour, of the "
+            f"second half {slope(second):.1f}; descriptors {fds_after - fds:+d}, "
+            f"threads {threads_after - threads:+d}",
+            figures={"connections": connections, "slope_mib_h": round(slope(samples), 1)},
         )
         assert connections >= 2 * WARM_UP
         assert fds_after <= fds

@@ -31,6 +31,7 @@ from app.store.migrate import upgrade
 from app.workers.supervise import environment_of
 from tests.conftest import need
 from tests.faults.slow_worker import JOB_SECONDS
+from tests.reliability import record
 from tests.workers.conftest import defer, depth, wait_until
 from tests.workers.processes import system_settings
 from tests.workers.stories import now, receive
@@ -92,7 +93,13 @@ def test_jobs_of_killed_workers_are_done_by_others(
     waits = takeovers(read_notes(notes), killed)
     with capsys.disabled():
         p95 = sorted(waits)[int(0.95 * (len(waits) - 1))] if waits else 0.0
-        print(f"\n{KILLS} kills, {len(waits)} during a job, takeover p95 {p95:.1f} s, silence {SILENCE} s")
+        record(
+            "kill_9_of_a_worker",
+            f"`kill -9` of a slow worker, {KILLS} times",
+            f"{len(waits)} during a job; every job done; takeover p95 {p95:.1f} s "
+            f"after {SILENCE} s of silence",
+            figures={"kills": KILLS, "during": len(waits), "p95_s": round(p95, 1)},
+        )
     assert {number for what, number, *_ in read_notes(notes) if what == "end"} == set(range(JOBS))
     assert waits
     assert dead_letters(store, service_actor("test"), now=now()) == []
@@ -247,6 +254,11 @@ def test_every_study_gets_one_draft_whoever_is_killed(
         nursery.close()
     drafted = [times_drafted(store, uid) for uid in uids]
     with capsys.disabled():
-        print(f"\n{KILLS} kills, {drafted.count(0)} drafts lost, {sum(n > 1 for n in drafted)} doubled")
+        record(
+            "kill_9_of_the_drafting_worker",
+            f"`kill -9` of the drafting worker, {KILLS} moments, real model",
+            f"{drafted.count(0)} drafts lost, {sum(n > 1 for n in drafted)} doubled",
+            figures={"kills": KILLS, "lost": drafted.count(0)},
+        )
     assert states(store, uids) == {StudyState.DRAFTED}
     assert drafted == [1] * len(uids)

@@ -17,6 +17,7 @@ from app.domain.errors import ConfigurationError
 from app.settings import Settings, read_settings
 from app.start_checks import require_known_variables, require_safe
 from app.ui import server
+from tests.reliability import record
 from tests.unit.unsafe_configurations import DESTINATION, SENTENCE, UNSAFE, Unsafe, tls_files
 
 NOW = datetime.now(UTC)
@@ -38,7 +39,12 @@ def test_no_process_starts_with_an_unsafe_configuration(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(2) as starters:
         wrong = [problem for problem in starters.map(end_of, UNSAFE) if problem]
-    print(f"started wrongly {len(wrong)} of {len(UNSAFE)}")
+    record(
+        "unsafe_configurations",
+        "unsafe configurations, each in a process of its own",
+        f"started wrongly {len(wrong)} of {len(UNSAFE)}",
+        figures={"wrong": len(wrong), "of": len(UNSAFE)},
+    )
     assert len(UNSAFE) >= 15
     assert wrong == []
 

@@ -342,7 +342,7 @@ def test_unsigned_text_never_leaves(house: House, examples: int, length: int) ->
     steps, sent = next(machine.steps) - 1, house.count("deliveries")
     amended = next(machine.amended) - 1
     record(
-        f"report_state_machine_{length}",
+        "report_state_machine" if length == 40 else "report_state_machine_quick",
         "readers, a resident, late images, a deliverer and a clock in any order (report, lock, delivery)",
         f"{steps:,} steps, {signed:,} signatures, {amended:,} addenda and corrections, {sent:,} deliveries: "
         "nothing left unsigned, no edit lost",
