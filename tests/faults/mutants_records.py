@@ -135,6 +135,6 @@ MUTANTS = (
         "app/store/keys.py",
         "    if stat.S_IMODE(status.st_mode) & 0o077:\n",
         "    if False:\n",
-        ("tests/store/test_readiness.py", "tests/store/test_token_signer.py"),
+        ("tests/store/test_signing_keys.py",),
     ),
 )

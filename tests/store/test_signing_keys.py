@@ -26,6 +26,23 @@ def test_key_is_made_once_and_nobody_else_can_read_it(tmp_path: Path) -> None:
     assert read_keys(tmp_path / "other").attestation.key_id != first.attestation.key_id
 
 
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o602, 0o620])
+def test_key_that_another_account_can_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "keys"
+    read_keys(folder)
+    (folder / ATTESTATION_KEY_FILE).chmod(mode)
+    with pytest.raises(ConfigurationError, match=f"{ATTESTATION_KEY_FILE} can be read .*chmod go="):
+        read_keys(folder)
+
+
+def test_folder_of_keys_that_another_account_can_list_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    read_keys(folder)
+    folder.chmod(0o750)
+    with pytest.raises(ConfigurationError, match="keys can be read .*chmod go="):
+        read_keys(folder)
+
+
 def test_seal_of_another_key_or_message_does_not_fit(tmp_path: Path) -> None:
     ours, other = (read_sealing_key(tmp_path / name, "a.key") for name in ("ours", "other"))
     seal = ours.seal(MESSAGE)

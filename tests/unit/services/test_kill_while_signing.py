@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -26,8 +27,8 @@ from tests.postgres import Database
 from tests.reliability import record
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House
 
-KILLS = 15
-REPORTS = 40
+KILLS = int(os.environ.get("JANUS_TEST_KILLS", "15"))
+REPORTS = 4 * KILLS
 CHILD = """
 import json, sys
 from datetime import datetime
