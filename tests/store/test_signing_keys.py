@@ -39,7 +39,7 @@ def test_folder_of_keys_that_another_account_can_list_is_refused(tmp_path: Path)
     folder = tmp_path / "keys"
     read_keys(folder)
     folder.chmod(0o750)
-    with pytest.raises(ConfigurationError, match="keys can be read .*chmod go="):
+    with pytest.raises(ConfigurationError, match=r"keys can be read .*chmod go="):
         read_keys(folder)
 
 

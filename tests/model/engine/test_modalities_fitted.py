@@ -168,8 +168,8 @@ def test_effusion_is_new_worse_stable_or_better_beside_the_earlier_film(phantom_
 
 
 def test_motion_is_seen_over_time_and_gone_without_order_or_time(phantom_model) -> None:
-    model, plan = phantom_model, FitPlan(steps=1000, batch=32)
-    pool = encode_studies(model, [draw_sequence(seed, SIZE) for seed in range(512)])
+    model, plan = phantom_model, FitPlan(steps=700, batch=32)
+    pool = encode_studies(model, [draw_sequence(seed, SIZE) for seed in range(1024)])
     test = [draw_sequence(UNSEEN + seed, SIZE) for seed in range(120)]
 
     def shuffled(studies: StudyPool) -> StudyPool:
