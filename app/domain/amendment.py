@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import rfc8785
-
-from app.domain.attestation import Attestation, Meaning
+from app.domain.access import Action
+from app.domain.attestation import Attestation, Meaning, bound_text, require_filled_in, require_written
 from app.domain.errors import Rejected, ReportIncomplete
 from app.domain.reason import give_reason
 from app.domain.report import Report, Section, clean_text
@@ -26,6 +25,10 @@ class AmendmentKind(StrEnum):
 MEANING_OF_KIND: Mapping[AmendmentKind, Meaning] = {
     AmendmentKind.ADDENDUM: Meaning.ADDENDUM,
     AmendmentKind.CORRECTION: Meaning.CORRECTION,
+}
+ACTION_OF_KIND: Mapping[AmendmentKind, Action] = {
+    AmendmentKind.ADDENDUM: Action.ADD_ADDENDUM,
+    AmendmentKind.CORRECTION: Action.CORRECT_REPORT,
 }
 
 
@@ -132,26 +135,18 @@ def amendment_text(
     signed_at: datetime,
 ) -> str:
     """Return what the signature binds (RFC 8785): report, number, text, what it amends, who, when, why."""
-    body: dict[str, Any] = {
-        "study_uid": report.study_uid,
-        "revision": report.revision,
-        "report_id": report.report_id,
-        "version": report.version,
-        "number": number,
-        "amends_sha256": amends.sha256,
-        "signed_by": username,
-        "printed_name": printed_name,
-        "meaning": MEANING_OF_KIND[content.kind].value,
-        "signed_at": signed_at.astimezone(UTC).isoformat(),
-        **content.as_json(),
-    }
-    return rfc8785.dumps(body).decode()
+    return bound_text(
+        report,
+        {"number": number, "amends_sha256": amends.sha256, **content.as_json()},
+        username=username,
+        printed_name=printed_name,
+        meaning=MEANING_OF_KIND[content.kind],
+        signed_at=signed_at,
+    )
 
 
 def _finished(text: str, name: str) -> str:
     text = clean_text(text)
-    if not text:
-        raise ReportIncomplete(f"{name} is empty: write at least one sentence")
-    if "[" in text or "___" in text:
-        raise ReportIncomplete(f"{name} has a field that is not filled in: {text[:60]!r}")
+    require_written(text, name)
+    require_filled_in(text, name)
     return text

@@ -137,19 +137,13 @@ def canonical_text(
     report: Report, *, username: str, printed_name: str, meaning: Meaning, signed_at: datetime
 ) -> str:
     """Return what a signature binds (RFC 8785): report, version, text per section, name, time, meaning."""
-    body: dict[str, Any] = {
-        "study_uid": report.study_uid,
-        "revision": report.revision,
-        "report_id": report.report_id,
-        "version": report.version,
+    says = {
         "sections": {section.value: compose_section(report.sentences, section) for section in Section},
         "ai_model": report.ai_model,
-        "signed_by": username,
-        "printed_name": printed_name,
-        "meaning": meaning.value,
-        "signed_at": signed_at.astimezone(UTC).isoformat(),
     }
-    return rfc8785.dumps(body).decode()
+    return bound_text(
+        report, says, username=username, printed_name=printed_name, meaning=meaning, signed_at=signed_at
+    )
 
 
 def withdrawal_text(
@@ -162,17 +156,36 @@ def withdrawal_text(
     signed_at: datetime,
 ) -> str:
     """Return what a withdrawal binds (RFC 8785): report, signature withdrawn, reason, name, time, meaning."""
+    return bound_text(
+        report,
+        {"withdraws_sha256": withdrawn.sha256, "reason": reason},
+        username=username,
+        printed_name=printed_name,
+        meaning=Meaning.WITHDRAWN,
+        signed_at=signed_at,
+    )
+
+
+def bound_text(
+    report: Report,
+    says: Mapping[str, Any],
+    *,
+    username: str,
+    printed_name: str,
+    meaning: Meaning,
+    signed_at: datetime,
+) -> str:
+    """Return the text of a signature (RFC 8785): report and version, what is said of it, who, when, why."""
     body: dict[str, Any] = {
         "study_uid": report.study_uid,
         "revision": report.revision,
         "report_id": report.report_id,
         "version": report.version,
-        "withdraws_sha256": withdrawn.sha256,
-        "reason": reason,
         "signed_by": username,
         "printed_name": printed_name,
-        "meaning": Meaning.WITHDRAWN.value,
+        "meaning": meaning.value,
         "signed_at": signed_at.astimezone(UTC).isoformat(),
+        **says,
     }
     return rfc8785.dumps(body).decode()
 
@@ -186,13 +199,20 @@ def require_signable(sentences: Sequence[Sentence]) -> None:
         If a section is empty, a sentence of the AI is still untouched, or a field is left in brackets.
     """
     for section in Section:
-        if not compose_section(sentences, section):
-            raise ReportIncomplete(f"the section {section.value} is empty: write at least one sentence")
+        require_written(compose_section(sentences, section), f"the section {section.value}")
     if any(sentence.is_untouched_ai for sentence in sentences):
         raise ReportIncomplete("accept, edit or reject every sentence of the AI before signing")
     for section in Section:
-        text = compose_section(sentences, section)
-        if "[" in text or "___" in text:
-            raise ReportIncomplete(
-                f"the section {section.value} has a field that is not filled in: {text[:60]!r}"
-            )
+        require_filled_in(compose_section(sentences, section), f"the section {section.value}")
+
+
+def require_written(text: str, name: str) -> None:
+    """Raise `ReportIncomplete` when a part of a report says nothing."""
+    if not text:
+        raise ReportIncomplete(f"{name} is empty: write at least one sentence")
+
+
+def require_filled_in(text: str, name: str) -> None:
+    """Raise `ReportIncomplete` when a part of a report has a field left in brackets or as a line."""
+    if "[" in text or "___" in text:
+        raise ReportIncomplete(f"{name} has a field that is not filled in: {text[:60]!r}")

@@ -12,6 +12,7 @@ from datetime import datetime
 from app.destinations import TEXT_FORMATS
 from app.domain.access import Action, Actor
 from app.domain.amendment import (
+    ACTION_OF_KIND,
     MEANING_OF_KIND,
     Amendment,
     AmendmentKind,
@@ -38,8 +39,8 @@ from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
 _ACTS = {
-    AmendmentKind.ADDENDUM: (Action.ADD_ADDENDUM, ReportCommand.ADD, AuditEvent.REPORT_ADDENDED),
-    AmendmentKind.CORRECTION: (Action.CORRECT_REPORT, ReportCommand.CORRECT, AuditEvent.REPORT_CORRECTED),
+    AmendmentKind.ADDENDUM: (ReportCommand.ADD, AuditEvent.REPORT_ADDENDED),
+    AmendmentKind.CORRECTION: (ReportCommand.CORRECT, AuditEvent.REPORT_CORRECTED),
 }
 
 
@@ -142,10 +143,10 @@ def _amend(
     destinations: Sequence[tuple[str, str]],
     now: datetime,
 ) -> Amendment:
-    action, command, event = _ACTS[content.kind]
+    command, event = _ACTS[content.kind]
     reauthenticate(store, actor, password, now=now)
     require_standing(store, actor, report_id, now=now)
-    with begin_on_study(store, actor, action, now=now) as tx:
+    with begin_on_study(store, actor, ACTION_OF_KIND[content.kind], now=now) as tx:
         report = tx.reports.lock(report_id)
         require_access(tx, actor, report.study_uid, now=now)
         after = report.advance(command, now=now)

@@ -65,8 +65,8 @@ MUTANTS = (
     Mutant(
         "a field in brackets can be signed",
         "app/domain/attestation.py",
-        '        if "[" in text or "___" in text:\n',
-        "        if False:\n",
+        '    if "[" in text or "___" in text:\n',
+        "    if False:\n",
         (SIGNING,),
     ),
     Mutant(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.domain.access import Action, may
-from app.domain.amendment import MEANING_OF_KIND, Amendment, AmendmentKind
+from app.domain.access import may
+from app.domain.amendment import ACTION_OF_KIND, MEANING_OF_KIND, Amendment, AmendmentKind
 from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, StudyRestricted
 from app.domain.report import AMENDABLE, Report, Section
 from app.domain.review import Review
@@ -17,10 +17,6 @@ from app.ui.session import Visit, begin_visit
 from app.ui.views.credentials import ask_credentials, count_attempt, tell_refusal
 from app.ui.views.plain import plain
 
-_ACTIONS = {
-    AmendmentKind.ADDENDUM: Action.ADD_ADDENDUM,
-    AmendmentKind.CORRECTION: Action.CORRECT_REPORT,
-}
 _LONGEST = 10_000
 
 
@@ -36,7 +32,7 @@ def offer_amendments(visit: Visit, review: Review) -> None:
 def can_amend(visit: Visit, review: Review, kind: AmendmentKind) -> bool:
     """Tell whether the shown report is final and this person's role may do this to it."""
     is_final = review.report is not None and review.report.state in AMENDABLE and review.text is not None
-    return is_final and may(visit.actor.role, _ACTIONS[kind])
+    return is_final and may(visit.actor.role, ACTION_OF_KIND[kind])
 
 
 @st.dialog("Addendum to the report", width="large")
