@@ -6,7 +6,8 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,29 +170,30 @@ def prepare_keys_dir(keys_dir: Path) -> None:
 
 def _create_once(path: Path, secret: str) -> None:
     """Write a secret so that it appears whole and only once, however many processes try."""
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    with _written_aside(path.parent, secret) as scratch, suppress(FileExistsError):
+        os.link(scratch, path)
+
+
+def _replace(path: Path, secret: str) -> None:
+    """Put a new secret in the place of the old one: whoever reads meanwhile gets one of them, whole."""
+    with _written_aside(path.parent, secret) as scratch:
+        scratch.replace(path)
+
+
+@contextmanager
+def _written_aside(folder: Path, secret: str) -> Iterator[Path]:
+    """Yield a durable scratch file with a secret, to be linked or renamed; nothing of it stays, names do."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    scratch = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secret + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.link(scratch, path)
-    except FileExistsError:
-        pass
+        yield scratch
     finally:
-        os.unlink(scratch)
-    _sync_folder(path.parent)
-
-
-def _replace(path: Path, secret: str) -> None:
-    """Put a new secret in the place of the old one: whoever reads meanwhile gets one of them, whole."""
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
-    _sync_folder(path.parent)
+        scratch.unlink(missing_ok=True)
+    _sync_folder(folder)
 
 
 def _sync_folder(folder: Path) -> None:
