@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from sqlalchemy import TextClause, text
 
 _STUDY = "study_uid IN (SELECT study_uid FROM janus_studies_of(:patient_id, :issuer))"
-_REPORT = f"report_id IN (SELECT id FROM reports WHERE {_STUDY})"
+_REPORT = f"report_id IN (SELECT id FROM reports WHERE {_STUDY})"  # nosec B608
 _PERSON = "(patient_id, issuer) IN (SELECT patient_id, issuer FROM janus_identifiers(:patient_id, :issuer))"
 # table -> which of its rows are of the patient; the order is that of the export
 ROWS_OF_PATIENT: Mapping[str, str] = {
-    "patients": f"{_PERSON} OR id IN (SELECT patient_row_id FROM studies WHERE {_STUDY})",
+    "patients": f"{_PERSON} OR id IN (SELECT patient_row_id FROM studies WHERE {_STUDY})",  # nosec B608
     "patient_identities": _PERSON,
     "patient_holds": _PERSON,
-    "orders": f"{_PERSON} OR (issuer = '' AND patient_id = :patient_id AND accession_number IN"
+    "orders": f"{_PERSON} OR (issuer = '' AND patient_id = :patient_id AND accession_number IN"  # nosec B608
     f" (SELECT accession_number FROM studies WHERE accession_number <> '' AND {_STUDY}))",
     "studies": _STUDY,
     "study_patients": _STUDY,
@@ -28,8 +28,8 @@ ROWS_OF_PATIENT: Mapping[str, str] = {
     "instances": _STUDY,
     "purged_instances": _STUDY,
     "quarantine": _STUDY,
-    "quarantine_decisions": f"quarantine_id IN (SELECT id FROM quarantine WHERE {_STUDY})",
-    "priors": f"{_STUDY} OR prior_uid IN (SELECT study_uid FROM janus_studies_of(:patient_id, :issuer))",
+    "quarantine_decisions": f"quarantine_id IN (SELECT id FROM quarantine WHERE {_STUDY})",  # nosec B608
+    "priors": f"{_STUDY} OR prior_uid IN (SELECT study_uid FROM janus_studies_of(:patient_id, :issuer))",  # nosec B608
     "drafts": _STUDY,
     "reports": _STUDY,
     "report_locks": _REPORT,
@@ -38,7 +38,7 @@ ROWS_OF_PATIENT: Mapping[str, str] = {
     "amendments": _REPORT,
     "critical_results": _STUDY,
     "deliveries": _STUDY,
-    "commitments": f"delivery_id IN (SELECT id FROM deliveries WHERE {_STUDY})",
+    "commitments": f"delivery_id IN (SELECT id FROM deliveries WHERE {_STUDY})",  # nosec B608
     "dead_letters": _STUDY,
     "audit_log": f"patient_ref = ANY (:references) OR {_STUDY}",
 }
@@ -47,4 +47,4 @@ ROWS_OF_PATIENT: Mapping[str, str] = {
 def rows_of_patient(table: str) -> TextClause:
     """Return the query for a table's rows of a patient, each as one JSON object, in a fixed order."""
     order = "seq" if table == "audit_log" else "to_jsonb(t)::text"
-    return text(f"SELECT to_jsonb(t) FROM {table} AS t WHERE {ROWS_OF_PATIENT[table]} ORDER BY {order}")
+    return text(f"SELECT to_jsonb(t) FROM {table} AS t WHERE {ROWS_OF_PATIENT[table]} ORDER BY {order}")  # nosec B608
