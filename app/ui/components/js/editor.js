@@ -2,7 +2,9 @@
 
 import { whilePresent } from "./activity.js";
 import { Autosave, guardPage } from "./autosave.js";
-import { banners, isLoud } from "./banners.js";
+import { banners, isCriticalSentence, isLoud } from "./banners.js";
+import { ChecksPanel } from "./checks.js";
+import { makeDifference, showDifference } from "./difference.js";
 import { clockTime, hold, localTime } from "./dom.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
 import { findingsPanel } from "./findings.js";
@@ -26,6 +28,10 @@ class Editor {
       critical: () => this.tellCritical(),
       help: () => showHelp(this.parts.help),
     });
+    this.checks = new ChecksPanel({ choose: (key) => this.show(key), critical: () => this.tellCritical() });
+    this.changes = makeDifference();
+    this.parts.body.after(this.checks.root);
+    this.parts.root.append(this.changes);
     this.autosave = new Autosave((state) => this.showSaved(state));
     this.client = new ReportClient();
     /** @type {Map<string, {card: HTMLElement, like: string}>} */
@@ -66,7 +72,9 @@ class Editor {
       link.follow(() => this.render()),
       whilePresent(POLL_MS, () => this.poll()),
       guardPage(this.autosave),
+      () => this.checks.stop(),
     ];
+    this.checks.again();
     this.detach = () => stops.forEach((stop) => stop());
   }
 
@@ -81,6 +89,7 @@ class Editor {
       key(["r"], "Reject the sentence", onChosen((k) => this.reject(k))),
       key(["n"], "New sentence in this section", () => this.add(link.chosenSentence?.section ?? "findings")),
       key(["c"], "Critical result: somebody must be told", () => this.tellCritical()),
+      key(["d"], "Changes from the AI draft", () => showDifference(this.changes, this.data.reportId)),
       key(["s"], "Sign", () => this.sign()),
       key(["Escape"], "Choose nothing", () => link.choose(null)),
       key(["?"], "These keys", () => showHelp(this.parts.help)),
@@ -92,6 +101,11 @@ class Editor {
     if (!next) return;
     link.choose(next.key);
     this.focus(next.key);
+  }
+
+  show(key) {
+    link.choose(key);
+    this.focus(key);
   }
 
   focus(key) {
@@ -240,6 +254,7 @@ class Editor {
     parts.sign.textContent = data.signAs === "final" ? "Sign final ..." : "Sign preliminary ...";
     parts.root.dataset.state = data.state;
     this.showFindings(data.findings);
+    this.checks.follow(data);
   }
 
   showFindings(findings) {
@@ -252,7 +267,8 @@ class Editor {
   /** The card of a sentence; the same element as long as nothing about it changed. */
   card(sentence) {
     const editing = this.editing === sentence.key;
-    const how = { chosen: link.chosen === sentence.key, editing, mayEdit: this.data.mayEdit };
+    const critical = isCriticalSentence(sentence, this.data);
+    const how = { chosen: link.chosen === sentence.key, editing, mayEdit: this.data.mayEdit, critical };
     const like = JSON.stringify(editing ? [sentence.key, how] : [sentence, how]);
     const known = this.cards.get(sentence.key);
     if (known?.like === like) return known.card;
