@@ -14,6 +14,7 @@ from app.store import (
     tables_models,
     tables_operations,
     tables_orders,
+    tables_preferences,
     tables_priors,
     tables_rules,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "tables_models",
     "tables_operations",
     "tables_orders",
+    "tables_preferences",
     "tables_priors",
     "tables_rules",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.store.orders import Orders
     from app.store.patient_data import PatientData
     from app.store.patients import Patients
+    from app.store.preferences import Preferences
     from app.store.priors import Priors
     from app.store.quality import Quality
     from app.store.reports import Reports
@@ -206,6 +207,13 @@ class UnitOfWork:
         from app.store.ai_models import AiModels
 
         return AiModels(self.session)
+
+    @cached_property
+    def preferences(self) -> Preferences:
+        """What people have set for themselves."""
+        from app.store.preferences import Preferences
+
+        return Preferences(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

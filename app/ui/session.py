@@ -10,8 +10,10 @@ import streamlit as st
 from app.domain.access import Actor
 from app.domain.errors import AuthenticationFailed
 from app.services import accounts
+from app.services.preferences import read_preference
 from app.ui.csrf import SESSION_COOKIE, csrf_token
 from app.ui.room import Room, this_room
+from app.ui.words import LANGUAGE, asked_language, known_language, speak
 
 
 @dataclass(frozen=True)
@@ -59,4 +61,15 @@ def begin_visit(*, renew: bool = True) -> Visit:
     actor = accounts.resume_session(
         room.store, token, source=browser_address(), idle=room.idle, now=now, renew=renew
     )
+    speak(_language_of(room, actor, now))
     return Visit(room, actor, now, csrf_token(token))
+
+
+def _language_of(room: Room, actor: Actor, now: datetime) -> str:
+    """Return the language that this person has chosen, or the first that their browser asks for."""
+    if LANGUAGE not in st.session_state:
+        chosen = read_preference(room.store, actor, LANGUAGE, now=now)
+        st.session_state[LANGUAGE] = known_language(str(chosen or "")) or asked_language(
+            st.context.headers.get("Accept-Language", "")
+        )
+    return str(st.session_state[LANGUAGE])

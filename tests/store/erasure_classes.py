@@ -30,6 +30,7 @@ NOT_ABOUT_PATIENTS: Mapping[str, str] = {
     "heartbeats": "processes",
     "hl7_messages": "sender, control id and digest; no content",
     "key_checks": "fingerprints of keys",
+    "preferences": "what staff set for themselves; saved filters keep no searched text",
     "procrastinate_events": "what became of jobs",
     "procrastinate_jobs": "arguments are UIDs and numbers of rows",
     "procrastinate_periodic_defers": "times",

@@ -33,6 +33,7 @@ OTHERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("recovery_codes", {"user_id": 901, "digest": "d"}),
     ("used_tokens", {"digest": "d"}),
     ("ai_models", {"id": 901, "model_id": "m"}),
+    ("preferences", {"user_id": 901, "name": "language", "value": Jsonb("de")}),
     ("erasures", {"id": 901, "study_uids": []}),
     ("audit_log", {"seq": 1, "previous": "0" * 64, "digest": "1" * 64, "detail": Jsonb({}), "at": NOW}),
 )

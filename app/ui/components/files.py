@@ -8,7 +8,11 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-MEDIA_TYPES: Mapping[str, str] = {".js": "text/javascript", ".css": "text/css"}
+MEDIA_TYPES: Mapping[str, str] = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+}
 
 
 @cache

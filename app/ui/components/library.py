@@ -9,13 +9,17 @@ from typing import Any
 import streamlit as st
 
 from app.ui.components.files import asset_url, read_text
+from app.ui.words import ENGLISH, language
 
 Renderer = Callable[..., Any]
 
 # A module from a blob address cannot import by path, so the stub asks for the whole address; the scripts
 # themselves import each other as files do, and share what they share.
-_STUB = """export default async (component) => {
-  const { default: mount } = await import(new URL("%s", window.location.origin).href);
+_STUB = """const load = (address) => import(new URL(address, window.location.origin).href);
+export default async (component) => {
+  const { useLanguage } = await load("%s");
+  await useLanguage(component.data.language);
+  const { default: mount } = await load("%s");
   return mount(component);
 };
 """
@@ -24,7 +28,7 @@ _STUB = """export default async (component) => {
 @cache
 def _component(name: str) -> Renderer:
     style = read_text("css/tokens.css") + read_text(f"css/{name}.css")
-    stub = _STUB % asset_url(f"js/{name}.js")
+    stub = _STUB % (asset_url("js/words.js"), asset_url(f"js/{name}.js"))
     renderer: Renderer = st.components.v2.component(f"janus_med_{name}", css=style, js=stub)
     return renderer
 
@@ -46,5 +50,8 @@ def mount(
         Events that make the script run; each is in the result, None unless it is the reason for this run.
     """
     callbacks = {f"on_{trigger}_change": _ignore for trigger in triggers}
-    result = _component(name)(key=key, data=dict(data), **callbacks)
+    spoken = language()
+    # what speaks another language is another element: its texts are set once
+    own_key = key if spoken == ENGLISH else f"{key}_{spoken}"
+    result = _component(name)(key=own_key, data={**data, "language": spoken}, **callbacks)
     return {trigger: getattr(result, trigger, None) for trigger in triggers}
