@@ -14,7 +14,8 @@ from app.domain.statements import Mention, Passage, Polarity, Side, split_senten
 REQUIRED = (Section.FINDINGS, Section.IMPRESSION)
 """The sections without which nothing is signed."""
 
-_OPEN = re.compile(r"\[|\]|_{3,}|\?{3,}|\{[^{}]*\}|<[^\W\d_][^<>]{0,60}>")
+_OPEN = re.compile(r"\[|\]|_{3,}|\?{3,}|\{[^{}]*\}")
+_NAMED_FIELD = re.compile(r"<[^\W\d_][^<>]{2,60}>")
 _LENGTH = re.compile(r"(?<![\w.,])(\d{1,5}(?:[.,]\d{1,3})?)\s?(mm|cm|m|µm)\b", re.IGNORECASE)
 _BARE_SIZE = re.compile(
     r"(?<![\w.,/:-])(\d{1,4}(?:[.,]\d{1,2})?)(?![\d.,]*\d)(?!\s?(?:mm|cm|µm|m\b|ml|cc|cl|l\b|%|°|hu\b|he\b|inch|french|fr\b|x|×|by\b|"
@@ -64,7 +65,7 @@ def check_filled_in(passages: Sequence[Passage]) -> Iterator[Check]:
                 section=passage.section,
                 words=_around(passage.text, found),
             )
-        elif found := words.search(passage.text):
+        elif found := words.search(passage.text) or _NAMED_FIELD.search(passage.text):
             yield _at(
                 passage,
                 CheckCode.PLACEHOLDER_WORD,

@@ -8,16 +8,26 @@ import streamlit as st
 
 from app.domain.access import may
 from app.domain.amendment import ACTION_OF_KIND, MEANING_OF_KIND, Amendment, AmendmentKind
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, StudyRestricted
+from app.domain.checks import Confirmation
+from app.domain.errors import (
+    AuthenticationFailed,
+    DatabaseUnavailable,
+    Rejected,
+    StudyRestricted,
+    WarningsNotConfirmed,
+)
 from app.domain.report import AMENDABLE, Report, Section
 from app.domain.review import Review
 from app.services import amending, reading
 from app.services.destinations import choose_destinations
+from app.ui.present_checks import told
 from app.ui.session import Visit, begin_visit
 from app.ui.views.credentials import ask_credentials, count_attempt, tell_refusal
 from app.ui.views.plain import plain
+from app.ui.words import say
 
 _LONGEST = 10_000
+_CONFIRMED = "confirmed_amendment_warnings"
 
 
 def offer_amendments(visit: Visit, review: Review) -> None:
@@ -50,7 +60,8 @@ def addendum_dialog(study_uid: str, report_id: int) -> None:
         wants = st.form_submit_button("Sign the addendum", type="primary")
     if wants and _signed(
         visit,
-        lambda: amending.add_addendum(
+        report,
+        lambda confirmation: amending.add_addendum(
             visit.room.store,
             visit.actor,
             report_id,
@@ -58,6 +69,7 @@ def addendum_dialog(study_uid: str, report_id: int) -> None:
             password=password,
             text=text,
             destinations=choose_destinations(review.study, visit.room.settings.destinations),
+            confirmation=confirmation,
             now=visit.now,
         ),
     ):
@@ -86,7 +98,8 @@ def correction_dialog(study_uid: str, report_id: int) -> None:
         wants = st.form_submit_button("Sign the correction", type="primary")
     if wants and _signed(
         visit,
-        lambda: amending.correct_report(
+        report,
+        lambda confirmation: amending.correct_report(
             visit.room.store,
             visit.actor,
             report_id,
@@ -95,6 +108,7 @@ def correction_dialog(study_uid: str, report_id: int) -> None:
             sections=sections,
             reason=reason,
             destinations=choose_destinations(review.study, visit.room.settings.destinations),
+            confirmation=confirmation,
             now=visit.now,
         ),
     ):
@@ -118,8 +132,10 @@ def _begin(study_uid: str, report_id: int, kind: AmendmentKind) -> tuple[Visit, 
 def _tell(visit: Visit, review: Review, kind: AmendmentKind) -> None:
     """Say who will be told, and what the signature means."""
     configured = choose_destinations(review.study, visit.room.settings.destinations)
-    told = sorted({name for name, _ in configured} | {delivery.destination for delivery in review.deliveries})
-    st.text(f"Will be told: {', '.join(told) if told else 'nobody, there is no destination'}")
+    receivers = sorted(
+        {name for name, _ in configured} | {delivery.destination for delivery in review.deliveries}
+    )
+    st.text(f"Will be told: {', '.join(receivers) if receivers else 'nobody, there is no destination'}")
     meaning = MEANING_OF_KIND[kind].value
     st.caption(f"You sign as {plain(visit.actor.printed_name)}. Meaning: {meaning}.")
 
@@ -140,15 +156,23 @@ def _ask_sections(review: Review, report: Report) -> dict[str, str]:
     }
 
 
-def _signed(visit: Visit, act: Callable[[], Amendment]) -> bool:
+def _signed(visit: Visit, report: Report, act: Callable[[Confirmation | None], Amendment]) -> bool:
+    """Sign; warnings are shown once, and signing the same again confirms exactly those."""
     try:
         count_attempt(visit)
-        act()
+        act(st.session_state.get(_CONFIRMED))
     except AuthenticationFailed as error:
         tell_refusal(error, "Nothing was signed.")
+    except WarningsNotConfirmed as error:
+        marks = frozenset(check.mark for check in error.checks)
+        st.session_state[_CONFIRMED] = Confirmation(report.version, marks)
+        for check in error.checks:
+            st.warning(plain(told(check)), icon=":material/warning:")
+        st.info(say("Not signed yet. Change the text, or sign again to confirm these warnings as intended."))
     except (Rejected, DatabaseUnavailable) as error:
         st.error(f"Not signed: {plain(str(error))}.")
     else:
+        st.session_state.pop(_CONFIRMED, None)
         return True
     return False
 

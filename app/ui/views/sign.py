@@ -21,6 +21,7 @@ from app.services import reading, signing
 from app.services.checks import check_open_report
 from app.services.critical import waits_of
 from app.services.destinations import choose_destinations
+from app.ui.components.library import mount
 from app.ui.present import sign_as
 from app.ui.present_checks import told
 from app.ui.session import Visit, begin_visit
@@ -75,11 +76,20 @@ def ask_to_confirm(report: Report, checks: Sequence[Check]) -> Confirmation | No
     if st.session_state.get(_CONFIRMED) == (report.report_id, asked):
         st.caption(say("You have confirmed these warnings."))
         return asked
-    label = say("Confirm {count} warning(s) as intended", count=len(warnings))
-    if st.button(label, key="confirm_warnings", type="primary", shortcut=CONFIRM_KEY):
-        st.session_state[_CONFIRMED] = (report.report_id, asked)
-        st.rerun(scope="fragment")
+    st.button(
+        say("Confirm {count} warning(s) as intended", count=len(warnings)),
+        key="confirm_warnings",
+        type="primary",
+        shortcut=CONFIRM_KEY,
+        on_click=_remember,
+        args=((report.report_id, asked),),
+    )
     return None
+
+
+def _remember(confirmed: tuple[int, Confirmation]) -> None:
+    """Keep the reader's word for what was on the screen when the button was shown."""
+    st.session_state[_CONFIRMED] = confirmed
 
 
 def _tell_stops(checks: Sequence[Check]) -> bool:
@@ -105,6 +115,7 @@ def _ask_password(visit: Visit, study: Study, report: Report, confirmation: Conf
     with st.form("sign", border=False, clear_on_submit=True):
         password = ask_credentials(visit)
         wants = st.form_submit_button(say("Sign"), type="primary")
+    mount("first_field", {}, key="sign_first_field")
     if wants and _sign(visit, study, report, confirmation, password):
         st.session_state.pop(_CONFIRMED, None)
         st.rerun()

@@ -56,7 +56,7 @@ function content({ changes, sections }) {
     el("ol", {}, ...changes.map(row)),
     el("h2", { text: say("The whole report") }),
     ...sections.filter(({ pieces }) => pieces.length > 0).map(section),
-    el("p", { class: "changes-legend" }, el("del", { text: say("left") }), " ", el("ins", { text: say("came") })),
+    el("p", { class: "changes-legend" }, el("del", { text: say("removed") }), " ", el("ins", { text: say("written") })),
   ];
 }
 
