@@ -13,6 +13,7 @@ class CheckText(StrEnum):
     PLACEHOLDER = "a field in {section} is not filled in: {words}"
     PLACEHOLDER_WORD = "{words} looks like a field that is not filled in"
     SIDE = "the findings say {found} on the {side}, the impression {concluded} on the {other}"
+    SIDES_OF_SECTIONS = "the findings name the {side} side alone, the impression the {other}"
     SIDE_OF_STUDY = "the study shows the {side} side, the report says {other}: {words}"
     CONTRADICTION = "{words} is stated here and denied there: {place}"
     DENIED_IN_FINDINGS = "the impression states {words}, the findings deny it: {place}"

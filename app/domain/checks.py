@@ -33,6 +33,7 @@ class CheckCode(StrEnum):
     PLACEHOLDER = "placeholder"
     PLACEHOLDER_WORD = "placeholder word"
     SIDE = "side"
+    SIDE_DOUBTFUL = "side doubtful"
     SIDE_OF_STUDY = "side of study"
     CONTRADICTION = "contradiction"
     DENIED_IN_FINDINGS = "denied in findings"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.domain.checks import Check, Severity, Subject
+from app.domain.checks import Check, CheckCode, Severity, Subject
 from app.domain.checks_study import (
     check_comparison,
     check_critical,
@@ -22,6 +23,9 @@ from app.domain.checks_text import (
 )
 from app.domain.report import Sentence
 from app.domain.statements import Passage, passages_of, read_mentions
+
+MOST_OF_A_KIND = 10
+"""Of one kind no more are told: who has ten of a kind to read corrects them, and is told of the rest."""
 
 
 def check_report(sentences: Sequence[Sentence], subject: Subject) -> tuple[Check, ...]:
@@ -55,7 +59,7 @@ def check_passages(passages: Sequence[Passage], subject: Subject) -> tuple[Check
     return _ordered(
         (
             *check_filled_in(passages),
-            *check_sides(mentions),
+            *check_sides(mentions, passages),
             *check_contradictions(mentions),
             *check_conclusions(mentions, passages),
             *check_critical(mentions, subject),
@@ -70,4 +74,10 @@ def check_passages(passages: Sequence[Passage], subject: Subject) -> tuple[Check
 
 def _ordered(checks: Iterable[Check]) -> tuple[Check, ...]:
     unique = {check.mark: check for check in checks}
-    return tuple(sorted(unique.values(), key=lambda check: check.severity is not Severity.STOP))
+    count: Counter[CheckCode] = Counter()
+    kept = []
+    for check in unique.values():
+        count[check.code] += 1
+        if count[check.code] <= MOST_OF_A_KIND:
+            kept.append(check)
+    return tuple(sorted(kept, key=lambda check: check.severity is not Severity.STOP))
