@@ -4,7 +4,8 @@
  * Make an element.
  * @param {string} tag
  * @param {Object<string, unknown>} [attributes] `text` sets textContent, `on<event>` adds a listener, `dataset` sets
- *   data attributes, anything else is an attribute (`true` is an empty one; `false`, null and undefined are left out).
+ *   data attributes, anything else is an attribute (`true` is an empty one, "true" for ARIA; `false`, null and
+ *   undefined are left out).
  * @param {...(Node|string|null|undefined|false)} children Strings become text nodes.
  * @returns {HTMLElement}
  */
@@ -20,7 +21,7 @@ function apply(node, name, value) {
   if (name === "text") node.textContent = String(value);
   else if (name === "dataset") Object.assign(node.dataset, value);
   else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-  else node.setAttribute(name, value === true ? "" : String(value));
+  else node.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : String(value));
 }
 
 /**
