@@ -22,8 +22,8 @@ _SHOWN = re.compile(
 # Streamlit's elements, and which of their arguments a person reads
 _ELEMENTS = frozenset(
     {
-        "badge", "button", "caption", "checkbox", "date_input", "dialog", "download_button", "error", "expander",
-        "form_submit_button", "header", "info", "link_button", "markdown", "metric", "multiselect",
+        "badge", "button", "caption", "checkbox", "date_input", "dialog", "download_button",
+        "error", "expander", "form_submit_button", "header", "info", "link_button", "markdown", "metric", "multiselect",
         "number_input", "popover", "radio", "segmented_control", "selectbox", "subheader", "success", "text",
         "text_area", "text_input", "title", "toast", "toggle", "warning", "write",
     }
@@ -53,7 +53,7 @@ def bare_in_python(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line and literal of what a view shows without saying it: words, also between values."""
     for call in _calls(path):
         is_shown = isinstance(call.func, ast.Attribute) and call.func.attr in _ELEMENTS
-        if is_shown and ast.unparse(call.func.value) == "log":
+        if is_shown and ast.unparse(call.func.value) in {"log", "structlog.get_logger()"}:
             continue
         shown = list(call.args[:1]) if is_shown else []
         shown += [keyword.value for keyword in call.keywords if keyword.arg in _NAMED]

@@ -2,7 +2,7 @@
 
 import { idleFor } from "./activity.js";
 import { call } from "./api.js";
-import { el, hold } from "./dom.js";
+import { el, hold, localDay } from "./dom.js";
 import { firstAfter } from "./focus.js";
 import { bindKeys } from "./keys.js";
 import { language, say } from "./words.js";
@@ -135,8 +135,8 @@ class Header {
 }
 
 function patientStrip(patient) {
-  const born = [patient.sex, patient.birthDate && say("born {date}", { date: patient.birthDate })];
-  const study = [patient.modality, patient.description, patient.studyDate].filter(Boolean).join("  ");
+  const born = [patient.sex, patient.birthDate && say("born {date}", { date: localDay(patient.birthDate) })];
+  const study = [patient.modality, patient.description, localDay(patient.studyDate)].filter(Boolean).join("  ");
   return el(
     "div",
     { class: "patient", role: "group", "aria-label": say("Patient and study") },
