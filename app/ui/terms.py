@@ -84,7 +84,7 @@ TERMS: Mapping[str, str] = {
 
 STUDY_STATES: Mapping[StudyState, str] = {
     StudyState.RECEIVING: phrase("receiving"),
-    StudyState.COMPLETE: phrase("drafting"),
+    StudyState.COMPLETE: phrase("drafting ..."),
     StudyState.DRAFTED: phrase("AI draft"),
     StudyState.UNDRAFTED: phrase("no AI draft"),
     StudyState.EXCLUDED: phrase("excluded"),

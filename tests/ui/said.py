@@ -22,10 +22,10 @@ _SHOWN = re.compile(
 # Streamlit's elements, and which of their arguments a person reads
 _ELEMENTS = frozenset(
     {
-        "badge", "button", "caption", "checkbox", "date_input", "dialog", "download_button",
-        "error", "expander", "form_submit_button", "header", "info", "link_button", "markdown", "metric", "multiselect",
-        "number_input", "popover", "radio", "segmented_control", "selectbox", "subheader", "success", "text",
-        "text_area", "text_input", "title", "toast", "toggle", "warning", "write",
+        "badge", "button", "caption", "checkbox", "date_input", "dialog", "download_button", "error",
+        "expander", "form_submit_button", "header", "info", "link_button", "markdown", "metric",
+        "multiselect", "number_input", "popover", "radio", "segmented_control", "selectbox", "subheader",
+        "success", "text", "text_area", "text_input", "title", "toast", "toggle", "warning", "write",
     }
 )  # fmt: skip
 _NAMED = frozenset({"help", "placeholder", "label", "caption", "alt"})

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -21,6 +22,18 @@ MEDIA_TYPES: Mapping[str, str] = {
 def read_text(name: str) -> str:
     """Return one of our own files, for example ``css/editor.css``."""
     return (FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def east_asian_font() -> bytes:
+    """Return a font with Chinese characters, for a workstation that has none of its own.
+
+    It is data of this distribution, which the pages of reports need too; nothing of that package is run.
+    """
+    package = find_spec("pacs_bridge")
+    if package is None or package.origin is None:
+        return b""
+    return (Path(package.origin).parent / "results" / "fonts" / "DroidSansFallback.ttf").read_bytes()
 
 
 def scaled(style: str) -> str:

@@ -86,7 +86,7 @@ def _show_proof(visit: Visit) -> None:
 def _asked(visit: Visit) -> AuditFilter:
     since, until, user, patient, study = st.columns((2, 2, 2, 2, 4))
     first = since.date_input(say("From"), value=visit.now.date() - timedelta(days=7), key="audit_since")
-    last = until.date_input(say("To"), value=visit.now.date(), key="audit_until")
+    last = until.date_input(say("Until"), value=visit.now.date(), key="audit_until")
     username = user.text_input(say("User"), key="audit_user").strip()
     patient_id = patient.text_input(say("Patient ID"), key="audit_patient").strip()
     named = study.text_input(say("Study Instance UID or accession number"), key="audit_study").strip()

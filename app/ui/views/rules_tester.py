@@ -48,7 +48,7 @@ def _try_study(visit: Visit, found: RuleSet) -> None:
     page = reading.refresh_worklist(visit.room.store, visit.actor, query, now=visit.now)
     studies = {row.study.study_uid: row.study for row in page.rows}
     chosen = st.selectbox(
-        say("Study"), list(studies), format_func=lambda uid: plain(_label(studies[uid])), key="rules_study"
+        say("Study"), list(studies), format_func=lambda uid: _label(studies[uid]), key="rules_study"
     )
     if chosen is None:
         st.write(say("There is no study yet."))
