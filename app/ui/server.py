@@ -32,6 +32,8 @@ from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
 from app.ui.routes.second_step import second_step_routes
 from app.ui.routes.sign_on import sign_on_routes
+from app.ui.routes.start_page import start_routes
+from app.ui.words import say
 from app.web_checks import require_safe_web
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *export_routes(room),
         *quarantine_routes(room),
         *asset_routes(),
+        *start_routes(),
     ]
 
 
@@ -113,7 +116,9 @@ def report_script_error(error: Exception) -> bool:
         line=trace.tb_lineno if trace else 0,
     )
     st.error(
-        "This page failed. Nothing that was saved is lost; the administrator finds the reason in the log."
+        say(
+            "This page failed. Nothing that was saved is lost; the administrator finds the reason in the log."
+        )
     )
     return True
 
