@@ -55,16 +55,21 @@ def load_priors_order(store: Store, study_uid: str) -> PriorsOrder:
     """Return what the search begins with, or raise `NotFound`."""
     with store.begin() as tx:
         study = tx.studies.get(study_uid)
-        current = CurrentStudy(
-            study_uid=study.study_uid,
-            study_date=study.study_date,
-            study_time=study.study_time,
-            modality=study.modality,
-            body_part=study.body_part,
-            description=study.description,
-        )
+        current = as_current(study)
         known = tx.priors.known_of(study.patient)
         return PriorsOrder(current, study.patient, known, tx.priors.of_study(study_uid))
+
+
+def as_current(study: Study) -> CurrentStudy:
+    """Return what the relevance of earlier studies is measured against."""
+    return CurrentStudy(
+        study_uid=study.study_uid,
+        study_date=study.study_date,
+        study_time=study.study_time,
+        modality=study.modality,
+        body_part=study.body_part,
+        description=study.description,
+    )
 
 
 def record_found(
