@@ -1,4 +1,4 @@
-"""What stands beside a report, over HTTP: priors, changes, questions, similar studies; what the page is given.
+"""What stands beside a report, over HTTP: priors, changes, questions, similar studies; the panel they fill.
 
 Not covered: the rules behind it (`tests/unit/services`), what the panel does in a browser (`tests/e2e`).
 """

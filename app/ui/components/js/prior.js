@@ -135,7 +135,8 @@ export class PriorPane {
   render() {
     const { prior } = this;
     if (!prior) return;
-    const reasons = prior.because.map(({ why, value }) => BECAUSE[why]?.(value)).filter(Boolean);
+    const known = prior.because.filter(({ why }) => why !== "first");
+    const reasons = (known.length ? known : prior.because).map(({ why, value }) => BECAUSE[why]?.(value)).filter(Boolean);
     this.because.textContent = reasons.length ? say("relevant because: {reasons}", { reasons: reasons.join(", ") }) : "";
     const isHere = prior.state === "ATTACHED";
     const state = STATES[prior.state]?.() ?? prior.state;

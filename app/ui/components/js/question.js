@@ -136,7 +136,7 @@ export class QuestionPane {
     const waiting = this.questions.some(({ state }) => state === "PENDING");
     const count = this.questions.length;
     const chip = waiting ? say("waiting") : count ? String(count) : "";
-    return [say("Question to the image"), chip && el("span", { class: "chip ai", text: chip }), el("kbd", { "aria-hidden": "true", text: "q" })].filter(Boolean);
+    return [say("Ask the image"), chip && el("span", { class: "chip ai", text: chip }), el("kbd", { "aria-hidden": "true", text: "q" })].filter(Boolean);
   }
 
   render() {
