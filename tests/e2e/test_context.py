@@ -1,4 +1,4 @@
-"""Beside the report, in a real browser: what changed, a question that the model answers, studies that look alike.
+"""Beside the report, in a real browser: what changed, a question that the model answers, studies alike.
 
 Not covered: the earlier images beside the current ones (the viewer's own tests), what is found and recorded
 (`tests/unit/services`).
