@@ -16,11 +16,10 @@ from janus_med.merging import ReadImage, merge_findings, merge_sentences
 from janus_med.preprocessing import load_libraries, preprocess
 from janus_med.reading_check import check_reading
 from janus_med.scope import choose_frontals, refuse_by_model, refuse_image
+from janus_med.study_embedding import combine_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from janus_med.draft import DraftSentence
     from janus_med.reading import Reader, Reading
@@ -98,7 +97,7 @@ def draft_study(
         ),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
         timings=_sum_timings(images),
-        embedding=_embed(images),
+        embedding=combine_embeddings([image.reading.embedding for image in images]),
     )
 
 
@@ -168,15 +167,6 @@ def _report_completed(sentences: Sequence[DraftSentence]) -> tuple[Issue, ...]:
         for index, sentence in enumerate(sentences)
         if sentence.by_rule
     )
-
-
-def _embed(images: Sequence[ReadImage]) -> np.ndarray | None:
-    """Return the direction in which the images of a study lie together, (E,) float32 of length one."""
-    import numpy as np
-
-    total = np.sum([image.reading.embedding for image in images], axis=0, dtype=np.float64)
-    length = float(np.linalg.norm(total))
-    return np.asarray(total / length, dtype=np.float32) if 0 < length < np.inf else None
 
 
 def _sum_timings(images: Sequence[ReadImage]) -> Timings:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.access import Actor, service_actor
-from app.domain.ai_model import identify
+from app.domain.ai_model import ModelIdentity, identify
 from app.domain.audit import AuditEvent
-from app.domain.draft import DraftContent, DraftingOrder, require_plain_json, sentences_of, undrafted
+from app.domain.draft import Draft, DraftContent, DraftingOrder, require_plain_json, sentences_of, undrafted
 from app.domain.embedding import StudyEmbedding, is_unit
 from app.domain.errors import Rejected
 from app.domain.priority import Priority, with_findings
@@ -114,6 +114,24 @@ def record_draft(
         if recorded and embedding is not None:
             _keep(tx, study, embedding, now)
         return recorded
+
+
+def drafts_without_embedding(
+    store: Store, identity: ModelIdentity, *, before: int | None = None
+) -> tuple[Draft, ...]:
+    """Return the next drafts of a model that have no embedding, the newest first."""
+    with store.begin() as tx:
+        numbers = tx.embeddings.missing(identity, before=before, most=50)
+        drafts = (tx.reports.drafts.get(number) for number in numbers)
+        return tuple(draft for draft in drafts if draft is not None)
+
+
+def record_embedding(store: Store, draft_id: int, embedding: StudyEmbedding, *, now: datetime) -> None:
+    """Keep the embedding of an older draft, unless it is none or went with its patient."""
+    with store.begin() as tx:
+        draft = tx.reports.drafts.get(draft_id)
+        if draft is not None and draft.content.findings and is_unit(embedding):
+            tx.embeddings.put(draft_id, draft.study_uid, embedding, now=now)
 
 
 def decline_overdue(store: Store, actor: Actor, *, waiting: timedelta, now: datetime) -> tuple[str, ...]:

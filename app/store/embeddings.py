@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from app.domain.ai_model import ModelIdentity
 from app.domain.embedding import StudyEmbedding
 from app.domain.patient_data import PatientKey
 from app.domain.report import FINAL, ReportState
@@ -57,6 +58,22 @@ class Embeddings:
         )
         row = self._session.execute(newest).one_or_none()
         return None if row is None else StudyEmbedding(row.space, row.vector)
+
+    def missing(self, identity: ModelIdentity, *, before: int | None, most: int) -> tuple[int, ...]:
+        """Return the numbers of a model's newest drafts that have no embedding."""
+        model = {
+            "id": identity.model_id,
+            "weights_sha256": identity.weights_sha256,
+            "adapters_sha256": identity.adapters_sha256,
+        }
+        wanted = select(DraftRow.id).where(
+            DraftRow.status == "drafted",
+            DraftRow.model.contains(model),
+            DraftRow.id.not_in(select(EmbeddingRow.draft_id)),
+        )
+        if before is not None:
+            wanted = wanted.where(DraftRow.id < before)
+        return tuple(self._session.scalars(wanted.order_by(DraftRow.id.desc()).limit(most)))
 
     def version(self, space: str) -> tuple[int, int]:
         """Return how many embeddings a space has and the highest number: equal while nothing has changed."""

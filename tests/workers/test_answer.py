@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from app.domain.access import Actor, Role, service_actor
 from app.domain.question import Question, QuestionState
@@ -25,6 +26,7 @@ from app.store.engine import Store
 from app.workers.announce_model import announce_model
 from app.workers.answer import AnswerQuestion
 from app.workers.draft import DraftStudy
+from app.workers.fill_embeddings import fill_embeddings
 from app.workers.models_on_demand import ModelOnDemand
 from app.workers.runtime import Worker
 from janus_med.checkpoint import MANIFEST, bundled_folder
@@ -67,9 +69,9 @@ def answering(store: Store, settings: Settings, model: ModelOnDemand, decoder: D
     return AnswerQuestion(store, WORKER, model, decoder, settings.spool_dir / "objects")
 
 
-def put(store: Store, ada: Actor, study_uid: str, text: str) -> int:
+def put(store: Store, ada: Actor, study_uid: str, question: str) -> int:
     open_study(store, ada, study_uid, now=now())
-    return ask(store, ada, study_uid, text, now=now()).question_id
+    return ask(store, ada, study_uid, question, now=now()).question_id
 
 
 def ended(store: Store, ada: Actor, study_uid: str) -> list[Question]:
@@ -90,8 +92,8 @@ def test_bundled_model_answers_about_the_film_with_a_region_in_its_pixels(
     drafting = DraftStudy(store, WORKER, bundled, decoder, settings.spool_dir / "objects")
     drafting.run(study_uid=study_uid, revision=1)
     asked = ("Is there a pneumothorax?", "Where is the opacity?", "How old is the patient?")
-    for text in asked:
-        put(store, ada, study_uid, text)
+    for question in asked:
+        put(store, ada, study_uid, question)
     tasks = [answering(store, settings, bundled, decoder), drafting]
     with run_worker(Worker(store, settings, WORKER, tasks)):
         wait_until(lambda: depth(store) == (0, 0))
@@ -187,3 +189,24 @@ def test_image_that_is_gone_is_a_reason_and_no_failure_of_the_worker(
     [question] = ended(store, ada, study_uid)
     assert question.state is QuestionState.FAILED
     assert question.reason
+
+
+@pytest.mark.slow
+def test_older_draft_gets_the_embedding_that_its_drafting_would_have_given(
+    store: Store, settings: Settings, decoder: Decoder, bundled: ModelOnDemand, chest_radiograph: Path
+) -> None:
+    study_uid = receive(store, settings, chest_radiograph)
+    drafting = DraftStudy(store, WORKER, bundled, decoder, settings.spool_dir / "objects")
+    drafting.run(study_uid=study_uid, revision=1)
+    with store.begin() as tx:
+        made = tx.embeddings.of_study(study_uid)
+        tx.session.execute(text("DELETE FROM draft_embeddings"))
+    assert made is not None
+    assert list(fill_embeddings(settings, store)) == [(study_uid, True)]
+    with store.begin() as tx:
+        filled = tx.embeddings.of_study(study_uid)
+    assert filled is not None
+    assert filled.space == made.space
+    vectors = [np.frombuffer(one.vector, dtype="<f4") for one in (made, filled)]
+    assert vectors[0] @ vectors[1] == pytest.approx(1.0, abs=1e-4)
+    assert list(fill_embeddings(settings, store)) == []
