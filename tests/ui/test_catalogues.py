@@ -31,8 +31,8 @@ CATALOGUES = [code for code in LANGUAGES if code != ENGLISH]
 SAME_EVERYWHERE = frozenset({"Janus-Med", "2026-11-27 06:12", "GB"})
 NOT_YET = frozenset(
     {
-        "autosave.js", "banners.js", "editor.js", "editor_frame.js", "findings.js", "locks.py", "priors.py",
-        "quality.py", "sentence.js", "sign.py", "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
+        "autosave.js", "editor.js", "editor_frame.js", "locks.py", "priors.py",
+        "quality.py", "sentence.js", "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
         "worklist_cells.js",
     }
 )  # fmt: skip
