@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain.access import Action, Actor, may
 from app.domain.attestation import Attestation
+from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.delivery import Delivery
 from app.domain.draft import Draft
 from app.domain.report import Report, ReportState, Sentence
@@ -143,6 +144,7 @@ def findings_data(draft: Draft | None) -> list[JSON]:
             "name": str(finding["name"]),
             "probability": float(finding["probability"]),
             "decision": str(finding["decision"]),
+            "critical": str(finding["name"]) in CRITICAL_FINDINGS,
             "attention": _attention_data(finding.get("attention")),
         }
         for finding in draft.content.findings

@@ -24,6 +24,8 @@ from app.ui.options import apply_options
 from app.ui.pixels import PixelCache
 from app.ui.room import Room, furnish
 from app.ui.routes.assets import asset_routes
+from app.ui.routes.checks import check_routes
+from app.ui.routes.context import context_routes
 from app.ui.routes.exports import export_routes
 from app.ui.routes.health import health_routes
 from app.ui.routes.images import image_routes
@@ -94,6 +96,8 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *health_routes(room),
         *image_routes(room),
         *report_routes(room),
+        *check_routes(room),
+        *context_routes(room),
         *export_routes(room),
         *quarantine_routes(room),
         *asset_routes(),

@@ -69,6 +69,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "timings": BLANKED,
         "provenance": BLANKED,
     },
+    "draft_embeddings": _ROW,
     "emergency_accesses": {"*": KEPT, "reason": BLANKED},
     # a hold forbids the erasure, so none is there
     "holds": _ROW,
@@ -80,6 +81,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "priors": _ROW,
     "quarantine": {"*": KEPT, "reason": BLANKED},
     "quarantine_decisions": {"*": KEPT, "reason": BLANKED},
+    "questions": _ROW,
     "reports": {"*": KEPT},
     "sentences": {
         "*": KEPT,

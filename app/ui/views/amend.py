@@ -8,11 +8,19 @@ import streamlit as st
 
 from app.domain.access import may
 from app.domain.amendment import ACTION_OF_KIND, MEANING_OF_KIND, Amendment, AmendmentKind
-from app.domain.errors import AuthenticationFailed, DatabaseUnavailable, Rejected, StudyRestricted
+from app.domain.checks import Confirmation
+from app.domain.errors import (
+    AuthenticationFailed,
+    DatabaseUnavailable,
+    Rejected,
+    StudyRestricted,
+    WarningsNotConfirmed,
+)
 from app.domain.report import AMENDABLE, Report, Section
 from app.domain.review import Review
 from app.services import amending, reading
 from app.services.destinations import choose_destinations
+from app.ui.present_checks import told
 from app.ui.session import Visit, begin_visit
 from app.ui.terms import section_title, term
 from app.ui.told import tell
@@ -21,6 +29,7 @@ from app.ui.views.plain import plain
 from app.ui.words import say
 
 _LONGEST = 10_000
+_CONFIRMED = "confirmed_amendment_warnings"
 
 
 def offer_amendments(visit: Visit, review: Review) -> None:
@@ -63,7 +72,8 @@ def _ask_addendum(study_uid: str, report_id: int) -> None:
         wants = st.form_submit_button(say("Sign the addendum"), type="primary")
     if wants and _signed(
         visit,
-        lambda: amending.add_addendum(
+        report,
+        lambda confirmation: amending.add_addendum(
             visit.room.store,
             visit.actor,
             report_id,
@@ -71,6 +81,7 @@ def _ask_addendum(study_uid: str, report_id: int) -> None:
             password=password,
             text=text,
             destinations=choose_destinations(review.study, visit.room.settings.destinations),
+            confirmation=confirmation,
             now=visit.now,
         ),
     ):
@@ -97,7 +108,8 @@ def _ask_correction(study_uid: str, report_id: int) -> None:
         wants = st.form_submit_button(say("Sign the correction"), type="primary")
     if wants and _signed(
         visit,
-        lambda: amending.correct_report(
+        report,
+        lambda confirmation: amending.correct_report(
             visit.room.store,
             visit.actor,
             report_id,
@@ -106,6 +118,7 @@ def _ask_correction(study_uid: str, report_id: int) -> None:
             sections=sections,
             reason=reason,
             destinations=choose_destinations(review.study, visit.room.settings.destinations),
+            confirmation=confirmation,
             now=visit.now,
         ),
     ):
@@ -129,8 +142,10 @@ def _begin(study_uid: str, report_id: int, kind: AmendmentKind) -> tuple[Visit, 
 def _tell(visit: Visit, review: Review, kind: AmendmentKind) -> None:
     """Say who will be told, and what the signature means."""
     configured = choose_destinations(review.study, visit.room.settings.destinations)
-    told = sorted({name for name, _ in configured} | {delivery.destination for delivery in review.deliveries})
-    names = ", ".join(told) if told else say("nobody, there is no destination")
+    receivers = sorted(
+        {name for name, _ in configured} | {delivery.destination for delivery in review.deliveries}
+    )
+    names = ", ".join(receivers) if receivers else say("nobody, there is no destination")
     st.text(say("Will be told: {names}", names=names))
     meaning = term(MEANING_OF_KIND[kind])
     st.caption(
@@ -154,15 +169,23 @@ def _ask_sections(review: Review, report: Report) -> dict[str, str]:
     }
 
 
-def _signed(visit: Visit, act: Callable[[], Amendment]) -> bool:
+def _signed(visit: Visit, report: Report, act: Callable[[Confirmation | None], Amendment]) -> bool:
+    """Sign; warnings are shown once, and signing the same again confirms exactly those."""
     try:
         count_attempt(visit)
-        act()
+        act(st.session_state.get(_CONFIRMED))
     except AuthenticationFailed as error:
         tell_refusal(error, say("Nothing was signed."))
+    except WarningsNotConfirmed as error:
+        marks = frozenset(check.mark for check in error.checks)
+        st.session_state[_CONFIRMED] = Confirmation(report.version, marks)
+        for check in error.checks:
+            st.warning(plain(told(check)), icon=":material/warning:")
+        st.info(say("Not signed yet. Change the text, or sign again to confirm these warnings as intended."))
     except (Rejected, DatabaseUnavailable) as error:
         st.error(say("Not signed: {reason}.", reason=plain(tell(error))))
     else:
+        st.session_state.pop(_CONFIRMED, None)
         return True
     return False
 

@@ -25,7 +25,7 @@ from app.ui.views.emergency import ask_for_reason, show_running
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
-from app.ui.views.priors import show_priors
+from app.ui.views.priors import show_context_panel
 from app.ui.views.sign import sign_dialog
 from app.ui.views.withdraw import offer_withdrawal
 from app.ui.words import say
@@ -51,11 +51,11 @@ def show(visit: Visit) -> None:
         mount("viewer", viewer_data(review), key="viewer")
     with text:
         _choose_report(review)
-        show_priors(review.priors)
         _show_context(review)
         offer_loops(visit, review)
         warn_of_stop(review)
         show_correction(review.text)
+        show_context_panel(visit, review)
         _edit(visit, review)
         show_chain(review.text)
         offer_amendments(visit, review)
