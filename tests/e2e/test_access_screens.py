@@ -224,7 +224,7 @@ def _text_size(page: Page) -> float:
 
 
 def _brightest_load(page: Page, address: str) -> float:
-    """Load a page, and return the mean brightness (0 to 255) of the brightest frame that was shown meanwhile."""
+    """Load a page; return the mean brightness (0 to 255) of the brightest frame that was shown meanwhile."""
     frames: list[float] = []
     session = page.context.new_cdp_session(page)
 
