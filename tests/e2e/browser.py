@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
@@ -29,12 +30,17 @@ class Reader:
     ----------
     problems
         Script errors, breaches of the content security policy, and requests to other hosts.
+
+    What `screen` says (size, density, language) goes to the browser.
     """
 
-    def __init__(self, browser: Browser, url: str, username: str, *, log_in: bool = True) -> None:
+    def __init__(
+        self, browser: Browser, url: str, username: str, *, log_in: bool = True, **screen: Any
+    ) -> None:
         self.url = url
         self.problems: list[str] = []
-        self._context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        screen = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **screen}
+        self._context = browser.new_context(accept_downloads=True, **screen)
         self._context.set_default_timeout(PATIENCE_MS)
         self.page = self._watched(self._context.new_page())
         if log_in:
