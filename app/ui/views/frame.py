@@ -42,6 +42,7 @@ def places() -> Mapping[str, Place]:
         quality,
         review,
         rules,
+        second_review,
         users,
         worklist,
     )
@@ -51,6 +52,7 @@ def places() -> Mapping[str, Place]:
         "review": Place("Review", Action.OPEN_STUDY, review.show, is_listed=False),
         "critical": Place("Critical results", Action.HANDLE_CRITICAL, critical.show),
         "quality": Place("Quality", Action.VIEW_QUALITY, quality.show),
+        "second_review": Place("Second reviews", Action.SECOND_REVIEW, second_review.show),
         "audit": Place("Audit", Action.VIEW_AUDIT, audit.show),
         "models": Place("AI models", Action.VIEW_MODELS, models.show),
         "operations": Place("Operations", Action.VIEW_OPERATIONS, operations.show),
@@ -75,6 +77,10 @@ def show_page(visit: Visit) -> None:
         from app.ui.views import critical
 
         critical.leave()
+    if name != "second_review":
+        from app.ui.views import second_review
+
+        second_review.leave()
     open_to[name].show(visit)
 
 
