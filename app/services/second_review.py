@@ -35,13 +35,17 @@ from app.store.unit_of_work import UnitOfWork
 REMARK_DAYS = 90
 """How long a signer finds what a second reader said."""
 
+ALERT_DAYS = 30
+"""How long a score of 3b stands as an alert, unless it is corrected."""
+
 _ACT = Action.SECOND_REVIEW
 
 
 def draw_second_reviews(store: Store, actor: Actor, *, percent: float, seed: int, now: datetime) -> int:
     """Draw from what was signed in the last week that is over, once; return how many reports.
 
-    Reports that began as a draft and those that a person wrote are drawn each for themselves.
+    Alerts that have stood long enough are cleared. Reports that began as a draft and those that a person
+    wrote are drawn each for themselves.
 
     Parameters
     ----------
@@ -51,10 +55,9 @@ def draw_second_reviews(store: Store, actor: Actor, *, percent: float, seed: int
         Kept with the draw, so that it can be repeated; 63 bits.
     """
     week = last_whole_week(now)
-    if not percent:
-        return 0
     with store.begin() as tx:
-        if tx.second_reviews.was_drawn(week):
+        tx.alerts.clear_older(AlertKind.SECOND_REVIEW, than=now - timedelta(days=ALERT_DAYS), now=now)
+        if not percent or tx.second_reviews.was_drawn(week):
             return 0
         with_draft, without = (
             tx.second_reviews.signed_in_week(week, with_draft=is_ai) for is_ai in (True, False)

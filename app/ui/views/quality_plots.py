@@ -19,7 +19,14 @@ _LIGHT, _DIM, _INK = "#e8edf2", "#8fa3b5", "#6cb6ff"
 _AXES: Mapping[str, Any] = {
     "background": "transparent",
     "config": {
-        "axis": {"labelColor": _LIGHT, "titleColor": _LIGHT, "gridColor": "#2b3642", "labelFontSize": 13},
+        "axis": {
+            "labelColor": _LIGHT,
+            "titleColor": _LIGHT,
+            "titleFontSize": 13,
+            "titleFontWeight": "normal",
+            "gridColor": "#2b3642",
+            "labelFontSize": 13,
+        },
         "legend": {
             "labelColor": _LIGHT,
             "titleColor": _LIGHT,
@@ -61,6 +68,8 @@ def show_days(days: Sequence[DayShare], *, key: str) -> None:
                 },
                 "legend": {
                     "orient": "top",
+                    "symbolFillColor": _LIGHT,
+                    "symbolStrokeColor": _LIGHT,
                     "labelExpr": _labels(
                         inside=say("inside the band"), above=say("above it"), below=say("below it")
                     ),
@@ -105,19 +114,19 @@ def show_findings(findings: Mapping[str, Tally], *, key: str) -> None:
         for name, counts in ordered
     ]
     y = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
-    scale = {"domain": [0, 100]}
+    scale, ticks = {"domain": [0, 100]}, {"tickCount": 10}
     title = say("discordant %, with the 95 % interval")
     bars = {
         "mark": {"type": "rule", "color": _DIM, "strokeWidth": 3},
         "encoding": {
             "y": y,
-            "x": {"field": "low", "type": "quantitative", "scale": scale, "title": title},
+            "x": {"field": "low", "type": "quantitative", "scale": scale, "title": title, "axis": ticks},
             "x2": {"field": "high"},
         },
     }
     points = {
         "mark": {"type": "point", "filled": True, "size": 90, "color": _INK, "opacity": 1},
-        "encoding": {"y": y, "x": {"field": "share", "type": "quantitative", "title": title}},
+        "encoding": {"y": y, "x": {"field": "share", "type": "quantitative", "title": title, "axis": ticks}},
     }
     _chart(rows, {"layer": [bars, points], "height": {"step": 30}}, key=key)
 

@@ -52,7 +52,7 @@ def _show_waiting(visit: Visit) -> None:
     if not waiting:
         st.write(say("Nothing waits for you."))
         return
-    if st.button(say("Next second review"), type="primary", key="second_review_next", shortcut="n"):
+    if st.button(say("Next second review"), key="second_review_next", shortcut="n"):
         _take(waiting[0])
     st.table([_waiting_line(review, visit) for review in waiting[:50]])
     if len(waiting) > 50:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.domain.alert import AlertKind
 from app.domain.second_review import SIGNIFICANT, Agreement, Score
 from app.services import second_review
+from app.services.alerts import open_alerts
 from app.ui.session import Visit
+from app.ui.views.plain import plain
 from app.ui.words import say
 
 
@@ -14,6 +17,9 @@ def show_agreement(visit: Visit, days: int | None) -> None:
     """Show the sums of second reviews; how to begin when there is none."""
     st.subheader(say("Second reviews"))
     found = second_review.agreement(visit.room.store, visit.actor, days=days, now=visit.now)
+    for alert in open_alerts(visit.room.store):
+        if alert.kind is AlertKind.SECOND_REVIEW:
+            st.error(plain(f"{alert.subject}: {alert.reason}"))
     percent = visit.room.settings.second_review_percent
     if not any(one.reviews for one in found.values()):
         st.write(

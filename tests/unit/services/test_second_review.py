@@ -240,6 +240,10 @@ def test_correction_is_a_new_entry_and_replaces_the_former_in_the_sums(house: Ho
     (alert,) = open_alerts(house.store)
     assert (alert.kind, alert.subject) == (AlertKind.SECOND_REVIEW, f"second review {review.review_id}")
     assert "nodule" not in alert.reason
+    second_review.draw_second_reviews(
+        house.store, KEEPER, percent=0, seed=1, now=NEXT_WEEK + timedelta(days=29)
+    )
+    assert len(open_alerts(house.store)) == 1
     after = second_review.correct_second_review(
         house.store, house["colleague"], review.review_id, Score.HARD_UNLIKELY, "Faint.", now=NEXT_WEEK
     )
@@ -253,6 +257,14 @@ def test_correction_is_a_new_entry_and_replaces_the_former_in_the_sums(house: Ho
         second_review.correct_second_review(
             house.store, house["colleague"], review.review_id, Score.CONCUR, "", now=NEXT_WEEK
         )
+
+
+def test_alert_of_a_missed_discrepancy_stands_for_thirty_days(house: House) -> None:
+    score(house, one_drawn(house), Score.MISSED_LIKELY, "Missed nodule.")
+    for days, alerts in ((29, 1), (31, 0)):
+        now = NEXT_WEEK + timedelta(days=days)
+        second_review.draw_second_reviews(house.store, KEEPER, percent=0, seed=1, now=now)
+        assert len(open_alerts(house.store)) == alerts
 
 
 @pytest.mark.covers("R3")
