@@ -10,7 +10,6 @@ from app.domain.audit import AuditEvent, AuditFact
 from app.domain.emergency import EmergencyAccess
 from app.domain.errors import NotAuthorised, NotFound, Rejected
 from app.domain.intake import clean_value
-from app.domain.prior import Prior
 from app.domain.report import EDITABLE, Report, ReportCommand, ReportState
 from app.domain.review import LEASE, LockInfo, PixelSource, Review
 from app.domain.study import Study
@@ -19,11 +18,12 @@ from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRo
 from app.services.ai_models import stop_of_draft
 from app.services.editing import accept_sentence, add_sentence, edit_sentence, reject_sentence
 from app.services.facts import fact_about
+from app.services.image_access import may_see_pixels
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
 from app.services.orders import clinical_context
 from app.services.permission import permit, record_denial
-from app.services.priors import own_report
-from app.services.study_access import begin_on_study, closed_among, require_access
+from app.services.prior_viewing import priors_of
+from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -151,27 +151,6 @@ def refresh(store: Store, actor: Actor, study_uid: str, *, now: datetime) -> Rev
     raise NotAuthorised("open the study first")
 
 
-def may_see_pixels(store: Store, actor: Actor, sop_uid: str, *, now: datetime) -> PixelSource:
-    """Return where the pixels of an image lie, for a reader who has opened its study.
-
-    Raises
-    ------
-    NotAuthorised, NotFound
-        If the role may not read, the study was not opened, or there is no such image.
-    """
-    permit(store, actor, Action.OPEN_STUDY, now=now)
-    with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
-        instance = tx.studies.instance(sop_uid)
-        emergency = require_access(tx, actor, instance.study_uid, now=now)
-        was_opened, _ = tx.reports.last_opened(actor.username, instance.study_uid)
-        if was_opened:
-            until = None if emergency is None else emergency.ends_at
-            return PixelSource(instance.sha256, instance.study_uid, instance.sop_uid, until)
-    act = "see pixels of a study that was not opened"
-    record_denial(store, actor, act, now=now, study_uid=instance.study_uid)
-    raise NotAuthorised("open the study first")
-
-
 def _choose(tx: UnitOfWork, study: Study, report_id: int | None) -> int | None:
     reports = [summary.report_id for summary in tx.reports.summaries(study.study_uid)]
     if report_id is None:
@@ -211,7 +190,7 @@ def _review(
 ) -> Review:
     others = tx.reports.summaries(study.study_uid)
     context = clinical_context(tx, study)
-    priors = _priors(tx, actor, study, now)
+    priors = priors_of(tx, actor, study.study_uid, now=now)
     if report is None:
         instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
         return Review(
@@ -237,20 +216,6 @@ def _review(
         context=context,
         emergency=emergency,
         stopped=stop_of_draft(tx, draft),
-    )
-
-
-def _priors(tx: UnitOfWork, actor: Actor, study: Study, now: datetime) -> tuple[Prior, ...]:
-    """Return the earlier studies that the reader may open, with our reports as they stand now.
-
-    The others are not even named.
-    """
-    priors = tx.priors.of_study(study.study_uid)
-    closed = closed_among(tx, actor, [prior.prior_uid for prior in priors], now=now)
-    return tuple(
-        replace(prior, report_text=own_report(tx, prior.prior_uid) or prior.report_text)
-        for prior in priors
-        if prior.prior_uid not in closed
     )
 
 

@@ -20,15 +20,18 @@ from app.services import (
     accounts,
     ai_models,
     amending,
+    asking,
     critical,
     delivery,
     documents,
     erasure,
+    prior_viewing,
     quality,
     reading,
     second_factor,
     second_review,
     signing,
+    similar,
 )
 from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery, open_study
@@ -195,6 +198,24 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.VIEW_QUALITY,
         lambda h, a: quality.export_quality(h.store, a, days=None, out=StringIO(), now=AT),
     ),
+    "open_prior": (
+        Action.OPEN_STUDY,
+        lambda h, a: prior_viewing.open_prior(h.store, a, uid("s1"), uid("before"), now=AT),
+    ),
+    "compare_with_prior": (
+        Action.OPEN_STUDY,
+        lambda h, a: prior_viewing.compare_with_prior(h.store, a, uid("s1"), uid("before"), now=AT),
+    ),
+    "ask": (Action.ASK_MODEL, lambda h, a: asking.ask(h.store, a, uid("s1"), "Normal?", now=AT)),
+    "questions_of": (Action.OPEN_STUDY, lambda h, a: asking.questions_of(h.store, a, uid("s1"), now=AT)),
+    "find_similar": (
+        Action.FIND_SIMILAR,
+        lambda h, a: similar.find_similar(h.store, a, uid("s1"), similar.EmbeddingCache(), now=AT),
+    ),
+    "name_similar": (
+        Action.FIND_SIMILAR,
+        lambda h, a: similar.name_similar(h.store, a, uid("s1"), 1, now=AT),
+    ),
     "list_models": (Action.VIEW_MODELS, lambda h, a: ai_models.list_models(h.store, a, now=AT)),
     "stop_model": (Action.STOP_MODEL, lambda h, a: ai_models.stop_model(h.store, a, 1, "no", now=AT)),
     "resume_model": (Action.RESUME_MODEL, lambda h, a: ai_models.resume_model(h.store, a, 1, now=AT)),
@@ -250,12 +271,13 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
         "preview_erasure",
         "erase_patient",
     }
+    beside = {"open_prior", "compare_with_prior", "ask", "questions_of", "find_similar", "name_similar"}
     signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
     board = {"quality_board", "watched_days", "own_quality", "export_quality"}
     second = {name for name, value in vars(second_review).items() if _takes_a_person(second_review, value)}
-    assert acts | loops | own | models | patients | signed | board | second | {"retry_delivery"} == set(
-        USE_CASES
-    )
+    assert acts | loops | own | models | patients | beside | signed | board | second | {
+        "retry_delivery"
+    } == set(USE_CASES)
 
 
 def _takes_a_person(module: ModuleType, value: object) -> bool:
