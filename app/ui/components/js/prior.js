@@ -164,7 +164,7 @@ export class PriorPane {
     const list = compared.changes.map((change) => changeRow(change, compared));
     const nothing = ["signed", "archive", "draft"].includes(compared.source) && list.length === 0;
     return [
-      el("h3", { text: say("What changed") }),
+      el("h2", { text: say("What changed") }),
       list.length > 0 && el("ul", { class: "change-list" }, ...list),
       nothing && el("p", { class: "note", text: say("No finding of the two texts can be compared.") }),
       el("p", { class: "note", text: `${source} ${say("A hint where to look: nothing of it is written into the report.")}` }),
@@ -202,7 +202,7 @@ function said(statement, date) {
 
 /** @param {Prior} prior */
 function reportOf(prior) {
-  const head = el("h3", { text: say("Earlier report") });
+  const head = el("h2", { text: say("Earlier report") });
   if (prior.report.length === 0) return [head, el("p", { class: "note", text: say("No report came with this study.") })];
-  return [head, ...prior.report.flatMap(({ title, text }) => [title && el("h4", { text: title }), el("p", { text })]).filter(Boolean)];
+  return [head, ...prior.report.flatMap(({ title, text }) => [title && el("h3", { text: title }), el("p", { text })]).filter(Boolean)];
 }
