@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Any
 import rfc8785
 
 from app.domain.errors import ReportIncomplete
-from app.domain.report import Report, ReportState, Section, Sentence, compose_section
+from app.domain.report import Report, ReportState, Section, compose_section
 
 
 class Meaning(StrEnum):
@@ -188,22 +188,6 @@ def bound_text(
         **says,
     }
     return rfc8785.dumps(body).decode()
-
-
-def require_signable(sentences: Sequence[Sentence]) -> None:
-    """Check the hard stops before signing.
-
-    Raises
-    ------
-    ReportIncomplete
-        If a section is empty, a sentence of the AI is still untouched, or a field is left in brackets.
-    """
-    for section in Section:
-        require_written(compose_section(sentences, section), f"the section {section.value}")
-    if any(sentence.is_untouched_ai for sentence in sentences):
-        raise ReportIncomplete("accept, edit or reject every sentence of the AI before signing")
-    for section in Section:
-        require_filled_in(compose_section(sentences, section), f"the section {section.value}")
 
 
 def require_written(text: str, name: str) -> None:

@@ -1,178 +1,224 @@
-"""What a sentence says of the fourteen findings: present, possible or absent, and on which side.
+"""What a report states, denies or doubts, and on which side: a rule reader for English and German.
 
-A small rule over English words, for texts that no model made: signed reports of this and of other systems.
-It looks for a finding's words, then for a denial or a doubt in the same clause. What it does not recognise it
-does not judge.
+The method is that of NegEx (Chapman et al. 2001): a mention, then the cues in the same part of the sentence.
+It reads with care rather than completely: what it cannot place is a doubt, and nothing follows from a doubt.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
 
-from app.domain.finding import Presence
+from app.domain.lexicon import Lexicon, load_lexicon
+from app.domain.report import Decision, Section, Sentence
 
-NO_FINDING = "No Finding"
-LONGEST_TEXT = 20_000
-_WORDS: Mapping[str, Sequence[str]] = {
-    "Enlarged Cardiomediastinum": (
-        "(?:widened|wide|enlarged) mediastinum",
-        "mediastinal (?:widening|enlargement)",
-        "mediastinum is (?:not )?(?:widened|enlarged)",
-    ),
-    "Cardiomegaly": (
-        "cardiomegaly",
-        "cardiac enlargement",
-        "enlarged (?:heart|cardiac silhouette)",
-        "(?:heart|cardiac silhouette)(?: size)? (?:is|remains|appears) "
-        + "(?:not |mildly |moderately |severely |markedly )?enlarged",
-    ),
-    "Lung Opacity": ("opacit(?:y|ies)", "infiltrates?", "opacification"),
-    "Lung Lesion": ("nodules?", "mass(?:es)?", "(?:lung|pulmonary) lesions?", "metastas[ei]s"),
-    "Edema": ("o?edema", "(?:vascular|pulmonary) congestion"),
-    "Consolidation": ("consolidations?",),
-    "Pneumonia": ("(?:broncho)?pneumonia",),
-    "Atelectasis": ("atelecta(?:sis|ses|tic)", "lobar collapse", "volume loss"),
-    "Pneumothorax": ("pneumothora(?:x|ces)",),
-    "Pleural Effusion": ("(?:pleural )?effusions?",),
-    "Pleural Other": ("pleural (?:thickening|plaques?|scarring)",),
-    "Fracture": ("fractures?",),
-    "Support Devices": (
-        "(?:endotracheal|nasogastric|chest|tracheostomy|feeding) tube",
-        "catheters?",
-        "pacemaker",
-        "central (?:venous )?line",
-        "picc",
-        "port-a-cath",
-        "defibrillator",
-        "drains?",
-    ),
-}
-_FINDINGS = {name: re.compile(rf"\b(?:{'|'.join(words)})\b", re.I) for name, words in _WORDS.items()}
-_NORMAL = re.compile(
-    r"\bno (?:acute|active|significant|radiographic evidence of)[\w ]{0,40} "
-    r"(?:abnormalit\w+|disease|process|finding\w*)|"
-    r"\b(?:lungs|chest|radiograph|film|examination|study)\b[^.;]{0,40}\b(?:is|are|appears?) "
-    r"(?:normal|clear|unremarkable)|"
-    r"\bnormal (?:chest|examination|study|radiograph)|\bunremarkable (?:chest|examination|study)|"
-    r"\blungs (?:are )?clear\b",
-    re.I,
-)
-_DENIAL = re.compile(
-    r"\b(?:no|not|without|absent|absence of|negative for|free of|denies|resolution of|resolved|"
-    r"(?:has|have) (?:cleared|resolved)|no longer|ruled out|excludes?)\b",
-    re.I,
-)
-_DENIED_AFTER = re.compile(
-    r"^[\w ,/-]{0,40}\b(?:(?:is|are|was|were) (?:not|no longer) "
-    r"(?:seen|present|identified|evident|visible|shown|demonstrated)|"
-    r"(?:has|have) (?:resolved|cleared)|resolved|excluded|is absent|are absent)\b",
-    re.I,
-)
-_DOUBT = re.compile(
-    r"\b(?:possibl[ey]|probabl[ey]|may|might|could|suspect\w*|suspicious|suggest\w*|questionable|"
-    r"cannot be excluded|not excluded|equivocal|likely|versus|vs|concern\w*|uncertain)\b",
-    re.I,
-)
-_DOUBTED_AFTER = re.compile(
-    r"^[\w ,/-]{0,40}\b(?:is|are|remains?|appears?) "
-    r"(?:possible|probable|likely|suspected|questionable|equivocal)\b",
-    re.I,
-)
-# a denial ends where another clause begins
-_CLAUSE = re.compile(r"[;:]|,?\s*\b(?:but|however|although|except|though|with)\b", re.I)
-_SIDES = (
-    (
-        "bilateral",
-        re.compile(r"\b(?:bilateral(?:ly)?|both (?:sides|lungs|costophrenic)|biapical|bibasilar)\b", re.I),
-    ),
-    ("right", re.compile(r"\bright(?:-sided)?\b", re.I)),
-    ("left", re.compile(r"\bleft(?:-sided)?\b", re.I)),
-)
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+|\n|$)(?:(?<=\d\.)\d[^.!?\n]*[.!?]*)*")
+
+class Polarity(StrEnum):
+    """What a report says of an abnormality."""
+
+    STATED = "STATED"
+    DENIED = "DENIED"
+    DOUBTED = "DOUBTED"
+
+
+class Side(StrEnum):
+    """Where; NONE when no side is named."""
+
+    NONE = ""
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
 
 
 @dataclass(frozen=True)
-class Statement:
-    """What one sentence says of one finding.
+class Passage:
+    """A text of the report and where it stands.
 
     Attributes
     ----------
-    side
-        ``right``, ``left``, ``bilateral``; empty when it names none.
     key
-        Of the sentence in its report; empty for a text without keys.
-    by_ai
-        Whether the sentence is the model's and no person has made it their own.
+        Of the editor's sentence; empty in an addendum or a correction.
     """
 
-    finding: str
-    presence: Presence
-    side: str
+    section: str
+    key: str
     text: str
-    key: str = ""
-    by_ai: bool = False
-    probability: float | None = None
 
 
-def split_sentences(text: str) -> tuple[str, ...]:
-    """Return the sentences of a text; a number such as 1.5 is not an end."""
-    protected = re.sub(r"(?<=\d)\.(?=\d)", "\x00", text)
-    found = (one.group().replace("\x00", ".").strip() for one in _SENTENCE.finditer(protected))
-    return tuple(sentence for sentence in found if sentence)
+@dataclass(frozen=True)
+class Mention:
+    """One place where a report names an abnormality.
+
+    Attributes
+    ----------
+    words
+        As the report has them.
+    place
+        The whole sentence.
+    bare
+        Whether its part of the sentence says nothing but this, for example where.
+    """
+
+    concept: str
+    words: str
+    polarity: Polarity
+    side: Side
+    passage: Passage
+    place: str
+    bare: bool
+
+    @property
+    def section(self) -> str:
+        """The section in which it stands."""
+        return self.passage.section
 
 
-def read_sentence(text: str, *, key: str = "") -> tuple[Statement, ...]:
-    """Return what a sentence says of each finding it names; of several mentions the strongest."""
-    found: dict[str, Statement] = {}
-    for name, words in _FINDINGS.items():
-        for mention in words.finditer(text):
-            said = Statement(name, _presence(text, mention), side_of(text), text.strip(), key)
-            if name not in found or _stronger(said.presence, found[name].presence):
-                found[name] = said
-    if not found and _NORMAL.search(text):
-        found[NO_FINDING] = Statement(NO_FINDING, Presence.PRESENT, "", text.strip(), key)
-    return tuple(found.values())
+_ABBREVIATED = re.compile(
+    r"(?:^|[\s(])(?:ca|bds|li|re|v\.? ?a|z\.? ?n|z\.? ?b|d\.? ?d|u\.? ?a|ggf|evtl|bzw|inkl|dr|prof|mr|"
+    r"mrs|ms|nr|vs|approx|max|min|st|fig|\d{1,2})\.$",
+    re.IGNORECASE,
+)
+_END = re.compile(r"(?<=[.!?;])\s+|(?<=[a-zäöüß]{3})\.(?=[A-ZÄÖÜ])|(?<=[.!?]\))\s+")
+_SEGMENT = re.compile(r",\s+|\s+(?:mit|with)\s+", re.IGNORECASE)
+_LISTS = re.compile(r"\b(?:or|nor|oder|noch|sowie)\b", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+")
 
 
-def read_text(text: str) -> tuple[Statement, ...]:
-    """Return what the sentences of a report say, in order; of a text without end, the beginning."""
+def passages_of(sentences: Iterable[Sentence]) -> tuple[Passage, ...]:
+    """Return what a report says: its sentences in order, without the refused and the empty ones."""
+    kept = [s for s in sentences if s.decision is not Decision.REJECTED and s.text.strip()]
+    ordered = sorted(kept, key=lambda s: (list(Section).index(s.section), s.position))
+    return tuple(Passage(s.section.value, s.key, s.text.strip()) for s in ordered)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Return the sentences of a text; abbreviations and numbers end none."""
+    parts: list[str] = []
+    for part in _END.split(text):
+        if parts and (_ABBREVIATED.search(parts[-1]) or not _WORD.search(parts[-1])):
+            parts[-1] = f"{parts[-1]} {part}"
+        else:
+            parts.append(part)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def read_mentions(passages: Sequence[Passage]) -> tuple[Mention, ...]:
+    """Return every mention of an abnormality, in reading order."""
+    lexicon = load_lexicon()
     return tuple(
-        said for sentence in split_sentences(text[:LONGEST_TEXT]) for said in read_sentence(sentence)
+        mention
+        for passage in passages
+        for sentence in split_sentences(passage.text)
+        for mention in _in_sentence(lexicon, passage, sentence)
     )
 
 
-def strongest(statements: Iterable[Statement]) -> Mapping[str, Statement]:
-    """Return one statement for each finding: present before possible before absent, the first of equals."""
-    kept: dict[str, Statement] = {}
-    for said in statements:
-        if said.finding not in kept or _stronger(said.presence, kept[said.finding].presence):
-            kept[said.finding] = said
-    return kept
+def side_of(text: str) -> Side:
+    """Return the side that a text names; BOTH when it names more than one."""
+    lexicon = load_lexicon()
+    text = lexicon.sides["named"].sub(" ", text)
+    if lexicon.sides["both"].search(text):
+        return Side.BOTH
+    left, right = (bool(lexicon.sides[name].search(text)) for name in ("left", "right"))
+    if left and right:
+        return Side.BOTH
+    return Side.LEFT if left else Side.RIGHT if right else Side.NONE
 
 
-def side_of(text: str) -> str:
-    """Return the side that a sentence names: one, ``bilateral``, or empty."""
-    named = [side for side, words in _SIDES if words.search(text)]
-    if "bilateral" in named or len(named) == 2:
-        return "bilateral"
-    return named[0] if named else ""
+def _in_sentence(lexicon: Lexicon, passage: Passage, sentence: str) -> Iterator[Mention]:
+    for clause in _clauses(lexicon, sentence):
+        for concept, found in _found(lexicon, clause):
+            polarity = _polarity(lexicon, clause, found)
+            # a denial speaks of the side that it names itself; a statement may begin with its side
+            near = side_of(_segment(clause, found))
+            side = near if near or polarity is Polarity.DENIED else side_of(clause)
+            yield Mention(
+                concept=concept,
+                words=found.group(),
+                polarity=polarity,
+                side=side,
+                passage=passage,
+                place=sentence,
+                bare=_is_bare(lexicon, clause),
+            )
 
 
-def _presence(text: str, mention: re.Match[str]) -> Presence:
-    before = _CLAUSE.split(text[: mention.start()])[-1]
-    after = text[mention.end() :]
-    inside = mention.group()
-    if re.search(r"cannot be excluded|not excluded", after, re.I):
-        return Presence.POSSIBLE
-    if _DENIAL.search(before) or _DENIED_AFTER.search(after) or re.search(r"\bnot\b", inside, re.I):
-        return Presence.ABSENT
-    if _DOUBT.search(before) or _DOUBTED_AFTER.search(after):
-        return Presence.POSSIBLE
-    return Presence.PRESENT
+def _clauses(lexicon: Lexicon, sentence: str) -> list[str]:
+    """Return the parts of a sentence within which a cue counts."""
+    starts = [0, *(found.start() for found in lexicon.cues["contrasts"].finditer(sentence)), len(sentence)]
+    parts = [sentence[start:end] for start, end in pairwise(starts)]
+    return [part for part in parts if part.strip()]
 
 
-def _stronger(one: Presence, other: Presence) -> bool:
-    order = list(Presence)
-    return order.index(one) < order.index(other)
+def _found(lexicon: Lexicon, clause: str) -> list[tuple[str, re.Match[str]]]:
+    """Return the mentions of a clause; of overlapping ones the longest."""
+    every = [
+        (concept.name, found)
+        for concept in lexicon.concepts.values()
+        for found in concept.words.finditer(clause)
+    ]
+    every.sort(key=lambda one: one[1].start() - one[1].end())
+    kept: list[tuple[str, re.Match[str]]] = []
+    for name, found in every:
+        if all(found.end() <= other.start() or found.start() >= other.end() for _, other in kept):
+            kept.append((name, found))
+    return sorted(kept, key=lambda one: one[1].start())
+
+
+def _polarity(lexicon: Lexicon, clause: str, found: re.Match[str]) -> Polarity:
+    cues = lexicon.cues
+    if cues["doubts"].search(clause):
+        return Polarity.DOUBTED
+    before, after = clause[: found.start()], clause[found.end() :]
+    if _reaches(lexicon, cues["qualifies"], before, clause, found):
+        return Polarity.DOUBTED
+    if _reaches(lexicon, cues["denies"], before, clause, found):
+        return Polarity.DENIED
+    if cues["denied_after"].match(after.lstrip()) or cues["denied_after"].search(after[:60]):
+        return Polarity.DENIED
+    return Polarity.STATED
+
+
+def _reaches(lexicon: Lexicon, cue: re.Pattern[str], before: str, clause: str, found: re.Match[str]) -> bool:
+    """Tell whether a cue before a mention still counts for it: a list ends where something is affirmed."""
+    last = None
+    # the mention itself may complete the cue ("no pleural change"), so the cue is sought up to its end
+    for last in cue.finditer(clause, 0, found.end()):
+        if last.start() >= found.start():
+            break
+    if last is None or last.start() >= found.start():
+        return False
+    if last.start() >= len(before):
+        return False
+    between = clause[last.end() : found.start()]
+    if ":" in between:
+        return False
+    if "," not in between:
+        return True
+    if _LISTS.search(clause[last.end() :]):
+        return True
+    return not any(lexicon.cues["affirms"].match(part.strip()) for part in between.split(",")[1:])
+
+
+def _segment(clause: str, found: re.Match[str]) -> str:
+    """Return the part of a clause, between commas, in which a mention stands."""
+    start, end = 0, len(clause)
+    for comma in _SEGMENT.finditer(clause):
+        if comma.end() <= found.start():
+            start = comma.end()
+        elif comma.start() >= found.end():
+            end = comma.start()
+            break
+    return clause[start:end]
+
+
+def _is_bare(lexicon: Lexicon, clause: str) -> bool:
+    rest = clause
+    for concept in lexicon.concepts.values():
+        rest = concept.words.sub(" ", rest)
+    rest = lexicon.cues["denies"].sub(" ", rest)
+    rest = lexicon.cues["fillers"].sub(" ", rest)
+    return not _WORD.search(rest)

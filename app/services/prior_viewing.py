@@ -13,7 +13,7 @@ from app.domain.errors import NotAuthorised, NotFound
 from app.domain.prior import Prior, PriorState
 from app.domain.report import FINAL, Report, ReportState, releasable
 from app.domain.signed_text import sentences_in_force
-from app.domain.statements import Statement
+from app.domain.finding_statements import Statement
 from app.domain.study import Instance, Study
 from app.services.facts import fact_about
 from app.services.permission import permit, record_denial

@@ -12,7 +12,7 @@ from app.domain.prior import CurrentStudy, Prior, why_relevant
 from app.domain.question import LONGEST_QUESTION, Question
 from app.domain.review import Review
 from app.domain.similar import SimilarStudies, SimilarStudy
-from app.domain.statements import Statement
+from app.domain.finding_statements import Statement
 from app.services.prior_viewing import Comparison, OpenedPrior
 from app.services.priors import as_current
 from app.ui.present import readable_date

@@ -3,56 +3,65 @@
 import { whilePresent } from "./activity.js";
 import { Autosave, guardPage } from "./autosave.js";
 import { banners, isLoud } from "./banners.js";
+import { ChecksPanel } from "./checks.js";
+import { makeDifference } from "./difference.js";
 import { clockTime, hold, localTime } from "./dom.js";
+import { Cards } from "./editor_cards.js";
+import { Decisions } from "./editor_decisions.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
+import { reportKeys } from "./editor_keys.js";
+import { Writing } from "./editor_writing.js";
 import { findingsPanel } from "./findings.js";
 import { showHelp } from "./help.js";
 import { bindKeys } from "./keys.js";
 import { link } from "./link.js";
 import { ReportClient } from "./report_client.js";
-import { blankSentence, neighbour, nextUntouched } from "./reading_order.js";
-import { grow, sentenceCard } from "./sentence.js";
+import { neighbour } from "./reading_order.js";
 
 /** @typedef {import("./report_client.js").EditorData} EditorData */
 
 const POLL_MS = 5000;
 const editors = new WeakMap();
 
-class Editor {
+export class Editor {
   constructor() {
+    this.autosave = new Autosave((state) => this.showSaved(state));
+    this.client = new ReportClient();
+    this.decisions = new Decisions(this);
+    this.writing = new Writing(this);
+    this.cards = new Cards(this);
     this.parts = makeEditorFrame({
-      add: (section) => this.add(section),
+      add: (section) => this.writing.add(section),
       sign: () => this.sign(),
       critical: () => this.tellCritical(),
       help: () => showHelp(this.parts.help),
     });
-    this.autosave = new Autosave((state) => this.showSaved(state));
-    this.client = new ReportClient();
-    /** @type {Map<string, {card: HTMLElement, like: string}>} */
-    this.cards = new Map();
-    this.editing = null;
-    this.added = 0;
+    this.checks = new ChecksPanel({ choose: (key) => this.show(key), critical: () => this.tellCritical() });
+    this.changes = makeDifference();
+    this.parts.body.after(this.checks.root);
+    this.parts.root.append(this.changes);
     /** @type {EditorData|null} */
     this.data = null;
+    /** @type {import("./link.js").Sentence[]} */
     this.sentences = [];
   }
 
   /** @param {EditorData} data */
   update(data) {
     const isNew = this.data?.reportId !== data.reportId;
-    if (isNew) Object.assign(this, { editing: null, sentences: [] });
+    if (isNew) this.sentences = [];
+    if (isNew || !data.mayEdit) this.writing.key = null;
     const isOlder = !isNew && data.version < this.data.version;
     const before = this.data;
     this.data = isOlder ? { ...data, version: before.version, sentences: before.sentences } : data;
     this.client.open(data);
     if (!isOlder && !this.autosave.isPending) this.adopt(data.sentences);
-    if (!data.mayEdit) this.editing = null;
     this.render();
   }
 
   /** Take over the sentences of the server; one that is being typed keeps its text. */
   adopt(sentences) {
-    const typed = this.sentences.find(({ key }) => key === this.editing);
+    const typed = this.sentence(this.writing.key);
     const known = sentences.map((sentence) => this.client.underLocalKey(sentence));
     this.sentences = known.map((s) => (typed && s.key === typed.key ? { ...s, text: typed.text } : s));
     if (typed && !known.some(({ key }) => key === typed.key)) this.sentences.push(typed);
@@ -62,29 +71,19 @@ class Editor {
     this.detach?.();
     this.trigger = setTriggerValue;
     const stops = [
-      bindKeys(this, this.bindings()),
+      bindKeys(this, reportKeys(this)),
       link.follow(() => this.render()),
       whilePresent(POLL_MS, () => this.poll()),
       guardPage(this.autosave),
+      () => this.checks.stop(),
     ];
+    this.checks.again();
     this.detach = () => stops.forEach((stop) => stop());
   }
 
-  bindings() {
-    const key = (keys, label, run, group = "Report") => ({ keys, label, group, run });
-    const onChosen = (act) => () => link.chosen && this.data.mayEdit && act(link.chosen);
-    return [
-      key(["j", "ArrowDown"], "Next sentence", () => this.move(1)),
-      key(["k", "ArrowUp"], "Previous sentence", () => this.move(-1)),
-      key(["a"], "Accept the sentence", onChosen((k) => this.accept(k))),
-      key(["e", "Enter"], "Edit the sentence (Enter or Esc when done)", onChosen((k) => this.edit(k))),
-      key(["r"], "Reject the sentence", onChosen((k) => this.reject(k))),
-      key(["n"], "New sentence in this section", () => this.add(link.chosenSentence?.section ?? "findings")),
-      key(["c"], "Critical result: somebody must be told", () => this.tellCritical()),
-      key(["s"], "Sign", () => this.sign()),
-      key(["Escape"], "Choose nothing", () => link.choose(null)),
-      key(["?"], "These keys", () => showHelp(this.parts.help)),
-    ];
+  /** @param {string|null} key */
+  sentence(key) {
+    return this.sentences.find((s) => s.key === key);
   }
 
   move(step) {
@@ -94,94 +93,18 @@ class Editor {
     this.focus(next.key);
   }
 
+  show(key) {
+    link.choose(key);
+    this.focus(key);
+  }
+
   focus(key) {
-    const card = this.cards.get(key)?.card;
-    card?.focus({ preventScroll: true });
-    card?.scrollIntoView({ block: "nearest" });
+    this.cards.focus(key);
   }
 
   change(key, values) {
     this.sentences = this.sentences.map((s) => (s.key === key ? { ...s, ...values } : s));
     this.render();
-  }
-
-  accept(key) {
-    this.decide(key, "ACCEPTED", (k) => this.client.accept(k));
-  }
-
-  reject(key) {
-    this.decide(key, "REJECTED", (k) => this.client.reject(k));
-  }
-
-  async decide(key, decision, write) {
-    const refused = this.sentences.find((s) => s.key === key)?.decision;
-    if (refused === decision) return;
-    this.change(key, { decision });
-    this.forward(key);
-    if (!(await this.autosave.now(`decide ${key}`, () => this.save(() => write(key))))) this.poll();
-  }
-
-  /** After a decision, go to the next sentence of the AI that nobody has looked at. */
-  forward(key) {
-    const next = nextUntouched(this.sentences, key);
-    if (!next) return;
-    link.choose(next.key);
-    this.focus(next.key);
-  }
-
-  edit(key) {
-    this.editing = key;
-    link.choose(key);
-    this.render();
-    const area = this.cards.get(key).card.querySelector("textarea");
-    grow(area);
-    area.focus();
-    area.setSelectionRange(area.value.length, area.value.length);
-  }
-
-  type(key, text) {
-    const old = this.sentences.find((s) => s.key === key);
-    if (!old) return;
-    Object.assign(old, { text, decision: "EDITED" });
-    if (text.trim()) this.autosave.soon(`text ${key}`, () => this.save(() => this.client.write(old)));
-  }
-
-  /** Done with a text: save it and give the keys back. */
-  async leave(key) {
-    const sentence = this.sentences.find((s) => s.key === key);
-    this.editing = null;
-    if (sentence && !sentence.text.trim()) this.dropEmpty(sentence);
-    this.render();
-    this.focus(key);
-    if (await this.autosave.flush()) this.settle(key);
-  }
-
-  /** From now on the screen calls a new sentence what the server calls it. */
-  settle(key) {
-    const known = this.client.keyOf(key);
-    if (known === key) return;
-    this.client.settle(key);
-    this.sentences = this.sentences.map((s) => (s.key === key ? { ...s, key: known } : s));
-    const wasChosen = link.chosen === key;
-    link.publish(this.sentences);
-    if (wasChosen) link.choose(known);
-    this.render();
-    if (wasChosen) this.focus(known);
-  }
-
-  /** A sentence emptied of its text is a refused one; one that was never written is forgotten. */
-  dropEmpty(sentence) {
-    if (this.client.isUnwritten(sentence.key)) this.sentences = this.sentences.filter((s) => s !== sentence);
-    else this.reject(sentence.key);
-  }
-
-  add(section) {
-    if (!this.data.mayEdit) return;
-    this.added += 1;
-    const key = this.client.localKey(this.added);
-    this.sentences = [...this.sentences, blankSentence(key, section)];
-    link.publish(this.sentences);
-    this.edit(key);
   }
 
   /** Send one change and take over what the server made of it. */
@@ -209,13 +132,13 @@ class Editor {
 
   async sign() {
     if (!this.data.signAs || !this.data.mayEdit) return;
-    if (this.editing) await this.leave(this.editing);
+    await this.writing.finish();
     if (await this.autosave.flush()) this.trigger("sign", { version: this.data.version, at: Date.now() });
   }
 
   async tellCritical() {
     if (!this.data.mayTellCritical) return;
-    if (this.editing) await this.leave(this.editing);
+    await this.writing.finish();
     if (await this.autosave.flush()) this.trigger("critical", Date.now());
   }
 
@@ -229,7 +152,7 @@ class Editor {
     if (!data) return;
     if (link.sentences !== this.sentences) link.publish(this.sentences);
     for (const [section, list] of Object.entries(parts.lists)) {
-      place(list, this.sentences.filter((s) => s.section === section).map((s) => this.card(s)));
+      place(list, this.sentences.filter((s) => s.section === section).map((s) => this.cards.of(s)));
       parts.adds[section].hidden = !data.mayEdit;
     }
     parts.banners.replaceChildren(...banners(data, this.sentences, (event) => this.trigger(event, Date.now())));
@@ -240,6 +163,7 @@ class Editor {
     parts.sign.textContent = data.signAs === "final" ? "Sign final ..." : "Sign preliminary ...";
     parts.root.dataset.state = data.state;
     this.showFindings(data.findings);
+    this.checks.follow(data);
   }
 
   showFindings(findings) {
@@ -247,29 +171,6 @@ class Editor {
     this.listed = findings;
     const remarks = this.data.draft.issues.filter((issue) => !isLoud(issue)).map(({ message }) => message);
     this.parts.findings.replaceChildren(...[findingsPanel(findings, remarks)].filter(Boolean));
-  }
-
-  /** The card of a sentence; the same element as long as nothing about it changed. */
-  card(sentence) {
-    const editing = this.editing === sentence.key;
-    const how = { chosen: link.chosen === sentence.key, editing, mayEdit: this.data.mayEdit };
-    const like = JSON.stringify(editing ? [sentence.key, how] : [sentence, how]);
-    const known = this.cards.get(sentence.key);
-    if (known?.like === like) return known.card;
-    const card = sentenceCard(sentence, how, this.actions);
-    this.cards.set(sentence.key, { card, like });
-    return card;
-  }
-
-  get actions() {
-    return {
-      choose: (key) => link.choose(key),
-      accept: (key) => this.accept(key),
-      reject: (key) => this.reject(key),
-      edit: (key) => this.edit(key),
-      type: (key, text) => this.type(key, text),
-      leave: (key) => this.leave(key),
-    };
   }
 }
 

@@ -15,7 +15,7 @@ from app.domain.comparing import comparing_word
 from app.domain.draft import DraftContent
 from app.domain.finding import Presence
 from app.domain.report import Decision, Origin, Section, Sentence
-from app.domain.statements import read_text, split_sentences
+from app.domain.finding_statements import read_text, split_sentences
 
 P, Q, A = Presence.PRESENT, Presence.POSSIBLE, Presence.ABSENT
 

@@ -1,0 +1,37 @@
+/** What a reader decides about a sentence, by one key each, and where the eye goes next. */
+
+import { link } from "./link.js";
+import { nextUntouched } from "./reading_order.js";
+
+export class Decisions {
+  /** @param {import("./editor.js").Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+  }
+
+  /** @param {string} key */
+  accept(key) {
+    return this.decide(key, "ACCEPTED", (k) => this.editor.client.accept(k));
+  }
+
+  /** @param {string} key */
+  reject(key) {
+    return this.decide(key, "REJECTED", (k) => this.editor.client.reject(k));
+  }
+
+  async decide(key, decision, write) {
+    const { editor } = this;
+    if (editor.sentence(key)?.decision === decision) return;
+    editor.change(key, { decision });
+    this.forward(key);
+    if (!(await editor.autosave.now(`decide ${key}`, () => editor.save(() => write(key))))) editor.poll();
+  }
+
+  /** After a decision, go to the next sentence of the AI that nobody has looked at. */
+  forward(key) {
+    const next = nextUntouched(this.editor.sentences, key);
+    if (!next) return;
+    link.choose(next.key);
+    this.editor.focus(next.key);
+  }
+}

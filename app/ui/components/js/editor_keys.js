@@ -1,0 +1,32 @@
+/** The keys of the report. */
+
+import { showDifference } from "./difference.js";
+import { showHelp } from "./help.js";
+import { link } from "./link.js";
+import { say } from "./words.js";
+
+/** @typedef {import("./keys.js").Binding} Binding */
+
+/**
+ * Return the keys of an editor.
+ * @param {import("./editor.js").Editor} editor
+ * @returns {Binding[]}
+ */
+export function reportKeys(editor) {
+  const key = (keys, label, run, group = "Report") => ({ keys, label, group, run });
+  const onChosen = (act) => () => link.chosen && editor.data.mayEdit && act(link.chosen);
+  const { decisions, writing } = editor;
+  return [
+    key(["j", "ArrowDown"], "Next sentence", () => editor.move(1)),
+    key(["k", "ArrowUp"], "Previous sentence", () => editor.move(-1)),
+    key(["a"], "Accept the sentence", onChosen((k) => decisions.accept(k))),
+    key(["e", "Enter"], "Edit the sentence (Enter or Esc when done)", onChosen((k) => writing.edit(k))),
+    key(["r"], "Reject the sentence", onChosen((k) => decisions.reject(k))),
+    key(["n"], "New sentence in this section", () => writing.add(link.chosenSentence?.section ?? "findings")),
+    key(["c"], "Critical result: somebody must be told", () => editor.tellCritical()),
+    key(["d"], say("Changes from the AI draft"), () => showDifference(editor.changes, editor.data.reportId)),
+    key(["s"], "Sign", () => editor.sign()),
+    key(["Escape"], "Choose nothing", () => link.choose(null)),
+    key(["?"], "These keys", () => showHelp(editor.parts.help)),
+  ];
+}
