@@ -39,7 +39,7 @@ const WHY = {
 };
 const SOURCES = {
   signed: () => say("Compared with the report that was signed here."),
-  archive: () => say("Compared with the archive's report, read by a rule over English words."),
+  archive: () => say("Compared with the archive's report, read by rules for English and German."),
   draft: () => say("Compared with an unsigned draft of the AI."),
   withdrawn: () => say("The earlier report was withdrawn: nothing is compared."),
   none: () => say("There is no earlier report to compare with."),
@@ -192,7 +192,7 @@ function changeRow(change, { nowDate, thenDate }) {
 /** One of the two sentences, with its date; a sentence of the report is a way to it. */
 function said(statement, date) {
   if (!statement) return null;
-  const mark = statement.ai && el("span", { class: "chip ai", text: "AI" });
+  const mark = statement.ai && el("span", { class: "chip ai", text: say("AI") });
   const percent = statement.ai && statement.probability !== null && `${Math.round(100 * statement.probability)} %`;
   const words = statement.key && link.sentences.some(({ key }) => key === statement.key)
     ? el("button", { type: "button", class: "sentence-link", text: statement.text, onclick: () => link.choose(statement.key) })
