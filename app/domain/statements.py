@@ -123,9 +123,12 @@ def _cut(text: str) -> Iterator[str]:
     yield text
 
 
-def read_mentions(passages: Sequence[Passage]) -> tuple[Mention, ...]:
-    """Return the mentions of abnormalities, in reading order; of a text that is no report the first ones."""
-    lexicon = load_lexicon()
+def read_mentions(passages: Sequence[Passage], *, lexicon: Lexicon | None = None) -> tuple[Mention, ...]:
+    """Return the mentions of abnormalities, in reading order; None reads with the words of the checks.
+
+    Of a text that is no report only the first ones are read.
+    """
+    lexicon = lexicon or load_lexicon()
     mentions = (
         mention
         for passage in passages
