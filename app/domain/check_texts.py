@@ -34,3 +34,4 @@ class CheckText(StrEnum):
     NO_PRIOR = "{words} compares, and no earlier study is known"
     NOT_COMPARED = "an earlier study of the same region is here and nothing is compared with it"
     FUTURE = "the date {words} is in the future"
+    SPELLING = "{word} looks misspelt: {meant}?"

@@ -52,6 +52,7 @@ class CheckCode(StrEnum):
     NO_PRIOR = "no prior"
     NOT_COMPARED = "not compared"
     FUTURE = "future"
+    SPELLING = "spelling"
 
 
 STOPS = frozenset({CheckCode.EMPTY, CheckCode.UNTOUCHED, CheckCode.PLACEHOLDER, CheckCode.SIDE})

@@ -20,6 +20,7 @@ from app.domain.checks_text import (
     check_filled_in,
     check_numbers,
     check_sides,
+    check_spelling,
 )
 from app.domain.report import Sentence
 from app.domain.statements import Passage, passages_of, read_mentions
@@ -49,6 +50,7 @@ def check_addendum(text: str, subject: Subject) -> tuple[Check, ...]:
             *check_patient(passages, subject),
             *check_part(passages, subject),
             *check_dates(passages, subject),
+            *check_spelling(passages),
         )
     )
 
@@ -68,6 +70,7 @@ def check_passages(passages: Sequence[Passage], subject: Subject) -> tuple[Check
             *check_comparison(passages, subject),
             *check_numbers(passages),
             *check_dates(passages, subject),
+            *check_spelling(passages),
         )
     )
 

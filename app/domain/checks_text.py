@@ -9,6 +9,7 @@ from app.domain.check_texts import CheckText
 from app.domain.checks import Check, CheckCode
 from app.domain.lexicon import Lexicon, load_lexicon
 from app.domain.report import Section, Sentence, compose_section
+from app.domain.spelling import slips_in
 from app.domain.statements import Mention, Passage, Polarity, Side, side_of, split_sentences
 
 REQUIRED = (Section.FINDINGS, Section.IMPRESSION)
@@ -192,6 +193,13 @@ def check_numbers(passages: Sequence[Passage]) -> Iterator[Check]:
     if comma and point:
         values = {"comma": _first(_COMMA, comma.text), "point": _first(_POINT, point.text)}
         yield _at(comma, CheckCode.DECIMAL, CheckText.DECIMAL, **values)
+
+
+def check_spelling(passages: Sequence[Passage]) -> Iterator[Check]:
+    """Check that medical words are written as they are."""
+    for passage in passages:
+        for slip in slips_in(passage.text):
+            yield _at(passage, CheckCode.SPELLING, CheckText.SPELLING, word=slip.word, meant=slip.meant)
 
 
 def _lengths(lexicon: Lexicon, passage: Passage, sentence: str) -> Iterator[Check]:

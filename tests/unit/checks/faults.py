@@ -273,4 +273,5 @@ _FAULTS: dict[CheckCode, Callable[[Written], Iterator[Written]]] = {
         r, "The film of 2027-03-04 shows it.", "Die Aufnahme vom 04.03.2027 zeigt ihn."
     ),
     CheckCode.BODY_PART: _elsewhere,
+    CheckCode.SPELLING: lambda r: _add(r, "The mediatsinum is normal.", "Mediastnium regelrecht."),
 }

@@ -1,7 +1,9 @@
 /** One sentence of the report on the screen: what the AI wrote, how sure it was, what the reader made of it. */
 
 import { el } from "./dom.js";
-import { say } from "./words.js";
+import { link } from "./link.js";
+import { reportLanguage } from "./report_language.js";
+import { language, say } from "./words.js";
 
 /** @typedef {import("./link.js").Sentence} Sentence */
 /**
@@ -73,6 +75,7 @@ function field(sentence, actions) {
     class: "field",
     rows: 2,
     spellcheck: true,
+    lang: reportLanguage(link.sentences, language()),
     "aria-label": "Text of the sentence",
     oninput: () => {
       grow(area);
