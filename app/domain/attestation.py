@@ -13,7 +13,15 @@ from typing import Any
 import rfc8785
 
 from app.domain.errors import ReportIncomplete
-from app.domain.report import Report, ReportState, Section, Sentence, compose_section
+from app.domain.report import (
+    REQUIRED_SECTIONS,
+    Report,
+    ReportState,
+    Section,
+    Sentence,
+    compose_report,
+    compose_section,
+)
 
 
 class Meaning(StrEnum):
@@ -138,7 +146,7 @@ def canonical_text(
 ) -> str:
     """Return what a signature binds (RFC 8785): report, version, text per section, name, time, meaning."""
     says = {
-        "sections": {section.value: compose_section(report.sentences, section) for section in Section},
+        "sections": compose_report(report.sentences),
         "ai_model": report.ai_model,
     }
     return bound_text(
@@ -196,12 +204,15 @@ def require_signable(sentences: Sequence[Sentence]) -> None:
     Raises
     ------
     ReportIncomplete
-        If a section is empty, a sentence of the AI is still untouched, or a field is left in brackets.
+        If findings or impression are empty, a sentence of the AI or a finding of the template is still
+        untouched, or a field is left in brackets.
     """
-    for section in Section:
+    for section in REQUIRED_SECTIONS:
         require_written(compose_section(sentences, section), f"the section {section.value}")
     if any(sentence.is_untouched_ai for sentence in sentences):
         raise ReportIncomplete("accept, edit or reject every sentence of the AI before signing")
+    if any(sentence.is_unread for sentence in sentences):
+        raise ReportIncomplete("accept, edit or reject every finding of the template before signing")
     for section in Section:
         require_filled_in(compose_section(sentences, section), f"the section {section.value}")
 

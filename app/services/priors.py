@@ -18,6 +18,7 @@ from app.domain.signed_text import as_lines
 from app.domain.study import Instance, Patient, Study
 from app.domain.work import FETCH_PRIORS, HOUSEKEEPING_QUEUE
 from app.services.facts import fact_about
+from app.services.study_access import closed_among
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -132,6 +133,20 @@ def _wanted(study_uid: str, rank: int, found: FoundStudy, known: Prior | None) -
         modality=clean_value("\\".join(found.modalities)),
         description=clean_value(found.description),
         state=PriorState.WANTED,
+    )
+
+
+def readable_priors(tx: UnitOfWork, actor: Actor, study: Study, *, now: datetime) -> tuple[Prior, ...]:
+    """Return the earlier studies that the reader may open, with our reports as they stand now.
+
+    The others are not even named.
+    """
+    priors = tx.priors.of_study(study.study_uid)
+    closed = closed_among(tx, actor, [prior.prior_uid for prior in priors], now=now)
+    return tuple(
+        replace(prior, report_text=own_report(tx, prior.prior_uid) or prior.report_text)
+        for prior in priors
+        if prior.prior_uid not in closed
     )
 
 

@@ -10,20 +10,27 @@ from app.domain.audit import AuditEvent, AuditFact
 from app.domain.emergency import EmergencyAccess
 from app.domain.errors import NotAuthorised, NotFound, Rejected
 from app.domain.intake import clean_value
-from app.domain.prior import Prior
 from app.domain.report import EDITABLE, Report, ReportCommand, ReportState
 from app.domain.review import LEASE, LockInfo, PixelSource, Review
 from app.domain.study import Study
 from app.domain.study_access import reader_of
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
 from app.services.ai_models import stop_of_draft
-from app.services.editing import accept_sentence, add_sentence, edit_sentence, reject_sentence
+from app.services.beginning import begin_from_template
+from app.services.editing import (
+    accept_sentence,
+    add_sentence,
+    edit_sentence,
+    move_sentence,
+    reject_sentence,
+    reopen_sentence,
+)
 from app.services.facts import fact_about
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
 from app.services.orders import clinical_context
 from app.services.permission import permit, record_denial
-from app.services.priors import own_report
-from app.services.study_access import begin_on_study, closed_among, require_access
+from app.services.priors import readable_priors
+from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -38,12 +45,14 @@ __all__ = [
     "add_sentence",
     "edit_sentence",
     "may_see_pixels",
+    "move_sentence",
     "open_study",
     "refresh",
     "refresh_worklist",
     "reject_sentence",
     "release_lock",
     "renew_lock",
+    "reopen_sentence",
     "take_over",
     "worklist",
 ]
@@ -115,7 +124,7 @@ def open_study(
         report = None if chosen is None else tx.reports.lock(chosen)
         facts = [_opened(tx, study, report, actor, emergency, now)]
         if report is not None and _may_write(actor, report):
-            report, taken = _take_pen(tx, actor, report, lease=lease, now=now)
+            report, taken = _take_pen(tx, actor, study, report, lease=lease, now=now)
             if taken is not None:
                 detail = {"report_id": report.report_id, "revision": report.revision}
                 facts.append(fact_about(tx, study, AuditEvent.REPORT_LOCKED, actor, now=now, detail=detail))
@@ -186,7 +195,7 @@ def _may_write(actor: Actor, report: Report) -> bool:
 
 
 def _take_pen(
-    tx: UnitOfWork, actor: Actor, report: Report, *, lease: timedelta, now: datetime
+    tx: UnitOfWork, actor: Actor, study: Study, report: Report, *, lease: timedelta, now: datetime
 ) -> tuple[Report, LockInfo | None]:
     """Give the actor the lock if it is free; the lock is returned when it is a new one."""
     former = tx.reports.leases.get(report.report_id)
@@ -197,6 +206,7 @@ def _take_pen(
     if report.state is ReportState.DRAFTED:
         report = report.advance(ReportCommand.OPEN, now=now)
         tx.reports.save(report)
+        report = begin_from_template(tx, actor, study, report, now=now)
     return report, give(tx, actor, report.report_id, lease=lease, now=now)
 
 
@@ -211,7 +221,7 @@ def _review(
 ) -> Review:
     others = tx.reports.summaries(study.study_uid)
     context = clinical_context(tx, study)
-    priors = _priors(tx, actor, study, now)
+    priors = readable_priors(tx, actor, study, now=now)
     if report is None:
         instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
         return Review(
@@ -237,20 +247,6 @@ def _review(
         context=context,
         emergency=emergency,
         stopped=stop_of_draft(tx, draft),
-    )
-
-
-def _priors(tx: UnitOfWork, actor: Actor, study: Study, now: datetime) -> tuple[Prior, ...]:
-    """Return the earlier studies that the reader may open, with our reports as they stand now.
-
-    The others are not even named.
-    """
-    priors = tx.priors.of_study(study.study_uid)
-    closed = closed_among(tx, actor, [prior.prior_uid for prior in priors], now=now)
-    return tuple(
-        replace(prior, report_text=own_report(tx, prior.prior_uid) or prior.report_text)
-        for prior in priors
-        if prior.prior_uid not in closed
     )
 
 

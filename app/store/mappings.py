@@ -17,6 +17,7 @@ from app.store import (
     tables_preferences,
     tables_priors,
     tables_rules,
+    tables_templates,
 )
 from app.store.tables import Base
 
@@ -36,4 +37,5 @@ __all__ = [
     "tables_preferences",
     "tables_priors",
     "tables_rules",
+    "tables_templates",
 ]

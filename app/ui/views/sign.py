@@ -12,7 +12,7 @@ from app.domain.errors import (
     ReportIncomplete,
     StudyRestricted,
 )
-from app.domain.report import Report, Section, compose_section
+from app.domain.report import Report, compose_report
 from app.domain.study import Study
 from app.services import reading, signing
 from app.services.critical import waits_of
@@ -55,10 +55,10 @@ def hard_stop(report: Report) -> str:
 
 
 def _show_text(report: Report) -> None:
-    for section in Section:
-        st.subheader(section.value.capitalize(), anchor=False)
+    for section, text in compose_report(report.sentences).items():
+        st.subheader(section.capitalize(), anchor=False)
         with st.container(border=True):
-            st.text(compose_section(report.sentences, section) or "(empty)")
+            st.text(text or "(empty)")
 
 
 def _ask_password(visit: Visit, study: Study, report: Report) -> None:
