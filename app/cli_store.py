@@ -238,6 +238,17 @@ def retry(
             typer.echo(f"{letter.task} of dead letter {each} is in the queue again")
 
 
+@work.command("embed")
+def embed() -> None:
+    """Give drafts of before their embedding, so that the search for similar studies finds them."""
+    from app.settings import read_settings
+    from app.workers.fill_embeddings import fill_embeddings
+
+    with open_command_store() as store:
+        outcomes = [done for _, done in fill_embeddings(read_settings(), store)]
+    typer.echo(f"{sum(outcomes)} drafts embedded, {len(outcomes) - sum(outcomes)} without readable images")
+
+
 def _read_password(path: Path | None) -> str:
     if path is not None:
         password = path.read_text(encoding="utf-8").split("\n", 1)[0]

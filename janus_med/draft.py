@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from janus_med.overlay import AttentionGrid, Region
     from janus_med.reading import Change, Decision, ModelInfo, Polarity, Section
 
@@ -124,6 +126,8 @@ class Draft:
         Together with the weights they reproduce the draft. Of an undrafted study: the images that were tried.
     unreadable
         One message for each frontal image that could not be decoded; each names its file.
+    embedding
+        (E,) float32 of length one, for retrieval; not part of the JSON. None of an undrafted study.
     """
 
     study_uid: str
@@ -137,6 +141,7 @@ class Draft:
     issues: tuple[Issue, ...] = ()
     unreadable: tuple[str, ...] = ()
     timings: Timings = field(default_factory=Timings)
+    embedding: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def section(self, name: Section) -> str:
         """The text of one section."""

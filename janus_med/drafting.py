@@ -16,6 +16,7 @@ from janus_med.merging import ReadImage, merge_findings, merge_sentences
 from janus_med.preprocessing import load_libraries, preprocess
 from janus_med.reading_check import check_reading
 from janus_med.scope import choose_frontals, refuse_by_model, refuse_image
+from janus_med.study_embedding import combine_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +97,7 @@ def draft_study(
         ),
         unreadable=tuple(one.reason for one in refused if one.unreadable),
         timings=_sum_timings(images),
+        embedding=combine_embeddings([image.reading.embedding for image in images]),
     )
 
 

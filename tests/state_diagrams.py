@@ -13,6 +13,7 @@ from app.domain.critical import CRITICAL_TRANSITIONS
 from app.domain.delivery import DELIVERY_TRANSITIONS
 from app.domain.emergency import EMERGENCY_TRANSITIONS
 from app.domain.order import ORDER_TRANSITIONS
+from app.domain.question import QUESTION_TRANSITIONS
 from app.domain.report import REPORT_TRANSITIONS
 from app.domain.study import STUDY_TRANSITIONS
 
@@ -42,6 +43,7 @@ def render() -> str:
         "Order": ORDER_TRANSITIONS,
         "Critical result": CRITICAL_TRANSITIONS,
         "Emergency access": EMERGENCY_TRANSITIONS,
+        "Question to the image": QUESTION_TRANSITIONS,
     }
     return "\n".join([HEAD, *(draw(name, table) for name, table in machines.items())])
 

@@ -53,6 +53,8 @@ class Action(StrEnum):
     STOP_MODEL = "stop AI model"
     RESUME_MODEL = "resume AI model"
     MANAGE_TEMPLATES = "manage templates"
+    ASK_MODEL = "ask the AI"
+    FIND_SIMILAR = "find similar studies"
 
 
 _READ = {
@@ -68,6 +70,8 @@ _WRITE = {
     Action.TAKE_OVER,
     Action.STORE_INSTANCES,
     Action.HANDLE_CRITICAL,
+    Action.ASK_MODEL,
+    Action.FIND_SIMILAR,
 }
 _FINAL = {Action.SIGN_FINAL, Action.ADD_ADDENDUM, Action.CORRECT_REPORT, Action.WITHDRAW_REPORT}
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,15 +13,7 @@ from typing import Any
 import rfc8785
 
 from app.domain.errors import ReportIncomplete
-from app.domain.report import (
-    REQUIRED_SECTIONS,
-    Report,
-    ReportState,
-    Section,
-    Sentence,
-    compose_report,
-    compose_section,
-)
+from app.domain.report import Report, ReportState, compose_report
 
 
 class Meaning(StrEnum):
@@ -196,25 +188,6 @@ def bound_text(
         **says,
     }
     return rfc8785.dumps(body).decode()
-
-
-def require_signable(sentences: Sequence[Sentence]) -> None:
-    """Check the hard stops before signing.
-
-    Raises
-    ------
-    ReportIncomplete
-        If findings or impression are empty, a sentence of the AI or a finding of the template is still
-        untouched, or a field is left in brackets.
-    """
-    for section in REQUIRED_SECTIONS:
-        require_written(compose_section(sentences, section), f"the section {section.value}")
-    if any(sentence.is_untouched_ai for sentence in sentences):
-        raise ReportIncomplete("accept, edit or reject every sentence of the AI before signing")
-    if any(sentence.is_unread for sentence in sentences):
-        raise ReportIncomplete("accept, edit or reject every finding of the template before signing")
-    for section in Section:
-        require_filled_in(compose_section(sentences, section), f"the section {section.value}")
 
 
 def require_written(text: str, name: str) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.domain.ai_model import identify
+from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.errors import Rejected
 from app.domain.order import NO_CONTEXT, ClinicalContext
 from app.domain.report import REQUIRED_SECTIONS, Decision, Origin, Region, Section, Sentence, clean_text
 from app.domain.study import Instance, Study
+
+_DENIALS = frozenset({"negative", "normal"})
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,22 @@ def sentences_of(content: DraftContent, sop_uids: Collection[str]) -> tuple[Sent
     strangers = {str(uid) for uid in _uids_in(content)} - set(sop_uids)
     if strangers:
         raise Rejected(f"the draft refers to an image that is not of this study: {min(strangers)[:64]}")
-    sentences = tuple(_sentence(number, raw) for number, raw in enumerate(content.sentences, start=1))
+    sentences = _critical_first(
+        [_sentence(number, raw) for number, raw in enumerate(content.sentences, start=1)], content
+    )
     if not any(sentence.text for sentence in sentences):
         raise Rejected("the draft has no text")
     return sentences
+
+
+def _critical_first(sentences: Sequence[Sentence], content: DraftContent) -> tuple[Sentence, ...]:
+    """Return the sentences in reading order: what is critical stands at the head of its section."""
+    critical = CRITICAL_FINDINGS & set(content.present_findings)
+    denied = {
+        f"ai-{n}" for n, raw in enumerate(content.sentences, start=1) if raw.get("polarity") in _DENIALS
+    }
+    ordered = sorted(sentences, key=lambda s: s.key in denied or critical.isdisjoint(s.findings))
+    return tuple(replace(sentence, position=position) for position, sentence in enumerate(ordered))
 
 
 def require_plain_json(content: DraftContent) -> None:

@@ -14,7 +14,9 @@
     |   +-- StaleVersion         the report changed since it was read
     |   +-- NotFound             no such study, report, user ...
     |   +-- Conflict             same identity, other content
-    |   +-- ReportIncomplete     a hard stop before signing
+    |   +-- ReportIncomplete     a hard stop before signing: something is missing
+    |   +-- CheckFailed          a hard stop before signing: the report contradicts itself
+    |   +-- WarningsNotConfirmed a warning before signing that the signer has not confirmed
     |   +-- ConfigurationError   a setting is missing or unsafe
     |   +-- RulesBroken          the routing rules cannot be read
     |   +-- TooManyRequests      somebody asks more often than they may
@@ -26,6 +28,11 @@
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.domain.checks import Check
 
 
 class JanusMedError(Exception):
@@ -125,6 +132,24 @@ class Conflict(Rejected):
 
 class ReportIncomplete(Rejected):
     """The report cannot be signed as it stands; the message says what is missing."""
+
+
+class CheckFailed(Rejected):
+    """The report contradicts itself and cannot be signed; the message says where."""
+
+
+class WarningsNotConfirmed(Rejected):
+    """Warnings stand that the signer has not confirmed for this version; the message names them.
+
+    Attributes
+    ----------
+    checks
+        Every warning that stands.
+    """
+
+    def __init__(self, message: str, checks: tuple[Check, ...]) -> None:
+        super().__init__(message)
+        self.checks = checks
 
 
 class ConfigurationError(Rejected):

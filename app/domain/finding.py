@@ -22,7 +22,7 @@ class Presence(StrEnum):
     ABSENT = "ABSENT"
 
 
-_OF_POLARITY = {
+OF_POLARITY = {
     "positive": Presence.PRESENT,
     "uncertain": Presence.POSSIBLE,
     "negative": Presence.ABSENT,
@@ -72,7 +72,7 @@ def _finding(
     name: str, sentence: Sentence, drafted: Mapping[str, Any], finding: Mapping[str, Any]
 ) -> ReleasedFinding:
     decided = _OF_DECISION.get(str(finding.get("decision")), Presence.POSSIBLE)
-    presence = _OF_POLARITY.get(str(drafted.get("polarity")), decided)
+    presence = OF_POLARITY.get(str(drafted.get("polarity")), decided)
     probability = finding.get("probability")
     shown = sentence.region is not None and presence is not Presence.ABSENT
     return ReleasedFinding(

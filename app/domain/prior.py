@@ -140,6 +140,23 @@ def choose_priors(
     return tuple(earlier[:most])
 
 
+def why_relevant(current: CurrentStudy, prior: Prior) -> tuple[tuple[str, str], ...]:
+    """Return why a prior is worth a look: ``region``, ``kind`` or ``first``, each with its value.
+
+    A region or a kind of examination that is not known gives no reason.
+    """
+    seen = FoundStudy(
+        prior.prior_uid, prior.study_date, "", prior.description, tuple(prior.modality.split("\\")), None
+    )
+    same = sorted(_regions(seen) & regions_of(current.body_part, current.description))
+    reasons = [("region", region) for region in same[:1]]
+    if _is_same_kind(seen, current):
+        reasons.append(("kind", prior.modality.replace("\\", ", ")))
+    if prior.rank == 0:
+        reasons.append(("first", ""))
+    return tuple(reasons)
+
+
 def regions_of(*texts: str) -> frozenset[str]:
     """Return the regions that words of a description or a body part name."""
     words = {

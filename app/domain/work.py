@@ -12,11 +12,14 @@ DELIVER_QUEUE = "deliver"
 HOUSEKEEPING_QUEUE = "housekeeping"
 # a draft waits for the answer: the question never stands behind long work such as fetching priors
 WORKLIST_QUEUE = "worklist"
+# somebody sits and waits: asked of the worker that has the model, before any draft
+QUESTION_QUEUE = "question"
 DRAFT_STUDY = "draft_study"
 DELIVER_REPORT = "deliver_report"
 FETCH_PRIORS = "fetch_priors"
 ASK_COMMITMENT = "ask_commitment"
 ASK_WORKLIST = "ask_worklist"
+ANSWER_QUESTION = "answer_question"
 
 
 @dataclass(frozen=True)

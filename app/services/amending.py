@@ -24,12 +24,14 @@ from app.domain.amendment import (
 )
 from app.domain.attestation import Meaning
 from app.domain.audit import AuditEvent
+from app.domain.checks import Check, Confirmation, require_checked, warnings_of
 from app.domain.errors import Conflict, StaleVersion
 from app.domain.finding import released_findings
 from app.domain.report import Report, ReportCommand, releasable
 from app.domain.signed_text import SignedText, sentences_in_force
 from app.services.accounts import reauthenticate
 from app.services.attesting import attest
+from app.services.checks import find_checks_of_amendment
 from app.services.facts import fact_about
 from app.services.outbox import put_into_outbox
 from app.services.permission import permit
@@ -53,6 +55,7 @@ def add_addendum(
     password: str,
     text: str,
     destinations: Sequence[tuple[str, str]],
+    confirmation: Confirmation | None = None,
     now: datetime,
 ) -> Amendment:
     """Add a signed addendum to a final report; the original stands unchanged above it.
@@ -68,6 +71,8 @@ def add_addendum(
         The attending's, typed for this signature.
     destinations
         (destination's name, result format) of what a report of this study goes to now.
+    confirmation
+        The warnings about this text that the signer has read and confirmed (U8).
 
     Raises
     ------
@@ -77,6 +82,8 @@ def add_addendum(
         If the password is wrong.
     StaleVersion, InvalidTransition, ReportIncomplete, Rejected
         If the report changed meanwhile, is not final or withdrawn, or the text is empty or not filled in.
+    CheckFailed, WarningsNotConfirmed
+        If a check stops the text, or a warning that stands now is not among the confirmed ones.
     """
     permit(store, actor, Action.ADD_ADDENDUM, now=now)
     content = write_addendum(text)
@@ -88,11 +95,12 @@ def add_addendum(
         version=version,
         password=password,
         destinations=destinations,
+        confirmation=confirmation,
         now=now,
     )
 
 
-def correct_report(
+def correct_report(  # noqa: PLR0913 - a signature is that many facts
     store: Store,
     actor: Actor,
     report_id: int,
@@ -102,6 +110,7 @@ def correct_report(
     sections: Mapping[str, str],
     reason: str,
     destinations: Sequence[tuple[str, str]],
+    confirmation: Confirmation | None = None,
     now: datetime,
 ) -> Amendment:
     """Replace the text of a final report by a signed correction; the earlier text stays on record.
@@ -128,6 +137,7 @@ def correct_report(
         version=version,
         password=password,
         destinations=destinations,
+        confirmation=confirmation,
         now=now,
     )
 
@@ -141,6 +151,7 @@ def _amend(
     version: int,
     password: str,
     destinations: Sequence[tuple[str, str]],
+    confirmation: Confirmation | None = None,
     now: datetime,
 ) -> Amendment:
     command, event = _ACTS[content.kind]
@@ -155,12 +166,14 @@ def _amend(
                 f"the report is at version {report.version}, you have read {version}: read what was added"
             )
         before = _intact_text(tx, report)
+        study = tx.studies.get(report.study_uid)
+        checks = find_checks_of_amendment(tx, actor, study, content, now=now)
+        require_checked(checks, confirmation, report.version)
         amendment = _sign(tx, actor, report, before, content, now)
         tx.reports.save(after)
         told = tuple(_recipients(tx, report, before, amendment, destinations))
-        study = tx.studies.get(report.study_uid)
         count = put_into_outbox(tx, actor, study, after, amendment.attestation, told, now=now)
-        detail = _detail(amendment, count)
+        detail = _detail(amendment, warnings_of(checks), count)
         tx.audit.append(fact_about(tx, study, event, actor, now=now, detail=detail))
         return amendment
 
@@ -177,8 +190,8 @@ def _intact_text(tx: UnitOfWork, report: Report) -> SignedText:
     return text
 
 
-def _detail(amendment: Amendment, deliveries: int) -> dict[str, object]:
-    return {
+def _detail(amendment: Amendment, confirmed: Sequence[Check], deliveries: int) -> dict[str, object]:
+    detail: dict[str, object] = {
         "report_id": amendment.report_id,
         "version": amendment.attestation.report_version,
         "number": amendment.number,
@@ -186,6 +199,9 @@ def _detail(amendment: Amendment, deliveries: int) -> dict[str, object]:
         "sha256": amendment.attestation.sha256,
         "deliveries": deliveries,
     }
+    if confirmed:
+        detail["confirmed"] = [check.place for check in confirmed]
+    return detail
 
 
 def _sign(

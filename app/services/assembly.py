@@ -14,7 +14,7 @@ from app.domain.work import ASK_WORKLIST, WORKLIST_QUEUE, worklist_lock
 from app.services.drafting import order_draft
 from app.services.facts import fact_about
 from app.services.orders import settle_study
-from app.services.priors import order_priors
+from app.services.priors import attach_known, order_priors
 from app.services.study_groups import restrict_by_rule
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -158,6 +158,8 @@ def _order_work(
     order_draft(tx, study, now=now)
     if with_priors:
         order_priors(tx, study)
+    else:
+        attach_known(tx, study, _LISTENER, now=now)
 
 
 def _rules(routing: Routing | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from app.services.facts import fact_about
 from app.services.locking import hold, require_pen
 from app.services.orders import clinical_context
 from app.services.permission import permit
-from app.services.priors import readable_priors
+from app.services.prior_viewing import priors_of
 from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -103,7 +103,7 @@ def _values(tx: UnitOfWork, actor: Actor, study: Study, report: Report, now: dat
     return {
         "indication": context.indication,
         "procedure": context.procedure,
-        "prior": _prior(readable_priors(tx, actor, study, now=now)),
+        "prior": _prior(priors_of(tx, actor, study.study_uid, now=now)),
         "description": study.description,
         "body part": study.body_part.lower(),
         "modality": study.modality,

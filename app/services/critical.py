@@ -16,7 +16,8 @@ from app.domain.critical import (
     CriticalResult,
     name_finding,
 )
-from app.domain.report import Decision, Report, accepted_findings
+from app.domain.draft import Draft
+from app.domain.report import Report, accepted_findings
 from app.domain.study import Study
 from app.services.alerts import clear_alert, raise_alert
 from app.services.facts import fact_about
@@ -98,15 +99,17 @@ def open_loops_of_signature(
     accepted as they stood or rewritten: a loop that was not needed costs a cancellation. What a report has
     opened a loop for once opens none again.
     """
-    draft = tx.reports.drafts.get(report.draft_id)
-    if draft is None:
-        return ()
-    present = set(draft.content.present_findings)
-    kept = [s for s in report.sentences if s.decision in {Decision.ACCEPTED, Decision.EDITED}]
-    wanted = present & CRITICAL_FINDINGS & set(accepted_findings(kept))
+    wanted = kept_critical_findings(report, tx.reports.drafts.get(report.draft_id))
     due = sorted(wanted - set(tx.critical.findings_of(report.report_id)))
     loops = [NewLoop(study.study_uid, report.report_id, finding, Category.MINUTES) for finding in due]
     return tuple(_open(tx, actor, study, loop, waits, now) for loop in loops)
+
+
+def kept_critical_findings(report: Report, draft: Draft | None) -> frozenset[str]:
+    """Return the critical findings of the model whose sentences the reader keeps."""
+    if draft is None:
+        return frozenset()
+    return CRITICAL_FINDINGS & set(draft.content.present_findings) & set(accepted_findings(report.sentences))
 
 
 def close_loop(

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.access import Actor, service_actor
-from app.domain.ai_model import identify
+from app.domain.ai_model import ModelIdentity, identify
 from app.domain.audit import AuditEvent
-from app.domain.draft import DraftContent, DraftingOrder, require_plain_json, sentences_of, undrafted
+from app.domain.draft import Draft, DraftContent, DraftingOrder, require_plain_json, sentences_of, undrafted
+from app.domain.embedding import StudyEmbedding, is_unit
 from app.domain.errors import Rejected
 from app.domain.priority import Priority, with_findings
 from app.domain.report import Report, ReportState, Sentence
@@ -79,9 +80,21 @@ def take_order(store: Store, study_uid: str, revision: int) -> DraftingOrder | N
 
 
 def record_draft(
-    store: Store, actor: Actor, *, study_uid: str, revision: int, content: DraftContent, now: datetime
+    store: Store,
+    actor: Actor,
+    *,
+    study_uid: str,
+    revision: int,
+    content: DraftContent,
+    embedding: StudyEmbedding | None = None,
+    now: datetime,
 ) -> bool:
     """Record what the model made of a study revision, with the report that a reader goes on from.
+
+    Parameters
+    ----------
+    embedding
+        Of the images that were drafted, for the search for similar studies; one that is none is not kept.
 
     A draft that is not fit to be shown (no text, a number that is none, an image of another study) is
     recorded as no draft, with that reason: the study can be written by hand at once.
@@ -97,7 +110,28 @@ def record_draft(
         report = tx.reports.lock_revision(study_uid, revision)
         if not _wants_draft(study, revision, report):
             return False
-        return _put(tx, actor, study, report, content, now)
+        recorded = _put(tx, actor, study, report, content, now)
+        if recorded and embedding is not None:
+            _keep(tx, study, embedding, now)
+        return recorded
+
+
+def drafts_without_embedding(
+    store: Store, identity: ModelIdentity, *, before: int | None = None
+) -> tuple[Draft, ...]:
+    """Return the next drafts of a model that have no embedding, the newest first."""
+    with store.begin() as tx:
+        numbers = tx.embeddings.missing(identity, before=before, most=50)
+        drafts = (tx.reports.drafts.get(number) for number in numbers)
+        return tuple(draft for draft in drafts if draft is not None)
+
+
+def record_embedding(store: Store, draft_id: int, embedding: StudyEmbedding, *, now: datetime) -> None:
+    """Keep the embedding of an older draft, unless it is none or went with its patient."""
+    with store.begin() as tx:
+        draft = tx.reports.drafts.get(draft_id)
+        if draft is not None and draft.content.findings and is_unit(embedding):
+            tx.embeddings.put(draft_id, draft.study_uid, embedding, now=now)
 
 
 def decline_overdue(store: Store, actor: Actor, *, waiting: timedelta, now: datetime) -> tuple[str, ...]:
@@ -122,6 +156,13 @@ def _decline(store: Store, actor: Actor, study_uid: str, now: datetime) -> bool:
     if study.state is not StudyState.COMPLETE:
         return False
     return record_draft(store, actor, study_uid=study_uid, revision=study.revision, content=content, now=now)
+
+
+def _keep(tx: UnitOfWork, study: Study, embedding: StudyEmbedding, now: datetime) -> None:
+    """Keep the embedding of the draft that was just recorded, if there is one and it is fit."""
+    for draft in tx.reports.drafts.of_revision(study.study_uid, study.revision):
+        if draft.content.is_drafted and is_unit(embedding):
+            tx.embeddings.put(draft.draft_id, study.study_uid, embedding, now=now)
 
 
 def _put(

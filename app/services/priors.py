@@ -12,15 +12,17 @@ from datetime import datetime
 from app.domain.access import Actor
 from app.domain.audit import AuditEvent, Outcome
 from app.domain.intake import clean_value
-from app.domain.prior import CurrentStudy, FoundStudy, Prior, PriorState
+from app.domain.prior import CurrentStudy, FoundStudy, Prior, PriorState, choose_priors
 from app.domain.report import FINAL, ReportState
 from app.domain.signed_text import as_lines
 from app.domain.study import Instance, Patient, Study
 from app.domain.work import FETCH_PRIORS, HOUSEKEEPING_QUEUE
 from app.services.facts import fact_about
-from app.services.study_access import closed_among
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
+
+MOST_KNOWN = 3
+MOST_INSTANCES = 800
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,32 @@ def load_priors_order(store: Store, study_uid: str) -> PriorsOrder:
     """Return what the search begins with, or raise `NotFound`."""
     with store.begin() as tx:
         study = tx.studies.get(study_uid)
-        current = CurrentStudy(
-            study_uid=study.study_uid,
-            study_date=study.study_date,
-            study_time=study.study_time,
-            modality=study.modality,
-            body_part=study.body_part,
-            description=study.description,
-        )
+        current = as_current(study)
         known = tx.priors.known_of(study.patient)
         return PriorsOrder(current, study.patient, known, tx.priors.of_study(study_uid))
+
+
+def attach_known(tx: UnitOfWork, study: Study, actor: Actor, *, now: datetime) -> None:
+    """Put the earlier studies that are here already beside a study: all there is without an archive."""
+    here = [found for found in tx.priors.known_of(study.patient) if found.instances]
+    chosen = choose_priors(as_current(study), here, most=MOST_KNOWN, most_instances=MOST_INSTANCES)
+    for rank, found in enumerate(chosen):
+        tx.priors.save(_wanted(study.study_uid, rank, found, None).arrive("", now=now))
+    if chosen:
+        detail = {"source": "here", "chosen": [found.study_uid for found in chosen]}
+        tx.audit.append(fact_about(tx, study, AuditEvent.PRIORS_FOUND, actor, now=now, detail=detail))
+
+
+def as_current(study: Study) -> CurrentStudy:
+    """Return what the relevance of earlier studies is measured against."""
+    return CurrentStudy(
+        study_uid=study.study_uid,
+        study_date=study.study_date,
+        study_time=study.study_time,
+        modality=study.modality,
+        body_part=study.body_part,
+        description=study.description,
+    )
 
 
 def record_found(
@@ -133,20 +151,6 @@ def _wanted(study_uid: str, rank: int, found: FoundStudy, known: Prior | None) -
         modality=clean_value("\\".join(found.modalities)),
         description=clean_value(found.description),
         state=PriorState.WANTED,
-    )
-
-
-def readable_priors(tx: UnitOfWork, actor: Actor, study: Study, *, now: datetime) -> tuple[Prior, ...]:
-    """Return the earlier studies that the reader may open, with our reports as they stand now.
-
-    The others are not even named.
-    """
-    priors = tx.priors.of_study(study.study_uid)
-    closed = closed_among(tx, actor, [prior.prior_uid for prior in priors], now=now)
-    return tuple(
-        replace(prior, report_text=own_report(tx, prior.prior_uid) or prior.report_text)
-        for prior in priors
-        if prior.prior_uid not in closed
     )
 
 

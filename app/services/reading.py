@@ -26,10 +26,11 @@ from app.services.editing import (
     reopen_sentence,
 )
 from app.services.facts import fact_about
+from app.services.image_access import may_see_pixels
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
 from app.services.orders import clinical_context
 from app.services.permission import permit, record_denial
-from app.services.priors import readable_priors
+from app.services.prior_viewing import priors_of
 from app.services.study_access import begin_on_study, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -160,27 +161,6 @@ def refresh(store: Store, actor: Actor, study_uid: str, *, now: datetime) -> Rev
     raise NotAuthorised("open the study first")
 
 
-def may_see_pixels(store: Store, actor: Actor, sop_uid: str, *, now: datetime) -> PixelSource:
-    """Return where the pixels of an image lie, for a reader who has opened its study.
-
-    Raises
-    ------
-    NotAuthorised, NotFound
-        If the role may not read, the study was not opened, or there is no such image.
-    """
-    permit(store, actor, Action.OPEN_STUDY, now=now)
-    with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
-        instance = tx.studies.instance(sop_uid)
-        emergency = require_access(tx, actor, instance.study_uid, now=now)
-        was_opened, _ = tx.reports.last_opened(actor.username, instance.study_uid)
-        if was_opened:
-            until = None if emergency is None else emergency.ends_at
-            return PixelSource(instance.sha256, instance.study_uid, instance.sop_uid, until)
-    act = "see pixels of a study that was not opened"
-    record_denial(store, actor, act, now=now, study_uid=instance.study_uid)
-    raise NotAuthorised("open the study first")
-
-
 def _choose(tx: UnitOfWork, study: Study, report_id: int | None) -> int | None:
     reports = [summary.report_id for summary in tx.reports.summaries(study.study_uid)]
     if report_id is None:
@@ -221,7 +201,7 @@ def _review(
 ) -> Review:
     others = tx.reports.summaries(study.study_uid)
     context = clinical_context(tx, study)
-    priors = readable_priors(tx, actor, study, now=now)
+    priors = priors_of(tx, actor, study.study_uid, now=now)
     if report is None:
         instances = tx.studies.instances(study.study_uid, up_to_revision=study.revision)
         return Review(

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.domain.access import Action, Actor, may
-from app.domain.attestation import Attestation, Meaning, canonical_text, require_signable
+from app.domain.attestation import Attestation, Meaning, canonical_text
 from app.domain.audit import AuditEvent
+from app.domain.checks import Check, Confirmation, require_checked, warnings_of
 from app.domain.errors import NotAuthorised, StaleVersion
 from app.domain.report import Report, ReportCommand
-from app.domain.study import Study
 from app.services.accounts import reauthenticate
 from app.services.attesting import attest
+from app.services.checks import find_checks
 from app.services.critical import DEFAULT_WAITS, Waits, open_loops_of_signature
 from app.services.facts import fact_about
 from app.services.locking import require_pen
@@ -28,7 +29,7 @@ _ACTS = {
 }
 
 
-def sign(
+def sign(  # noqa: PLR0913 - a signature is that many facts
     store: Store,
     actor: Actor,
     report_id: int,
@@ -36,6 +37,7 @@ def sign(
     version: int,
     password: str,
     destinations: Sequence[tuple[str, str]],
+    confirmation: Confirmation | None = None,
     send_preliminary: bool = False,
     waits: Waits = DEFAULT_WAITS,
     now: datetime,
@@ -50,6 +52,8 @@ def sign(
         The signer's, typed for this signature.
     destinations
         (destination's name, result format) of each object that the report becomes.
+    confirmation
+        The warnings of this version that the signer has read and confirmed (U8); a stop has no confirmation.
     send_preliminary
         Whether a preliminary report leaves too (`JANUS_MED_SEND_PRELIMINARY`); by default nothing leaves
         before an attending has signed.
@@ -62,8 +66,10 @@ def sign(
         If the role may not sign, has changed since log-in, or the signer has not opened this report.
     AuthenticationFailed
         If the password is wrong.
-    StaleVersion, LockedByOther, InvalidTransition, ReportIncomplete
-        If the text has changed, another reader has it, it was superseded or signed, or something is missing.
+    StaleVersion, LockedByOther, InvalidTransition
+        If the text has changed, another reader has it, or it was superseded or signed.
+    ReportIncomplete, CheckFailed, WarningsNotConfirmed
+        If a check stops it, or a warning that stands now is not among the confirmed ones.
     """
     action = Action.SIGN_FINAL if may(actor.role, Action.SIGN_FINAL) else Action.SIGN_PRELIMINARY
     permit(store, actor, action, now=now)
@@ -79,14 +85,16 @@ def sign(
             raise StaleVersion(
                 f"the report is at version {report.version}, you have read {version}: read it again"
             )
-        require_signable(report.sentences)
+        study = tx.studies.get(report.study_uid)
+        checks = find_checks(tx, actor, study, report, now=now)
+        require_checked(checks, confirmation, report.version)
         attestation = _attest(tx, actor, report, meaning, now)
         tx.reports.save(after)
         tx.reports.leases.drop(report_id)
-        study = tx.studies.get(report.study_uid)
         leaves = action is Action.SIGN_FINAL or send_preliminary
         count = put_into_outbox(tx, actor, study, after, attestation, destinations if leaves else (), now=now)
-        _record(tx, actor, study, attestation, count, now)
+        detail = _detail(attestation, warnings_of(checks), count)
+        tx.audit.append(fact_about(tx, study, AuditEvent.REPORT_SIGNED, actor, now=now, detail=detail))
         open_loops_of_signature(tx, actor, study, after, waits=waits, now=now)
         return attestation
 
@@ -113,10 +121,8 @@ def _attest(tx: UnitOfWork, actor: Actor, report: Report, meaning: Meaning, now:
     return attest(tx, actor, report, meaning, text, now=now)
 
 
-def _record(
-    tx: UnitOfWork, actor: Actor, study: Study, attestation: Attestation, deliveries: int, now: datetime
-) -> None:
-    detail = {
+def _detail(attestation: Attestation, confirmed: Sequence[Check], deliveries: int) -> dict[str, object]:
+    detail: dict[str, object] = {
         "report_id": attestation.report_id,
         "version": attestation.report_version,
         "attestation_id": attestation.attestation_id,
@@ -124,4 +130,6 @@ def _record(
         "meaning": attestation.meaning.name,
         "deliveries": deliveries,
     }
-    tx.audit.append(fact_about(tx, study, AuditEvent.REPORT_SIGNED, actor, now=now, detail=detail))
+    if confirmed:
+        detail["confirmed"] = [check.place for check in confirmed]
+    return detail

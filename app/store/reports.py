@@ -119,6 +119,15 @@ class Reports:
         detail = self._session.scalars(opened).one_or_none()
         return (False, None) if detail is None else (True, detail.get("report_id"))
 
+    def was_on_screen(self, username: str, study_uid: str) -> bool:
+        """Tell whether this person has opened the study, or has had it beside another as a prior."""
+        shown = select(AuditRow.seq).where(
+            AuditRow.event.in_((AuditEvent.STUDY_OPENED.value, AuditEvent.PRIOR_VIEWED.value)),
+            AuditRow.username == username,
+            AuditRow.study_uid == study_uid,
+        )
+        return self._session.scalar(shown.limit(1)) is not None
+
     def was_opened(self, username: str, report: Report) -> bool:
         """Tell whether this person has had the report on the screen, with the images of its revision."""
         shown = AuditRow.detail["report_id"].as_integer() == report.report_id

@@ -31,6 +31,8 @@ ROWS_OF_PATIENT: Mapping[str, str] = {
     "quarantine_decisions": f"quarantine_id IN (SELECT id FROM quarantine WHERE {_STUDY})",  # nosec B608
     "priors": f"{_STUDY} OR prior_uid IN (SELECT study_uid FROM janus_studies_of(:patient_id, :issuer))",  # nosec B608
     "drafts": _STUDY,
+    "draft_embeddings": _STUDY,
+    "questions": _STUDY,
     "reports": _STUDY,
     "report_locks": _REPORT,
     "sentences": _REPORT,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.store.critical import CriticalResults
     from app.store.deliveries import Deliveries
     from app.store.dicomweb import DicomwebIndex
+    from app.store.embeddings import Embeddings
     from app.store.emergencies import Emergencies
     from app.store.figures import Figures
     from app.store.forwarding import Forwarding
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from app.store.preferences import Preferences
     from app.store.priors import Priors
     from app.store.quality import Quality
+    from app.store.questions import Questions
     from app.store.reading_times import ReadingTimes
     from app.store.reports import Reports
     from app.store.retention import Retention
@@ -216,6 +218,20 @@ class UnitOfWork:
         from app.store.emergencies import Emergencies
 
         return Emergencies(self.session)
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Questions to the images."""
+        from app.store.questions import Questions
+
+        return Questions(self.session)
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """Embeddings of drafts."""
+        from app.store.embeddings import Embeddings
+
+        return Embeddings(self.session)
 
     @cached_property
     def ai_models(self) -> AiModels:

@@ -14,30 +14,38 @@ from app.domain.errors import (
 )
 from app.ui.components.files import read_text
 from app.ui.session import begin_visit
+from app.ui.told import tell
 from app.ui.views.frame import show_page
 from app.ui.views.plain import plain
+from app.ui.words import asked_language, say, speak
 
 
 def main() -> None:
     """Run one page."""
+    speak(asked_language(st.context.headers.get("Accept-Language", "")))
     st.set_page_config(page_title="Janus-Med", layout="wide")
     st.html(f"<style>{read_text('css/page.css')}</style>")
     try:
         show_page(begin_visit())
     except AuthenticationFailed:
-        st.warning("Your session has ended. Nothing of what you saved is lost.")
-        st.link_button("Log in again", "/login?why=ended")
+        st.warning(say("Your session has ended. Nothing of what you saved is lost."))
+        st.link_button(say("Log in again"), "/login?why=ended")
     except NotAuthorised as error:
-        st.error(f"You may not do this: {plain(str(error))}.")
+        st.error(say("You may not do this: {reason}.", reason=plain(tell(error))))
     except NotFound as error:
-        st.error(f"This is not here any more: {plain(str(error))}.")
+        st.error(say("This is not here any more: {reason}.", reason=plain(tell(error))))
     except Rejected as error:
-        st.error(plain(str(error)))
+        st.error(plain(tell(error)))
     except DatabaseUnavailable:
-        st.error("The database does not answer. Nothing is lost; try again in a moment.")
-        st.button("Try again")
+        st.error(say("The database does not answer. Nothing is lost; try again in a moment."))
+        st.button(say("Try again"))
     except AuditBroken as error:
-        st.error(f"The audit log does not verify: {plain(str(error))}. Tell the administrator at once.")
+        st.error(
+            say(
+                "The audit log does not verify: {reason}. Tell the administrator at once.",
+                reason=plain(tell(error)),
+            )
+        )
 
 
 main()

@@ -17,6 +17,7 @@ from app.ui.headers import SecurityHeaders
 from app.ui.rate_limit import RateLimit
 from app.ui.room import Room
 from app.ui.routes.answers import refusal, resume
+from app.ui.words import asked_language, speak
 
 MAX_BODY_BYTES = 2**20
 _OPEN = ("/static/", "/assets/")
@@ -49,11 +50,24 @@ def room_middleware(room: Room) -> list[Middleware]:
     """Return the stack, outermost first."""
     return [
         Middleware(SecurityHeaders, is_tls=room.settings.ui_tls),
+        Middleware(Speaking),
         Middleware(TrustedHostMiddleware, allowed_hosts=list(room.settings.ui_allowed_hosts)),
         Middleware(BodyLimit, limit=MAX_BODY_BYTES, except_below=_DICOMWEB if room.settings.dicomweb else ""),
         Middleware(RateLimit, limits=room.limits),
         Middleware(Gate, room=room),
     ]
+
+
+class Speaking:
+    """Lets routes of ours answer in the language that the browser, or a script of our page, asks for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
+        if scope["type"] == "http":
+            speak(asked_language(HTTPConnection(scope).headers.get("accept-language", "")))
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:

@@ -10,12 +10,15 @@ from typing import Any
 
 from app.domain.access import Action, Actor, may
 from app.domain.attestation import Attestation
+from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.delivery import Delivery
 from app.domain.draft import Draft
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.review import LockInfo, Review
 from app.domain.study import Study
 from app.domain.worklist import WorklistRow
+from app.ui.told import retell
+from app.ui.words import say
 
 _LARGEST_GRID = 128
 JSON = dict[str, Any]
@@ -103,7 +106,7 @@ def _draft_data(draft: Draft | None, study: Study) -> JSON:
         "reason": draft.content.reason,
         "model": draft.content.model_name,
         "issues": [
-            {"severity": str(issue.get("severity", "")), "message": str(issue.get("message", ""))}
+            {"severity": str(issue.get("severity", "")), "message": retell(str(issue.get("message", "")))}
             for issue in draft.content.issues
         ],
     }
@@ -141,6 +144,7 @@ def findings_data(draft: Draft | None) -> list[JSON]:
             "name": str(finding["name"]),
             "probability": float(finding["probability"]),
             "decision": str(finding["decision"]),
+            "critical": str(finding["name"]) in CRITICAL_FINDINGS,
             "attention": _attention_data(finding.get("attention")),
         }
         for finding in draft.content.findings
@@ -187,18 +191,18 @@ def patient_data(study: Study) -> JSON:
     """Return whose study it is, for the head of the page."""
     patient = study.current_patient
     return {
-        "name": patient.readable_name or "no name",
-        "id": patient.patient_id or "no id",
+        "name": patient.readable_name or say("no name"),
+        "id": patient.patient_id or say("no id"),
         "birthDate": readable_date(patient.birth_date),
         "sex": patient.sex,
-        "description": study.description or "no description",
+        "description": study.description or say("no description"),
         "modality": study.modality,
         "bodyPart": study.body_part,
         "accession": study.accession_number,
         "studyDate": readable_date(study.study_date),
         "referrer": study.referring_physician.replace("^", " ").strip(),
         "priority": study.priority,
-        "priorityReason": study.priority_reason,
+        "priorityReason": retell(study.priority_reason),
         "revision": study.revision,
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain.draft import Draft
 from app.domain.review import Review
+from app.ui.words import phrase
 
 
 def context_data(review: Review) -> dict[str, Any]:
@@ -18,17 +19,17 @@ def context_data(review: Review) -> dict[str, Any]:
     lines: list[tuple[str, str]] = []
     if context.is_known:
         lines = [
-            ("Indication", context.indication),
-            ("Requested procedure", context.procedure or context.scheduled_step),
-            ("Requested by", context.requesting_physician.replace("^", " ")),
-            ("Priority", context.priority),
-            ("Allergies", context.allergies),
-            ("Pregnancy", context.pregnancy),
+            (phrase("Indication"), context.indication),
+            (phrase("Requested procedure"), context.procedure or context.scheduled_step),
+            (phrase("Requested by"), context.requesting_physician.replace("^", " ")),
+            (phrase("Priority"), context.priority),
+            (phrase("Allergies"), context.allergies),
+            (phrase("Pregnancy"), context.pregnancy),
         ]
     elif told.get("source"):
         lines = [
-            ("Indication", told.get("indication", "")),
-            ("Requested procedure", told.get("procedure", "")),
+            (phrase("Indication"), told.get("indication", "")),
+            (phrase("Requested procedure"), told.get("procedure", "")),
         ]
     return {
         "lines": [(name, text) for name, text in lines if text],
@@ -47,4 +48,4 @@ def _late(review: Review, told: dict[str, str]) -> str:
         return ""
     if told.get("indication", "") == review.context.indication:
         return ""
-    return "The AI draft was made without this indication: it came, or was changed, later."
+    return phrase("The AI draft was made without this indication: it came, or was changed, later.")

@@ -14,6 +14,6 @@ def qr_svg(secret: str, username: str) -> str:
     code = segno.make(address_of(secret, username=username, place="Janus-Med"), error="m")
     out = io.BytesIO()
     code.save(
-        out, kind="svg", scale=4, light="#fff", xmldecl=False, svgclass="qr", title="QR code of the secret"
+        out, kind="svg", scale=4, light="#aab3bd", xmldecl=False, svgclass="qr", title="QR code of the secret"
     )
     return out.getvalue().decode()

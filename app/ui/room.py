@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from app.services.similar import EmbeddingCache
 from app.ui.limits import Limits
 from app.ui.metrics import RoomMetrics
 
@@ -29,6 +30,7 @@ class Room:
     pixels: PixelCache
     metrics: RoomMetrics = field(default_factory=RoomMetrics)
     provider: OpenIdProvider | None = None
+    embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
 
     @cached_property
     def limits(self) -> Limits:

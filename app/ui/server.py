@@ -24,6 +24,8 @@ from app.ui.options import apply_options
 from app.ui.pixels import PixelCache
 from app.ui.room import Room, furnish
 from app.ui.routes.assets import asset_routes
+from app.ui.routes.checks import check_routes
+from app.ui.routes.context import context_routes
 from app.ui.routes.exports import export_routes
 from app.ui.routes.health import health_routes
 from app.ui.routes.images import image_routes
@@ -32,6 +34,8 @@ from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
 from app.ui.routes.second_step import second_step_routes
 from app.ui.routes.sign_on import sign_on_routes
+from app.ui.routes.start_page import start_routes
+from app.ui.words import say
 from app.web_checks import require_safe_web
 
 if TYPE_CHECKING:
@@ -92,9 +96,12 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *health_routes(room),
         *image_routes(room),
         *report_routes(room),
+        *check_routes(room),
+        *context_routes(room),
         *export_routes(room),
         *quarantine_routes(room),
         *asset_routes(),
+        *start_routes(),
     ]
 
 
@@ -113,7 +120,9 @@ def report_script_error(error: Exception) -> bool:
         line=trace.tb_lineno if trace else 0,
     )
     st.error(
-        "This page failed. Nothing that was saved is lost; the administrator finds the reason in the log."
+        say(
+            "This page failed. Nothing that was saved is lost; the administrator finds the reason in the log."
+        )
     )
     return True
 

@@ -48,6 +48,11 @@ def say(text: str, **values: object) -> str:
     return words.format(**values) if values else words
 
 
+def phrase(text: str) -> str:
+    """Return a literal as it is: one that stands in a table, and is said where it is shown."""
+    return text
+
+
 def known_language(asked: str) -> str:
     """Return our language for a tag such as ``zh-CN``; empty when we do not speak it."""
     primary = asked.strip().lower().partition("-")[0]

@@ -72,6 +72,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "timings": BLANKED,
         "provenance": BLANKED,
     },
+    "draft_embeddings": _ROW,
     "emergency_accesses": {"*": KEPT, "reason": BLANKED},
     # a hold forbids the erasure, so none is there
     "holds": _ROW,
@@ -83,6 +84,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "priors": _ROW,
     "quarantine": {"*": KEPT, "reason": BLANKED},
     "quarantine_decisions": {"*": KEPT, "reason": BLANKED},
+    "questions": _ROW,
     "reports": {"*": KEPT},
     "sentences": {
         "*": KEPT,

@@ -40,6 +40,8 @@ ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("quarantine_decisions", {"quarantine_id": 901, "outcome": "refused: x"}),
     ("priors", {"study_uid": STUDY, "prior_uid": PRIOR}),
     ("drafts", {"id": 901, "study_uid": STUDY, "revision": 1, "status": "drafted"}),
+    ("draft_embeddings", {"id": 901, "draft_id": 901, "study_uid": STUDY}),
+    ("questions", {"id": 901, "study_uid": STUDY, "user_id": 901}),
     ("reports", {"id": 901, "study_uid": STUDY, "revision": 1, "draft_id": 901, "state": "IN_REVIEW"}),
     ("sentences", {"report_id": 901, "key": "ai-1"}),
     ("attestations", {"id": 901, "report_id": 901, "user_id": 901, "key_id": "k", "seal": "e"}),

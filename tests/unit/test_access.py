@@ -40,6 +40,8 @@ manage study access . . . x . x
 view AI models    x x x x x .
 stop AI model     . . x x . .
 resume AI model   . . . x . .
+ask the AI        . x x . . .
+find similar studies . x x . . .
 """
 
 

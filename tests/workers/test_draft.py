@@ -190,7 +190,7 @@ def test_model_folder_without_a_card_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_model_that_came_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import app.workers.draft as module
+    import app.workers.models_on_demand as module
 
     model = ModelOnDemand(tmp_path / "nowhere", "cpu")
     assert model.load() is None

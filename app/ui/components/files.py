@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+_SIZE = re.compile(r"(?<![\w.-])(?:[3-9]|\d{2,}|\d+\.\d+)px\b")
 MEDIA_TYPES: Mapping[str, str] = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -19,6 +22,23 @@ MEDIA_TYPES: Mapping[str, str] = {
 def read_text(name: str) -> str:
     """Return one of our own files, for example ``css/editor.css``."""
     return (FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def east_asian_font() -> bytes:
+    """Return a font with Chinese characters, for a workstation that has none of its own.
+
+    It is data of this distribution, which the pages of reports need too; nothing of that package is run.
+    """
+    package = find_spec("pacs_bridge")
+    if package is None or package.origin is None:
+        return b""
+    return (Path(package.origin).parent / "results" / "fonts" / "DroidSansFallback.ttf").read_bytes()
+
+
+def scaled(style: str) -> str:
+    """Return a style sheet whose sizes grow with the screen: `--scale` of `css/page.css`; lines stay thin."""
+    return _SIZE.sub(lambda size: f"calc({size[0]} * var(--scale, 1))", style)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui.components.files import asset_url, read_text
+from app.ui.components.files import asset_url, read_text, scaled
 from app.ui.words import ENGLISH, language
 
 Renderer = Callable[..., Any]
@@ -27,7 +27,7 @@ export default async (component) => {
 
 @cache
 def _component(name: str) -> Renderer:
-    style = read_text("css/tokens.css") + read_text(f"css/{name}.css")
+    style = scaled(read_text("css/tokens.css") + read_text(f"css/{name}.css"))
     stub = _STUB % (asset_url("js/words.js"), asset_url(f"js/{name}.js"))
     renderer: Renderer = st.components.v2.component(f"janus_med_{name}", css=style, js=stub)
     return renderer

@@ -28,6 +28,8 @@ from app.domain.errors import (
 from app.services import accounts
 from app.ui.csrf import CSRF_HEADER, SESSION_COOKIE, is_foreign, is_token_of
 from app.ui.room import Room
+from app.ui.told import tell
+from app.ui.words import say
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -90,7 +92,7 @@ def require_own_page(request: Request, form_token: str = "") -> None:
 def refusal(error: JanusMedError) -> JSONResponse:
     """Return the answer to an error that was raised on purpose."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-    message = str(error) if status != 500 else "the server cannot go on; tell the administrator"
+    message = tell(error) if status != 500 else say("the server cannot go on; tell the administrator")
     answer = private_json({"error": type(error).__name__, "message": message}, status)
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.ui.components.files import MEDIA_TYPES, asset_names, assets_digest, read_text
+from app.ui.components.files import MEDIA_TYPES, asset_names, assets_digest, east_asian_font, read_text
 
 _FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -25,11 +25,16 @@ def asset_routes() -> list[Route]:
         cache_control = _FOR_GOOD if is_current else "no-store"
         return Response(read_text(name), media_type=kind, headers={"Cache-Control": cache_control})
 
+    async def font(request: Request) -> Response:
+        kept = {"Cache-Control": "public, max-age=31536000"}
+        return Response(east_asian_font(), media_type="font/ttf", headers=kept)
+
     async def icon(request: Request) -> Response:
         kept = {"Cache-Control": "public, max-age=86400"}
         return Response(read_text("icon.svg"), media_type="image/svg+xml", headers=kept)
 
     return [
+        Route("/assets/fonts/east-asian.ttf", font, methods=["GET"]),
         Route("/assets/{digest:str}/{name:path}", serve, methods=["GET"]),
         # Streamlit's page and browsers ask for these two names; both get our own mark
         Route("/favicon.png", icon, methods=["GET"]),

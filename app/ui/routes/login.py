@@ -23,12 +23,14 @@ from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, STEP_COOKIE, is_foreign, i
 from app.ui.room import Room
 from app.ui.routes.answers import answering, in_thread, now, private_json, require_own_page, source_of
 from app.ui.routes.login_pages import database_page, keep_cookie, login_page, too_many_page, welcome
+from app.ui.told import tell
+from app.ui.words import phrase, say
 
 _INSIDE = re.compile(r"/(\?[A-Za-z0-9=&._%-]*)?")
 _NOTES = {
-    "idle": "Your session has ended because nobody used it for a while. Log in again.",
-    "ended": "Your session has ended. Log in again.",
-    "out": "You are logged out.",
+    "idle": phrase("Your session has ended because nobody used it for a while. Log in again."),
+    "ended": phrase("Your session has ended. Log in again."),
+    "out": phrase("You are logged out."),
 }
 
 
@@ -48,7 +50,9 @@ def login_routes(room: Room) -> list[Route]:
 
     async def show(request: Request) -> Response:
         note = _NOTES.get(request.query_params.get("why", ""), "")
-        return login_page(room, note=note, target=inside(request.query_params.get("to", "/")))
+        return login_page(
+            room, note=say(note) if note else "", target=inside(request.query_params.get("to", "/"))
+        )
 
     async def enter(request: Request) -> Response:
         return await answer_form(room, request, lambda form: _log_in(room, request, form))
@@ -86,7 +90,7 @@ async def answer_form(room: Room, request: Request, act: Callable[[LoginForm], R
     """Answer a form of the log-in by `act`, in a thread; one that is not ours, or too old, does nothing."""
     form = read_form(await request.body())
     if is_foreign(request) or not is_token_of(request.cookies.get(LOGIN_COOKIE, ""), form.token):
-        return login_page(room, error="The form had expired. Try again.", target=form.target, status=403)
+        return login_page(room, error=say("The form had expired. Try again."), target=form.target, status=403)
     return await in_thread(lambda: act(form))
 
 
@@ -111,7 +115,7 @@ def _log_in(room: Room, request: Request, form: LoginForm) -> Response:
         return too_many_page(room, error, form.target)
     except AuthenticationFailed as error:
         room.metrics.logins.labels("failure").inc()
-        return login_page(room, error=str(error), target=form.target, status=401)
+        return login_page(room, error=tell(error), target=form.target, status=401)
     except DatabaseUnavailable:
         return database_page(room, form.target)
     room.metrics.logins.labels("success").inc()

@@ -13,11 +13,12 @@ from app.domain.errors import TooManyRequests
 from app.ui.components.files import asset_url, read_text
 from app.ui.csrf import LOGIN_COOKIE, SESSION_COOKIE, STEP_COOKIE, csrf_token
 from app.ui.room import Room
+from app.ui.words import language, phrase, say
 
 _TITLES = {
-    "login.html": "Log in - Janus-Med",
-    "code.html": "One-time password - Janus-Med",
-    "notice.html": "Janus-Med",
+    "login.html": phrase("Log in - Janus-Med"),
+    "code.html": phrase("One-time password - Janus-Med"),
+    "notice.html": phrase("Janus-Med"),
 }
 
 
@@ -32,13 +33,13 @@ def login_page(
 
 def database_page(room: Room, target: str = "/") -> Response:
     """Return the log-in page when the database does not answer."""
-    error = "The database does not answer. Try again."
+    error = say("The database does not answer. Try again.")
     return login_page(room, error=error, target=target, status=503)
 
 
 def too_many_page(room: Room, error: TooManyRequests, target: str = "/") -> Response:
     """Return the log-in page when somebody tries too often."""
-    text = f"Too many attempts for this account. Try again in {error.retry_after} s."
+    text = say("Too many attempts for this account. Try again in {seconds} s.", seconds=error.retry_after)
     answer = login_page(room, error=text, target=target, status=429)
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer
@@ -96,23 +97,42 @@ def _page(
 ) -> Response:
     """Return a page of the frame that all of them share; `parts` stand in its template."""
     page = Template(read_text("page.html")).substitute(
-        title=_TITLES[template],
+        lang=language(),
+        title=escape(say(_TITLES[template])),
         style=escape(asset_url("css/login.css"), quote=True),
-        institution=escape(room.settings.institution or "Reading room"),
+        institution=escape(room.settings.institution or say("Reading room")),
         message=message,
         refresh=refresh,
-        content=Template(read_text(template)).substitute(target=escape(target, quote=True), **parts),
+        content=Template(read_text(template)).substitute(
+            _words(), target=escape(target, quote=True), **parts
+        ),
     )
     return HTMLResponse(page, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+def _words() -> dict[str, str]:
+    """Return the texts of the templates, as HTML."""
+    texts = {
+        "say_username": say("User name"),
+        "say_password": say("Password"),
+        "say_log_in": say("Log in"),
+        "say_begin_again": say("Begin again"),
+        "say_promise": say(
+            "Every access is recorded. Drafts are made by AI and are not a diagnosis until a radiologist has "
+            "signed them."
+        ),
+    }
+    return {name: escape(text) for name, text in texts.items()}
 
 
 def _link(room: Room, target: str) -> str:
     if room.provider is None:
         return ""
     address = escape(f"/login/oidc?{urlencode({'to': target})}", quote=True)
-    name = escape(room.provider.settings.name)
-    local = "or, in an emergency, with a password" if room.provider.settings.only else "or with a password"
-    return f'<a class="go" id="sign-on" href="{address}">Log in with {name}</a><p class="or">{local}</p>'
+    name = escape(say("Log in with {name}", name=room.provider.settings.name))
+    is_only = room.provider.settings.only
+    local = say("or, in an emergency, with a password") if is_only else say("or with a password")
+    return f'<a class="go" id="sign-on" href="{address}">{name}</a><p class="or">{escape(local)}</p>'
 
 
 def _message(note: str, error: str) -> str:

@@ -24,6 +24,8 @@ from app.ui.routes.login_pages import (
     too_many_page,
     welcome,
 )
+from app.ui.told import tell
+from app.ui.words import say
 
 
 def second_step_routes(room: Room) -> list[Route]:
@@ -49,7 +51,7 @@ def _show(room: Room, request: Request, target: str) -> Response:
         ticket = second_factor.read_ticket(room.store, request.cookies.get(STEP_COOKIE, ""), now=now())
         return _form(room, ticket, target)
     except AuthenticationFailed as error:
-        return login_page(room, error=str(error), target=target, status=401)
+        return login_page(room, error=tell(error), target=target, status=401)
     except DatabaseUnavailable:
         return database_page(room, target)
 
@@ -67,30 +69,31 @@ def _enter(room: Room, request: Request, form: LoginForm) -> Response:
     except AuthenticationFailed as error:
         room.metrics.logins.labels("failure").inc()
         if ticket is None:
-            return login_page(room, error=str(error), target=form.target, status=401)
-        return _form(room, ticket, form.target, error=str(error), status=401)
+            return login_page(room, error=tell(error), target=form.target, status=401)
+        return _form(room, ticket, form.target, error=tell(error), status=401)
     except DatabaseUnavailable:
         return database_page(room, form.target)
     room.metrics.logins.labels("success").inc()
     if not recovery_codes:
         return welcome(room, token, RedirectResponse(form.target, status_code=303))
-    note = (
+    note = say(
         "Keep these recovery codes apart from your device. Each opens one log-in; they are not shown again."
     )
     page = notice_page(
-        room, note, go="I have kept them", target=form.target, content=recovery_list(recovery_codes)
+        room, note, go=say("I have kept them"), target=form.target, content=recovery_list(recovery_codes)
     )
     return welcome(room, token, page)
 
 
 def _form(room: Room, ticket: Ticket, target: str, *, error: str = "", status: int = 200) -> Response:
-    label, proposal = "One-time password, or a recovery code", ""
+    label, proposal = say("One-time password, or a recovery code"), ""
     if ticket.secret:
         username = second_factor.name_of(room.store, ticket)
-        label = "One-time password that your authenticator shows"
+        needed = say("Your role needs a second factor. Scan this with an authenticator, or type the secret.")
+        label = say("One-time password that your authenticator shows")
         proposal = (
-            "<p>Your role needs a second factor. Scan this with an authenticator, or type the secret.</p>"
+            f"<p>{escape(needed)}</p>"
             f"{qr_svg(ticket.secret, username)}<p><code>{escape(ticket.secret)}</code></p>"
         )
-    parts = {"label": label, "proposal": proposal}
+    parts = {"label": escape(label), "proposal": proposal}
     return form_page(room, "code.html", error=error, target=target, status=status, **parts)

@@ -22,6 +22,8 @@ from app.ui.room import Room
 from app.ui.routes.answers import in_thread, now, private_json, resume, source_of
 from app.ui.routes.login import inside
 from app.ui.routes.login_pages import database_page, login_page, notice_page, welcome
+from app.ui.told import tell
+from app.ui.words import say
 
 _CALLBACK = "/login/oidc/callback"
 _PURPOSE = "single sign-on"
@@ -100,7 +102,7 @@ def _leave_to_confirm(room: Room, provider: OpenIdProvider, request: Request) ->
     try:
         actor = resume(room, request)
     except AuthenticationFailed as error:
-        return login_page(room, error=f"{error}. Nothing was signed.", status=401)
+        return login_page(room, error=say("{reason}. Nothing was signed.", reason=tell(error)), status=401)
     except DatabaseUnavailable:
         return database_page(room)
     return _leave(room, provider, request, "/", session_id=actor.session_id or 0)
@@ -118,13 +120,13 @@ def _come_back(room: Room, provider: OpenIdProvider, request: Request) -> Respon
         if login.session_id:
             began_at = datetime.fromtimestamp(login.began_at, UTC)
             sign_on.confirm(room.store, identity, login.session_id, began_at=began_at, source=source, now=at)
-            note = "Confirmed. Close this tab and sign within two minutes."
-            answer = notice_page(room, note, go="To the worklist")
+            note = say("Confirmed. Close this tab and sign within two minutes.")
+            answer = notice_page(room, note, go=say("To the worklist"))
         else:
             longest = timedelta(minutes=provider.settings.session_minutes)
             token, _ = sign_on.admit(room.store, identity, source=source, longest=longest, now=at)
             room.metrics.logins.labels("success").inc()
-            page = notice_page(room, "You are logged in.", go="Go on", target=target, at_once=True)
+            page = notice_page(room, say("You are logged in."), go=say("Go on"), target=target, at_once=True)
             answer = welcome(room, token, page)
     except SignOnRefused as error:
         return _refuse(room, request, error, target)
@@ -181,7 +183,7 @@ def _refuse(room: Room, request: Request, error: SignOnRefused, target: str) -> 
         sign_on.record_refusal(room.store, error.reason, _PURPOSE, source=source_of(request), now=now())
     except DatabaseUnavailable:
         return database_page(room, target)
-    text = str(error)
+    text = tell(error)
     return login_page(room, error=f"{text[:1].upper()}{text[1:]}.", target=target, status=401)
 
 

@@ -8,7 +8,9 @@ from app.domain.amendment import Amendment, AmendmentKind
 from app.domain.attestation import Attestation
 from app.domain.signed_text import Replaced, SignedText, sections_of
 from app.domain.wording import Piece, compare
+from app.ui.terms import section_title, term
 from app.ui.views.plain import plain
+from app.ui.words import say
 
 
 def show_correction(text: SignedText | None) -> None:
@@ -17,12 +19,16 @@ def show_correction(text: SignedText | None) -> None:
     if text is None or correction is None:
         return
     st.warning(
-        f"{correction.title} replaces the text below. Reason: {plain(correction.content.reason)}",
+        say(
+            "{correction} replaces the text below. Reason: {reason}",
+            correction=amendment_title(correction),
+            reason=plain(correction.content.reason),
+        ),
         icon=":material/published_with_changes:",
     )
     with st.container(border=True):
         for name, said in text.sections.items():
-            st.subheader(name.capitalize(), anchor=False)
+            st.subheader(section_title(name), anchor=False)
             st.text(said)
         st.caption(_signed_by(correction.attestation))
 
@@ -34,7 +40,7 @@ def show_chain(text: SignedText | None) -> None:
     replaced = {before.by.number: before for before in text.replaced}
     for amendment in text.amendments:
         with st.container(border=True):
-            st.subheader(amendment.title, anchor=False)
+            st.subheader(amendment_title(amendment), anchor=False)
             if amendment.kind is AmendmentKind.ADDENDUM:
                 st.text(amendment.content.text)
             else:
@@ -43,12 +49,14 @@ def show_chain(text: SignedText | None) -> None:
 
 
 def _show_changes(amendment: Amendment, before: Replaced) -> None:
-    was = "the original" if before.number == 0 else f"Correction {before.number}"
-    st.markdown(f"Replaces {was}. Reason: {plain(amendment.content.reason)}")
+    was = say("Correction {number}", number=before.number) if before.number else say("the original")
+    st.markdown(
+        say("Replaces {earlier}. Reason: {reason}", earlier=was, reason=plain(amendment.content.reason))
+    )
     old, new = sections_of(before.signature), amendment.content.sections or {}
     for name, said in new.items():
         pieces = compare(old.get(name, ""), said)
-        st.markdown(f"**{name.capitalize()}** " + " ".join(map(_shown, pieces)))
+        st.markdown(f"**{section_title(name)}** " + " ".join(map(_shown, pieces)))
 
 
 def _shown(piece: Piece) -> str:
@@ -62,7 +70,14 @@ def _shown(piece: Piece) -> str:
 
 
 def _signed_by(by: Attestation) -> str:
-    state = "" if by.verifies() else " THE SIGNATURE DOES NOT VERIFY."
+    state = "" if by.verifies() else " " + say("THE SIGNATURE DOES NOT VERIFY.")
     return plain(
-        f"{by.printed_name} ({by.username}), {by.signed_at:%Y-%m-%d %H:%M} UTC: {by.meaning.value}.{state}"
+        f"{by.printed_name} ({by.username}), {by.signed_at:%Y-%m-%d %H:%M} UTC: {term(by.meaning)}.{state}"
     )
+
+
+def amendment_title(amendment: Amendment) -> str:
+    """Return how an amendment is called: ``Addendum 1``."""
+    if amendment.kind is AmendmentKind.ADDENDUM:
+        return say("Addendum {number}", number=amendment.number)
+    return say("Correction {number}", number=amendment.number)

@@ -14,14 +14,16 @@ from app.services.audit_proof import proof_state
 from app.ui.audit_filter import filter_fields
 from app.ui.components.library import mount
 from app.ui.session import Visit
+from app.ui.told import tell
 from app.ui.views.access import show_emergencies
 from app.ui.views.audit_timeline import show_timeline
 from app.ui.views.frame import show_head
 from app.ui.views.operations_page import ago, utc
 from app.ui.views.plain import plain
+from app.ui.words import phrase, say
 
 PAGE_ENTRIES = 100
-_TABLE, _TIMELINE = "Table", "Timeline"
+_TABLE, _TIMELINE = phrase("Table"), phrase("Timeline")
 _BEFORE = "audit_before"
 
 
@@ -31,7 +33,9 @@ def show(visit: Visit) -> None:
     _show_proof(visit)
     wanted = _asked(visit)
     _tools(visit, wanted)
-    form = st.segmented_control("Show as", [_TABLE, _TIMELINE], default=_TABLE, key="audit_form")
+    form = st.segmented_control(
+        say("Show as"), [_TABLE, _TIMELINE], default=_TABLE, format_func=say, key="audit_form"
+    )
     before = st.session_state.get(_BEFORE, {}).get(repr(wanted))
     entries = audit.view_audit(
         visit.room.store, visit.actor, wanted, limit=PAGE_ENTRIES, before_seq=before, now=visit.now
@@ -41,7 +45,7 @@ def show(visit: Visit) -> None:
     else:
         _show_table(entries)
     _turn(wanted, entries)
-    with st.expander("Emergency accesses"):
+    with st.expander(say("Emergency accesses")):
         show_emergencies(visit, may_revoke=False)
 
 
@@ -51,7 +55,7 @@ def _show_table(entries: list[AuditEntry]) -> None:
         hide_index=True,
         height=max(300, 37 * min(len(entries) + 1, 17)),
         key="audit_entries",
-        column_config={"Time (UTC)": st.column_config.TextColumn(width="medium")},
+        column_config={say("Time (UTC)"): st.column_config.TextColumn(width="medium")},
     )
 
 
@@ -59,31 +63,33 @@ def _show_proof(visit: Visit) -> None:
     """Show how well the log is proved: the newest proof of each kind, and what came after it."""
     state = proof_state(visit.room.store, visit.actor, now=visit.now)
     shown = (
-        ("Verified", state.verified, "press Verify the log"),
-        ("Sealed by a checkpoint", state.sealed, "the housekeeping process makes them"),
-        ("Time-stamped", state.stamped, "no authority is set, or none has answered"),
-        ("Taken away", state.exported, "export a bundle, and keep it elsewhere"),
+        (say("Verified"), state.verified, say("press Verify the log")),
+        (say("Sealed by a checkpoint"), state.sealed, say("the housekeeping process makes them")),
+        (say("Time-stamped"), state.stamped, say("no authority is set, or none has answered")),
+        (say("Taken away"), state.exported, say("export a bundle, and keep it elsewhere")),
     )
     for column, (title, entry, advice) in zip(st.columns(4), shown, strict=True):
         if entry is None:
-            column.metric(title, "never")
+            column.metric(title, say("never"))
             column.caption(advice)
             continue
         failed = entry.outcome != Outcome.SUCCESS
-        column.metric(title, "FAILED" if failed else f"{ago(entry.at, visit.now)} ago")
+        column.metric(title, say("FAILED") if failed else say("{time} ago", time=ago(entry.at, visit.now)))
         since = state.since(entry)
-        count = "1 entry" if since == 1 else f"{since} entries"
-        told = f"{count} since; by {entry.username}, {utc(entry.at)} UTC"
+        count = say("1 entry") if since == 1 else say("{count} entries", count=since)
+        told = say(
+            "{count} since; by {user}, {time} UTC", count=count, user=entry.username, time=utc(entry.at)
+        )
         column.caption(plain(str(entry.detail.get("problem", told)) if failed else told))
 
 
 def _asked(visit: Visit) -> AuditFilter:
     since, until, user, patient, study = st.columns((2, 2, 2, 2, 4))
-    first = since.date_input("From", value=visit.now.date() - timedelta(days=7), key="audit_since")
-    last = until.date_input("To", value=visit.now.date(), key="audit_until")
-    username = user.text_input("User", key="audit_user").strip()
-    patient_id = patient.text_input("Patient ID", key="audit_patient").strip()
-    named = study.text_input("Study Instance UID or accession number", key="audit_study").strip()
+    first = since.date_input(say("From"), value=visit.now.date() - timedelta(days=7), key="audit_since")
+    last = until.date_input(say("Until"), value=visit.now.date(), key="audit_until")
+    username = user.text_input(say("User"), key="audit_user").strip()
+    patient_id = patient.text_input(say("Patient ID"), key="audit_patient").strip()
+    named = study.text_input(say("Study Instance UID or accession number"), key="audit_study").strip()
     return AuditFilter(
         since=_midnight(first),
         until=_midnight(last, days=1),
@@ -97,7 +103,7 @@ def _named_study(visit: Visit, named: str) -> str:
     try:
         return audit.name_study(visit.room.store, visit.actor, named, now=visit.now)
     except Rejected as error:
-        st.error(plain(str(error)))
+        st.error(plain(tell(error)))
         return named
 
 
@@ -110,7 +116,7 @@ def _midnight(day: object, *, days: int = 0) -> datetime | None:
 
 def _tools(visit: Visit, wanted: AuditFilter) -> None:
     verify, export, _ = st.columns((2, 6, 5), vertical_alignment="center")
-    if verify.button("Verify the log", key="audit_verify", width="stretch"):
+    if verify.button(say("Verify the log"), key="audit_verify", width="stretch"):
         _verify(visit)
     if not may(visit.actor.role, Action.EXPORT_AUDIT):
         return
@@ -122,36 +128,42 @@ def _verify(visit: Visit) -> None:
     try:
         state = audit.verify_log(visit.room.store, visit.actor, now=visit.now)
     except AuditBroken as error:
-        st.error(f"The log does not verify: {plain(str(error))}.")
+        st.error(say("The log does not verify: {reason}.", reason=plain(tell(error))))
     else:
         st.success(
-            f"{state.count} entries verified, each in its place; {state.checkpoints} checkpoints hold, "
-            f"{state.exposed} entries came after the last. Head: {state.head}"
+            say(
+                "{count} entries verified, each in its place; {checkpoints} checkpoints hold, "
+                "{exposed} entries came after the last. Head: {head}",
+                count=state.count,
+                checkpoints=state.checkpoints,
+                exposed=state.exposed,
+                head=state.head,
+            )
         )
 
 
 def _line(entry: AuditEntry) -> dict[str, object]:
     return {
-        "No": entry.seq,
-        "Time (UTC)": entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        "Event": entry.event,
-        "Outcome": entry.outcome,
-        "User": entry.username,
-        "Role": entry.role,
-        "From": entry.source,
-        "Study": entry.study_uid,
-        "Patient (ref)": entry.patient_ref[:12],
-        "Detail": ", ".join(f"{name}={value}" for name, value in entry.detail.items()),
-        "Digest": entry.digest[:12],
+        say("Number"): entry.seq,
+        say("Time (UTC)"): entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        say("Event"): entry.event,
+        say("Outcome"): entry.outcome,
+        say("User"): entry.username,
+        say("Role"): entry.role,
+        say("Address"): entry.source,
+        say("Study"): entry.study_uid,
+        say("Patient (ref)"): entry.patient_ref[:12],
+        say("Detail"): ", ".join(f"{name}={value}" for name, value in entry.detail.items()),
+        say("Digest"): entry.digest[:12],
     }
 
 
 def _turn(wanted: AuditFilter, entries: list[AuditEntry]) -> None:
     newest, older, _ = st.columns((1, 1, 8))
-    if newest.button("Newest", key="audit_newest"):
+    if newest.button(say("Newest"), key="audit_newest"):
         st.session_state.pop(_BEFORE, None)
         st.rerun()
     is_last = len(entries) < PAGE_ENTRIES
-    if older.button("Older", key="audit_older", disabled=is_last):
+    if older.button(say("Older"), key="audit_older", disabled=is_last):
         st.session_state[_BEFORE] = {repr(wanted): entries[-1].seq}
         st.rerun()

@@ -8,7 +8,9 @@ from app.domain.errors import AuthenticationFailed
 from app.domain.one_time import normalise_code
 from app.services.reauthentication import Proof, proof_of
 from app.ui.session import Visit
+from app.ui.told import tell
 from app.ui.views.plain import plain
+from app.ui.words import say
 
 
 def ask_credentials(visit: Visit) -> str:
@@ -16,14 +18,16 @@ def ask_credentials(visit: Visit) -> str:
     proof = proof_of(visit.room.store, visit.actor)
     if proof is Proof.PROVIDER:
         provider = visit.room.provider
-        name = plain(provider.settings.name) if provider else "the identity provider"
-        st.link_button(f"Confirm at {name} ...", "/login/oidc/confirm")
-        st.caption("Opens a new tab and asks for your credentials. Then come back: it counts two minutes.")
+        name = plain(provider.settings.name) if provider else say("the identity provider")
+        st.link_button(say("Confirm at {name} ...", name=name), "/login/oidc/confirm")
+        st.caption(
+            say("Opens a new tab and asks for your credentials. Then come back: it counts two minutes.")
+        )
         return ""
-    password = st.text_input("Your password", type="password", autocomplete="current-password")
+    password = st.text_input(say("Your password"), type="password", autocomplete="current-password")
     if proof is Proof.PASSWORD:
         return password
-    code = st.text_input("One-time password", autocomplete="one-time-code", max_chars=12)
+    code = st.text_input(say("One-time password"), autocomplete="one-time-code", max_chars=12)
     return password + normalise_code(code)
 
 
@@ -34,5 +38,5 @@ def count_attempt(visit: Visit) -> None:
 
 def tell_refusal(error: AuthenticationFailed, outcome: str) -> None:
     """Say what was wrong, and what did not happen."""
-    text = plain(str(error))
+    text = plain(tell(error))
     st.error(f"{text[:1].upper()}{text[1:]}. {outcome}")

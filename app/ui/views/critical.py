@@ -7,21 +7,18 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from app.domain.access import Action, may
-from app.domain.critical import Category, Communication, CriticalResult, Means
+from app.domain.critical import Communication, CriticalResult, Means
 from app.domain.errors import AuthenticationFailed, Rejected
 from app.domain.review import Review
 from app.services import critical
 from app.ui.present import patient_data
 from app.ui.session import Visit, begin_visit
+from app.ui.terms import CATEGORIES, term
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.operations_page import ago, attempt, utc
 from app.ui.views.plain import plain
+from app.ui.words import say
 
-CATEGORIES = {
-    Category.MINUTES: "1: within minutes",
-    Category.HOURS: "2: within hours",
-    Category.DAYS: "3: within days",
-}
 REFRESH_SECONDS = 10
 _LOOKED_AT = "critical_looked_at"
 
@@ -47,10 +44,12 @@ def _board() -> None:
         st.rerun()
     loops = critical.list_open_loops(visit.room.store, visit.actor, is_new=False, now=visit.now)
     if not loops:
-        st.write("No critical result is open.")
+        st.write(say("No critical result is open."))
         return
     late = sum(loop.result.due_at <= visit.now or loop.result.escalations > 0 for loop in loops)
-    st.caption(f"{len(loops)} open, {late} past their time; the soonest due first.")
+    st.caption(
+        say("{count} open, {late} past their time; the soonest due first.", count=len(loops), late=late)
+    )
     for loop in loops:
         with st.container(border=True):
             text, act = st.columns((8, 2), vertical_alignment="center")
@@ -58,7 +57,7 @@ def _board() -> None:
             if loop.study is not None:
                 who = patient_data(loop.study)
                 text.caption(plain(f"{who['name']}, {who['id']}, {who['description']}, {who['accession']}"))
-            if act.button("Open the study", key=f"critical_open_{loop.result.critical_id}"):
+            if act.button(say("Open the study"), key=f"critical_open_{loop.result.critical_id}"):
                 go_to("review", study=loop.result.study_uid)
             if loop.study is not None:
                 offer_ending(visit, loop.result, act)
@@ -78,42 +77,58 @@ def offer_loops(visit: Visit, review: Review) -> None:
         else:
             st.caption(plain(_ended(loop)))
     if review.report is None:
-        with st.popover("Critical result ..."):
+        with st.popover(say("Critical result ...")):
             _ask_what(visit, uid)
 
 
-@st.dialog("Critical result: somebody must be told")
 def critical_dialog(study_uid: str) -> None:
     """Open a loop from the report."""
+    st.dialog(say("Critical result: somebody must be told"))(_ask_in_dialog)(study_uid)
+
+
+def _ask_in_dialog(study_uid: str) -> None:
     _ask_what(begin_visit(), study_uid)
 
 
 def show_loop(place: st.delta_generator.DeltaGenerator, loop: CriticalResult, now: datetime) -> None:
     """Show what is open, since when and until when."""
     is_late = loop.due_at <= now
-    due = "its time has passed" if is_late else f"due in {ago(now, loop.due_at)}"
-    since = f"category {CATEGORIES[loop.category]}, open for {ago(loop.opened_at, now)}"
-    if loop.escalations:
-        times = "once" if loop.escalations == 1 else f"{loop.escalations} times"
-        place.error(f"**{plain(loop.finding)}**, {since}; escalated {times}: nobody is on record as told.")
+    due = say("its time has passed") if is_late else say("due in {time}", time=ago(now, loop.due_at))
+    since = say(
+        "category {category}, open for {time}",
+        category=say(CATEGORIES[loop.category]),
+        time=ago(loop.opened_at, now),
+    )
+    name = f"**{plain(loop.finding)}**, {since}"
+    if loop.escalations == 1:
+        place.error(say("{result}; escalated once: nobody is on record as told.", result=name))
+    elif loop.escalations:
+        told = say(
+            "{result}; escalated {count} times: nobody is on record as told.",
+            result=name,
+            count=loop.escalations,
+        )
+        place.error(told)
     else:
-        place.warning(f"**{plain(loop.finding)}**, {since}, {due}.")
+        place.warning(f"{name}, {due}.")
 
 
 def offer_ending(visit: Visit, loop: CriticalResult, place: st.delta_generator.DeltaGenerator) -> None:
     """Offer to close or to cancel a loop."""
-    with place.popover("Communicated ...", type="primary"):
+    with place.popover(say("Communicated ..."), type="primary"):
         _ask_who_was_told(visit, loop)
-    with place.popover("Opened in error ..."):
+    with place.popover(say("Opened in error ...")):
         _ask_why(visit, loop)
 
 
 def _ask_what(visit: Visit, study_uid: str) -> None:
     """Ask what is critical and how soon somebody must know."""
     with st.form("critical_open", border=False, clear_on_submit=True):
-        finding = st.text_input("Finding", max_chars=300, key="critical_finding")
-        category = st.selectbox("Category", list(CATEGORIES), format_func=CATEGORIES.__getitem__)
-        wants = st.form_submit_button("Open the loop", type="primary")
+        finding = st.text_input(say("Finding"), max_chars=300, key="critical_finding")
+        category = st.selectbox(
+            say("Category"), list(CATEGORIES), format_func=lambda one: say(CATEGORIES[one])
+        )
+        wants = st.form_submit_button(say("Open the loop"), type="primary")
     if wants:
         waits = critical.waits_of(visit.room.settings.critical_minutes)
         attempt(
@@ -128,20 +143,20 @@ def _ask_who_was_told(visit: Visit, loop: CriticalResult) -> None:
     number = loop.critical_id
     with st.form(f"critical_close_{number}", border=False):
         teller = st.text_input(
-            "Who told", value=visit.actor.printed_name, max_chars=120, key=f"critical_teller_{number}"
+            say("Who told"), value=visit.actor.printed_name, max_chars=120, key=f"critical_teller_{number}"
         )
-        receiver = st.text_input("Who was told", max_chars=120, key=f"critical_receiver_{number}")
+        receiver = st.text_input(say("Who was told"), max_chars=120, key=f"critical_receiver_{number}")
         means = st.radio(
-            "How",
+            say("How"),
             list(Means),
             index=None,
-            format_func=lambda way: way.value,
+            format_func=term,
             key=f"critical_means_{number}",
         )
         told_at = st.text_input(
-            "When (UTC; empty: now)", placeholder="2026-11-27 06:12", key=f"critical_told_at_{number}"
+            say("When (UTC; empty: now)"), placeholder="2026-11-27 06:12", key=f"critical_told_at_{number}"
         )
-        wants = st.form_submit_button("Close the loop", type="primary")
+        wants = st.form_submit_button(say("Close the loop"), type="primary")
     if wants:
         attempt(
             lambda: critical.close_loop(
@@ -158,8 +173,10 @@ def _ask_why(visit: Visit, loop: CriticalResult) -> None:
     """Ask why nobody has to be told."""
     number = loop.critical_id
     with st.form(f"critical_cancel_{number}", border=False):
-        reason = st.text_input("Why nobody has to be told", max_chars=300, key=f"critical_reason_{number}")
-        wants = st.form_submit_button("Cancel the loop", type="primary")
+        reason = st.text_input(
+            say("Why nobody has to be told"), max_chars=300, key=f"critical_reason_{number}"
+        )
+        wants = st.form_submit_button(say("Cancel the loop"), type="primary")
     if wants:
         attempt(lambda: critical.cancel_loop(visit.room.store, visit.actor, number, reason, now=visit.now))
 
@@ -182,9 +199,18 @@ def read_time(text: str) -> datetime | None:
 
 def _ended(loop: CriticalResult) -> str:
     if loop.communication is None:
-        return f"Critical result {loop.finding}: opened in error, {loop.reason} ({loop.ended_by})"
+        return say(
+            "Critical result {finding}: opened in error, {reason} ({user})",
+            finding=loop.finding,
+            reason=loop.reason,
+            user=loop.ended_by,
+        )
     told = loop.communication
-    return (
-        f"Critical result {loop.finding}: {told.teller} told {told.receiver} {told.means.value}, "
-        f"{utc(told.told_at)} UTC"
+    return say(
+        "Critical result {finding}: {teller} told {receiver} {means}, {time} UTC",
+        finding=loop.finding,
+        teller=told.teller,
+        receiver=told.receiver,
+        means=term(told.means),
+        time=utc(told.told_at),
     )

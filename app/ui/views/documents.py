@@ -7,6 +7,7 @@ import streamlit as st
 from app.domain.review import Review
 from app.services.documents import EXPORTABLE
 from app.ui.session import Visit
+from app.ui.words import say
 
 
 def offer_signed_pdf(visit: Visit, review: Review) -> None:
@@ -14,4 +15,4 @@ def offer_signed_pdf(visit: Visit, review: Review) -> None:
     if visit.room.settings.document_signature is None or review.report is None:
         return
     if review.report.state in EXPORTABLE:
-        st.link_button("Signed PDF", f"/reports/{review.report.report_id}/signed.pdf")
+        st.link_button(say("Signed PDF"), f"/reports/{review.report.report_id}/signed.pdf")

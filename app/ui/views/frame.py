@@ -9,9 +9,12 @@ import streamlit as st
 
 from app.domain.access import Action, Role, may
 from app.domain.study import Study
+from app.services.preferences import save_preference
 from app.ui.components.library import mount
 from app.ui.present import patient_data
 from app.ui.session import Visit
+from app.ui.terms import term
+from app.ui.words import LANGUAGE, LANGUAGES, known_language, language, phrase, say
 
 
 @dataclass(frozen=True)
@@ -47,17 +50,17 @@ def places() -> Mapping[str, Place]:
     )
 
     return {
-        "worklist": Place("Worklist", Action.LIST_STUDIES, worklist.show),
-        "review": Place("Review", Action.OPEN_STUDY, review.show, is_listed=False),
-        "critical": Place("Critical results", Action.HANDLE_CRITICAL, critical.show),
-        "quality": Place("Quality", Action.VIEW_QUALITY, quality.show),
-        "audit": Place("Audit", Action.VIEW_AUDIT, audit.show),
-        "models": Place("AI models", Action.VIEW_MODELS, models.show),
-        "operations": Place("Operations", Action.VIEW_OPERATIONS, operations.show),
-        "rules": Place("Rules", Action.MANAGE_RULES, rules.show),
-        "access": Place("Study access", Action.MANAGE_ACCESS, access.show),
-        "users": Place("Users", Action.MANAGE_USERS, users.show),
-        "account": Place("Account", Action.OWN_ACCOUNT, account.show),
+        "worklist": Place(phrase("Worklist"), Action.LIST_STUDIES, worklist.show),
+        "review": Place(phrase("Review"), Action.OPEN_STUDY, review.show, is_listed=False),
+        "critical": Place(phrase("Critical results"), Action.HANDLE_CRITICAL, critical.show),
+        "quality": Place(phrase("Quality"), Action.VIEW_QUALITY, quality.show),
+        "audit": Place(phrase("Audit"), Action.VIEW_AUDIT, audit.show),
+        "models": Place(phrase("AI models"), Action.VIEW_MODELS, models.show),
+        "operations": Place(phrase("Operations"), Action.VIEW_OPERATIONS, operations.show),
+        "rules": Place(phrase("Rules"), Action.MANAGE_RULES, rules.show),
+        "access": Place(phrase("Study access"), Action.MANAGE_ACCESS, access.show),
+        "users": Place(phrase("Users"), Action.MANAGE_USERS, users.show),
+        "account": Place(phrase("Account"), Action.OWN_ACCOUNT, account.show),
     }
 
 
@@ -85,19 +88,32 @@ def show_head(visit: Visit, here: str, study: Study | None = None) -> None:
         events = mount(
             "header",
             {
-                "places": [{"name": n, "title": t} for n, t in listed if _may_go(visit.actor.role, n)],
+                "places": [{"name": n, "title": say(t)} for n, t in listed if _may_go(visit.actor.role, n)],
                 "here": here,
                 "user": visit.actor.printed_name,
-                "role": visit.actor.role.value,
+                "role": term(visit.actor.role),
+                "languages": [{"code": code, "name": name} for code, name in LANGUAGES.items()],
                 "csrf": visit.csrf,
                 "idleMinutes": visit.room.settings.idle_minutes,
                 "patient": patient_data(study) if study else None,
             },
             key="header",
-            triggers=("go",),
+            triggers=("go", "language"),
         )
+    if events["language"]:
+        choose_language(visit, str(events["language"]))
     if events["go"]:
         go_to(str(events["go"]))
+
+
+def choose_language(visit: Visit, code: str) -> None:
+    """Speak another language from now on, here and wherever this person logs in."""
+    chosen = known_language(code)
+    if not chosen or chosen == language():
+        return
+    save_preference(visit.room.store, visit.actor, LANGUAGE, chosen, now=visit.now)
+    st.session_state[LANGUAGE] = chosen
+    st.rerun()
 
 
 def _may_go(role: Role, name: str) -> bool:

@@ -16,6 +16,7 @@ from app.ui.views.frame import show_head
 from app.ui.views.operations_quarantine import show_quarantine
 from app.ui.views.operations_retention import show_retention
 from app.ui.views.rules import warn_of
+from app.ui.words import say
 
 
 def show(visit: Visit) -> None:
@@ -56,11 +57,11 @@ def _titles(visit: Visit, alerts: int, letters: int) -> list[str]:
     }
     slow = counted[StudyState.RECEIVING] + counted[StudyState.COMPLETE]
     numbered = {
-        "Alerts": alerts,
-        "Not delivered": undone,
-        "Dead letters": letters,
-        "Quarantine": set_aside,
-        "No AI draft": counted[StudyState.UNDRAFTED],
-        "Not complete": slow,
+        say("Alerts"): alerts,
+        say("Not delivered"): undone,
+        say("Dead letters"): letters,
+        say("Quarantine"): set_aside,
+        say("No AI draft"): counted[StudyState.UNDRAFTED],
+        say("Not complete"): slow,
     }
-    return [f"{title} ({count})" if count else title for title, count in numbered.items()] + ["System"]
+    return [f"{title} ({count})" if count else title for title, count in numbered.items()] + [say("System")]

@@ -9,6 +9,7 @@ from typing import TypeVar
 import streamlit as st
 
 from app.domain.operations import Page
+from app.ui.words import phrase, say
 
 PAGE_LINES = 20
 Line = TypeVar("Line")
@@ -22,11 +23,11 @@ def utc(time: datetime | None) -> str:
 def ago(time: datetime | None, now: datetime) -> str:
     """Return how long ago a time was, in the largest unit that fits."""
     if time is None:
-        return "never"
+        return say("never")
     seconds = (now - time).total_seconds()
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+    for unit, length in ((phrase("d"), 86400), (phrase("h"), 3600), (phrase("min"), 60)):
         if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
+            return f"{seconds / length:.0f} {say(unit)}"
     return f"{max(0.0, seconds):.0f} s"
 
 
@@ -55,23 +56,26 @@ def turn_page(name: str, page: Page[Line]) -> None:
         return
     before, after, place = st.columns((1, 1, 8), vertical_alignment="center")
     offset, number = offset_of(name), int(st.session_state.get(f"operations_{name}", 0))
-    if before.button("Previous", key=f"operations_{name}_before", disabled=not number):
+    if before.button(say("Previous"), key=f"operations_{name}_before", disabled=not number):
         _go(name, number - 1)
     last = offset + len(page.lines) >= page.total
-    if after.button("Next", key=f"operations_{name}_after", disabled=last):
+    if after.button(say("Next"), key=f"operations_{name}_after", disabled=last):
         _go(name, number + 1)
-    place.caption(f"{offset + 1} to {offset + len(page.lines)} of {page.total}")
+    place.caption(
+        say("{first} to {last} of {total}", first=offset + 1, last=offset + len(page.lines), total=page.total)
+    )
 
 
 def attempt(act: Callable[[], object]) -> None:
     """Do what a button asks for, and show the page anew; a refusal is shown instead."""
     from app.domain.errors import Rejected
+    from app.ui.told import tell
     from app.ui.views.plain import plain
 
     try:
         act()
     except Rejected as error:
-        st.error(plain(str(error)))
+        st.error(plain(tell(error)))
     else:
         st.rerun()
 

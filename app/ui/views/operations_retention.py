@@ -8,7 +8,9 @@ from app.domain.access import Action, may
 from app.domain.retention import RetentionPolicy, policy_lines
 from app.services.erasure import list_patient_holds
 from app.ui.session import Visit
+from app.ui.told import retell
 from app.ui.views.operations_page import utc
+from app.ui.words import say
 
 
 def show_retention(visit: Visit) -> None:
@@ -21,23 +23,23 @@ def show_retention(visit: Visit) -> None:
         quarantine_days=settings.retention_quarantine_days,
         job_days=settings.retention_job_days,
     )
-    st.subheader("Retention", anchor=False)
-    lines = [{"What": what, "Rule": rule} for what, rule in policy_lines(policy)]
+    st.subheader(say("Retention"), anchor=False)
+    lines = [{say("What"): retell(what), say("Rule"): retell(rule)} for what, rule in policy_lines(policy)]
     st.dataframe(lines, hide_index=True, key="operations_retention")
     if not may(visit.actor.role, Action.HOLD_PATIENT):
         return
     held = list_patient_holds(visit.room.store, visit.actor, now=visit.now)
     if not held:
-        st.write("No patient is held.")
+        st.write(say("No patient is held."))
         return
     st.dataframe(
         [
             {
-                "Held patient": hold.patient.patient_id,
-                "Issuer": hold.patient.issuer,
-                "Why": hold.reason,
-                "By": hold.username,
-                "Since (UTC)": utc(hold.held_at),
+                say("Held patient"): hold.patient.patient_id,
+                say("Issuer"): hold.patient.issuer,
+                say("Why"): hold.reason,
+                say("By"): hold.username,
+                say("Since (UTC)"): utc(hold.held_at),
             }
             for hold in held
         ],

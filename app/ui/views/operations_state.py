@@ -13,25 +13,32 @@ from app.services import operations
 from app.services.operations import SeenAlert, SystemState
 from app.ui.metric_families import PROCESSES, spool_backlog
 from app.ui.session import Visit
+from app.ui.terms import term
+from app.ui.told import retell
 from app.ui.views.operations_page import ago, attempt, utc
 from app.ui.views.plain import plain
+from app.ui.words import say
 
 
 def show_numbers(visit: Visit, overview: OperationsOverview, system: SystemState) -> None:
     """Show what has to be seen at a glance."""
     missing = _missing(visit, system)
     if missing:
-        st.error(f"Not running: {', '.join(missing)}.")
+        st.error(say("Not running: {names}.", names=", ".join(map(term, missing))))
     waiting = {queue.queue: queue for queue in overview.queues}
     backlog, _ = spool_backlog(visit.room.settings)
     free, total, floor = _disk(visit)
-    shown = [("Alerts", str(len(system.alerts)), "open"), ("Waiting for intake", str(backlog), "instances")]
-    for title, name in (("To draft", "draft"), ("To deliver", "deliver")):
+    shown = [
+        (say("Alerts"), str(len(system.alerts)), say("open")),
+        (say("Waiting for intake"), str(backlog), say("instances")),
+    ]
+    for title, name in ((say("To draft"), "draft"), (say("To deliver"), "deliver")):
         queue = waiting.get(name)
         since = ago(queue.waiting_since, visit.now) if queue and queue.waiting_since else "0 s"
         count, running = (queue.waiting, queue.running) if queue else (0, 0)
-        shown.append((title, str(count), f"oldest {since}, {running} running"))
-    shown.append(("Disk free", f"{free / 1e9:.0f} GB", f"of {total / 1e9:.0f}, floor {floor / 1e9:.1f}"))
+        shown.append((title, str(count), say("oldest {time}, {count} running", time=since, count=running)))
+    room = say("of {total}, floor {floor}", total=f"{total / 1e9:.0f}", floor=f"{floor / 1e9:.1f}")
+    shown.append((say("Disk free"), f"{free / 1e9:.0f} GB", room))
     for column, (title, value, note) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(title, value)
         column.caption(note)
@@ -40,7 +47,7 @@ def show_numbers(visit: Visit, overview: OperationsOverview, system: SystemState
 def show_alerts(visit: Visit, alerts: Sequence[SeenAlert]) -> None:
     """Show open alerts; one that was seen stays until its cause goes away."""
     if not alerts:
-        st.write("No alert is open.")
+        st.write(say("No alert is open."))
     for seen in alerts:
         _alert(visit, seen)
 
@@ -49,34 +56,40 @@ def show_system(visit: Visit, system: SystemState) -> None:
     """Show processes and sources."""
     processes, sources = st.columns(2)
     with processes:
-        st.subheader("Processes", anchor=False)
+        st.subheader(say("Processes"), anchor=False)
         lines = [
             {
-                "Process": line.process,
-                "Where": line.instance,
-                "State": "runs" if line.is_alive(visit.now) else "silent",
-                "Last sign": ago(line.seen_at, visit.now),
-                "Runs for": ago(line.started_at, visit.now),
+                say("Process"): term(line.process),
+                say("Where"): line.instance,
+                say("State"): say("runs") if line.is_alive(visit.now) else say("silent"),
+                say("Last sign"): ago(line.seen_at, visit.now),
+                say("Runs for"): ago(line.started_at, visit.now),
             }
             for line in system.processes
         ]
         lines += [
-            {"Process": name, "Where": "-", "State": "not running", "Last sign": "never", "Runs for": "-"}
+            {
+                say("Process"): term(name),
+                say("Where"): "-",
+                say("State"): say("not running"),
+                say("Last sign"): say("never"),
+                say("Runs for"): "-",
+            }
             for name in PROCESSES
             if name not in {line.process for line in system.processes}
         ]
         st.dataframe(lines, hide_index=True, key="operations_processes")
     with sources:
-        st.subheader("Sources", anchor=False)
+        st.subheader(say("Sources"), anchor=False)
         if not system.sources:
-            st.write("None has been heard yet.")
+            st.write(say("None has been heard yet."))
             return
         heard = [
             {
-                "AE title": source.ae_title,
-                "Last association": ago(source.last_association_at, visit.now),
-                "Last image": ago(source.last_instance_at, visit.now),
-                "At (UTC)": utc(source.last_association_at),
+                say("AE title"): source.ae_title,
+                say("Last association"): ago(source.last_association_at, visit.now),
+                say("Last image"): ago(source.last_instance_at, visit.now),
+                say("At (UTC)"): utc(source.last_association_at),
             }
             for source in system.sources
         ]
@@ -87,14 +100,18 @@ def _alert(visit: Visit, seen: SeenAlert) -> None:
     alert = seen.alert
     with st.container(border=True):
         text, act = st.columns((8, 2), vertical_alignment="center")
-        text.write(f"**{plain(alert.kind.value.capitalize())}**: {plain(alert.subject)}")
-        text.text(alert.reason)
-        told = f", told {ago(alert.told_at, visit.now)} ago" if alert.told_at else ""
-        text.caption(plain(f"since {utc(alert.raised_at)} UTC ({ago(alert.raised_at, visit.now)}){told}"))
+        kind = term(alert.kind)
+        text.write(f"**{plain(kind[:1].upper() + kind[1:])}**: {plain(alert.subject)}")
+        text.text(retell(alert.reason))
+        raised, since = utc(alert.raised_at), ago(alert.raised_at, visit.now)
+        about = say("since {time} UTC ({duration})", time=raised, duration=since)
+        if alert.told_at:
+            about += ", " + say("told {time} ago", time=ago(alert.told_at, visit.now))
+        text.caption(plain(about))
         if seen.seen_by:
-            act.caption(f"Seen by {plain(seen.seen_by)}")
+            act.caption(say("Seen by {user}", user=plain(seen.seen_by)))
         elif act.button(
-            "Acknowledge",
+            say("Acknowledge"),
             key=f"alert_{alert.alert_id}",
             disabled=not may(visit.actor.role, Action.RETRY_WORK),
             width="stretch",

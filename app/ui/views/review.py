@@ -14,6 +14,8 @@ from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
+from app.ui.terms import report_state
+from app.ui.told import retell
 from app.ui.views.amend import offer_amendments
 from app.ui.views.amendments import show_chain, show_correction
 from app.ui.views.critical import critical_dialog, offer_loops
@@ -23,9 +25,10 @@ from app.ui.views.emergency import ask_for_reason, show_running
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
-from app.ui.views.priors import show_priors
+from app.ui.views.priors import show_context_panel
 from app.ui.views.sign import sign_dialog
 from app.ui.views.withdraw import offer_withdrawal
+from app.ui.words import say
 
 _OPENED = "opened_study"
 _HELD = "held_report"
@@ -48,11 +51,11 @@ def show(visit: Visit) -> None:
         mount("viewer", viewer_data(review), key="viewer")
     with text:
         _choose_report(review)
-        show_priors(review.priors)
         _show_context(review)
         offer_loops(visit, review)
         warn_of_stop(review)
         show_correction(review.text)
+        show_context_panel(visit, review)
         _edit(visit, review)
         show_chain(review.text)
         offer_amendments(visit, review)
@@ -93,19 +96,21 @@ def _show_context(review: Review) -> None:
     """Show why the study was made, and warn when the draft was made without knowing it."""
     shown = context_data(review)
     for warning in shown["warnings"]:
-        st.warning(plain(warning))
+        st.warning(plain(retell(warning)))
     if shown["lines"]:
-        st.info("\n\n".join(f"**{name}** {plain(text)}" for name, text in shown["lines"]))
+        st.info("\n\n".join(f"**{say(name)}** {plain(text)}" for name, text in shown["lines"]))
 
 
 def _edit(visit: Visit, review: Review) -> None:
     """Show the report, or why there is none yet."""
     if review.study.state is StudyState.EXCLUDED:
-        st.info(f"A routing rule excludes this study: {plain(review.study.reason)}")
+        st.info(say("A routing rule excludes this study: {reason}", reason=plain(review.study.reason)))
         return
     if review.report is None:
-        st.info("This study waits for its draft. The report can be written as soon as drafting has ended.")
-        if st.button("Look again"):
+        st.info(
+            say("This study waits for its draft. The report can be written as soon as drafting has ended.")
+        )
+        if st.button(say("Look again")):
             _forget()
             st.rerun()
         return
@@ -134,9 +139,12 @@ def _choose_report(review: Review) -> None:
     if not review.others or review.report is None:
         return
     shown = review.report
-    every = {shown.report_id: f"revision {shown.revision}: {shown.state.value.lower()} (shown)"}
-    for other in review.others:
-        every[other.report_id] = f"revision {other.revision}: {other.state.value.lower()}"
-    wanted = st.selectbox("Report", list(every), format_func=every.__getitem__)
+    named = [(one.report_id, one.revision, one.state) for one in review.others]
+    every = {
+        number: say("revision {number}: {state}", number=revision, state=report_state(state))
+        for number, revision, state in [(shown.report_id, shown.revision, shown.state), *named]
+    }
+    every[shown.report_id] += " " + say("(shown)")
+    wanted = st.selectbox(say("Report"), list(every), format_func=every.__getitem__)
     if wanted != shown.report_id:
         go_to("review", study=review.study.study_uid, report=str(wanted))

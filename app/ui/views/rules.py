@@ -10,9 +10,11 @@ from app.domain.errors import DatabaseUnavailable, Rejected
 from app.services import rules
 from app.services.rules import RulesFile
 from app.ui.session import Visit
+from app.ui.told import tell
 from app.ui.views import rules_tester
 from app.ui.views.frame import show_head
 from app.ui.views.plain import plain
+from app.ui.words import say
 
 _TEXT, _BEGAN = "rules_text", "rules_began"
 
@@ -26,7 +28,7 @@ def show(visit: Visit) -> None:
     )
     warn_of(file.problem)
     text = _edit(visit, file)
-    st.subheader("Try the rules", anchor=False)
+    st.subheader(say("Try the rules"), anchor=False)
     rules_tester.show(visit, text.encode())
     _show_versions(file)
 
@@ -36,7 +38,8 @@ def warn_of(problem: str) -> None:
     if problem:
         mistakes = "\n".join(f"- {plain(line)}" for line in problem.splitlines())
         st.warning(
-            f"The file of the routing rules is broken. The last good rules stay in force.\n\n{mistakes}"
+            say("The file of the routing rules is broken. The last good rules stay in force.")
+            + f"\n\n{mistakes}"
         )
 
 
@@ -44,17 +47,18 @@ def _edit(visit: Visit, file: RulesFile) -> str:
     """Show the editor and return its text, the one that the tester uses."""
     if _TEXT not in st.session_state:
         st.session_state[_TEXT], st.session_state[_BEGAN] = file.text, file.sha256
-    st.caption(plain(f"{visit.room.settings.rules_path}: a change by hand shows here too"))
-    text = st.text_area("Rules (TOML)", key=_TEXT, height=360)
+    path = visit.room.settings.rules_path
+    st.caption(plain(say("{path}: a change by hand shows here too", path=path)))
+    text = st.text_area(say("Rules (TOML)"), key=_TEXT, height=360)
     problem = rules.problem_of(text.encode(), visit.room.settings.rule_targets)
     for line in problem.splitlines():
         st.error(plain(line))
     if changed := rules.difference(file.text, text):
         st.code(changed, language="diff")
     save, again, _ = st.columns((1, 1, 6))
-    if save.button("Save", type="primary", disabled=bool(problem) or not changed):
+    if save.button(say("Save"), type="primary", disabled=bool(problem) or not changed):
         _save(visit, text)
-    if again.button("Open again", help="Drops the edit"):
+    if again.button(say("Open again"), help=say("Drops the edit")):
         _forget()
     return text
 
@@ -72,7 +76,7 @@ def _save(visit: Visit, text: str) -> None:
             now=visit.now,
         )
     except (Rejected, DatabaseUnavailable) as error:
-        st.error(f"Not saved: {plain(str(error))}.")
+        st.error(say("Not saved: {reason}.", reason=plain(tell(error))))
     else:
         _forget()
 
@@ -84,10 +88,10 @@ def _forget() -> None:
 
 
 def _show_versions(file: RulesFile) -> None:
-    st.subheader("In force, newest first", anchor=False)
+    st.subheader(say("In force, newest first"), anchor=False)
     for version in file.versions:
         at = version.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         with st.expander(plain(f"{at}, {version.username}, {version.sha256[:12]}")):
-            st.code(version.content.decode("utf-8", "replace") or "(no rules)", language="toml")
+            st.code(version.content.decode("utf-8", "replace") or say("(no rules)"), language="toml")
     if not file.versions:
-        st.write("No rules were in force yet.")
+        st.write(say("No rules were in force yet."))

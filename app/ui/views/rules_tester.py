@@ -19,7 +19,10 @@ from app.services.header_values import HEADER_BYTES, read_header_values
 from app.services.rule_text import decision_lines, verdict_lines
 from app.ui.components.library import mount
 from app.ui.session import Visit
+from app.ui.terms import study_state, term
+from app.ui.told import retell, tell
 from app.ui.views.plain import plain
+from app.ui.words import say
 
 _NEWEST = 50
 # one byte more than is read tells that the file goes on
@@ -31,7 +34,7 @@ def show(visit: Visit, content: bytes) -> None:
     try:
         found = read_rules(content, targets=visit.room.settings.rule_targets)
     except RulesBroken:
-        st.caption("Mend the rules first.")
+        st.caption(say("Mend the rules first."))
         return
     study, file = st.columns(2)
     with study:
@@ -45,12 +48,12 @@ def _try_study(visit: Visit, found: RuleSet) -> None:
     page = reading.refresh_worklist(visit.room.store, visit.actor, query, now=visit.now)
     studies = {row.study.study_uid: row.study for row in page.rows}
     chosen = st.selectbox(
-        "Study", list(studies), format_func=lambda uid: plain(_label(studies[uid])), key="rules_study"
+        say("Study"), list(studies), format_func=lambda uid: _label(studies[uid]), key="rules_study"
     )
     if chosen is None:
-        st.write("There is no study yet.")
+        st.write(say("There is no study yet."))
         return
-    if st.button("Try on this study", help="Recorded: it shows values of the patient"):
+    if st.button(say("Try on this study"), help=say("Recorded: it shows values of the patient")):
         objects = visit.room.settings.spool_dir / "objects"
         _show(
             rules.try_rules(
@@ -62,28 +65,27 @@ def _try_study(visit: Visit, found: RuleSet) -> None:
                 now=visit.now,
             )
         )
-    if studies[chosen].state is StudyState.EXCLUDED and st.button("Take it into the worklist"):
+    if studies[chosen].state is StudyState.EXCLUDED and st.button(say("Take it into the worklist")):
         rules.include_study(visit.room.store, visit.actor, chosen, now=visit.now)
         st.rerun()
 
 
 def _label(study: Study) -> str:
-    return (
-        f"{study.received_at:%Y-%m-%d %H:%M} {study.modality} {study.description} {study.state.value.lower()}"
-    )
+    state = study_state(study.state)
+    return f"{study.received_at:%Y-%m-%d %H:%M} {study.modality} {study.description} {state}"
 
 
 def _try_file(visit: Visit, found: RuleSet) -> None:
-    calling = st.text_input("Sent by", max_chars=16, key="rules_calling", placeholder="AE title")
+    calling = st.text_input(say("Sent by"), max_chars=16, key="rules_calling", placeholder=say("AE title"))
     ours = visit.room.settings.ae_title
-    called = st.text_input("To", value=ours, max_chars=16, key="rules_called")
+    called = st.text_input(say("To"), value=ours, max_chars=16, key="rules_called")
     events = mount("header_file", {"bytes": HEAD_BYTES}, key="rules_file", triggers=("head",))
     if events["head"]:
         facts = StudyFacts(calling_ae=calling, called_ae=called or ours, received_at=visit.now)
         try:
             _show(try_head(visit, found, str(events["head"]), facts))
         except Rejected as error:
-            st.error(plain(str(error)))
+            st.error(plain(tell(error)))
 
 
 def try_head(visit: Visit, found: RuleSet, head: str, facts: StudyFacts) -> Ruling:
@@ -112,8 +114,8 @@ def _decoded(head: str) -> bytes:
 def _show(ruling: Ruling) -> None:
     for verdict in ruling.verdicts:
         with st.container(border=True):
-            st.write(f"**{plain(verdict.rule.name)}** {plain(verdict.answer.value)}")
-            st.text("\n".join(verdict_lines(verdict)))
+            st.write(f"**{plain(verdict.rule.name)}** {plain(term(verdict.answer))}")
+            st.text("\n".join(map(retell, verdict_lines(verdict))))
     with st.container(border=True):
-        st.write("**Decision**")
-        st.text("\n".join(decision_lines(ruling.routing)))
+        st.write(f"**{say('Decision')}**")
+        st.text("\n".join(map(retell, decision_lines(ruling.routing))))

@@ -10,8 +10,10 @@ from app.domain.access import Role
 from app.domain.account import User
 from app.services import accounts, second_factor
 from app.ui.session import Visit
+from app.ui.terms import term
 from app.ui.views.frame import show_head
 from app.ui.views.operations_page import attempt
+from app.ui.words import say
 
 _ROLES = [role for role in Role if role is not Role.SERVICE]
 
@@ -32,25 +34,33 @@ def show(visit: Visit) -> None:
 
 
 def _line(user: User, visit: Visit, has_factor: bool) -> dict[str, object]:
-    state = "closed" if user.disabled else "locked" if user.is_locked(visit.now) else "open"
+    state = say("closed") if user.disabled else say("locked") if user.is_locked(visit.now) else say("open")
     return {
-        "User name": user.username,
-        "Printed name": user.printed_name,
-        "Role": user.role.value,
-        "Account": state,
-        "Log-in": "identity provider" if not user.is_local else "two steps" if has_factor else "password",
-        "Since": user.created_at.astimezone(UTC).strftime("%Y-%m-%d"),
+        say("User name"): user.username,
+        say("Printed name"): user.printed_name,
+        say("Role"): term(user.role),
+        say("Account"): state,
+        say("Log-in"): _way_in(user, has_factor),
+        say("Since"): user.created_at.astimezone(UTC).strftime("%Y-%m-%d"),
     }
+
+
+def _way_in(user: User, has_factor: bool) -> str:
+    if not user.is_local:
+        return say("identity provider")
+    return say("two steps") if has_factor else say("password")
 
 
 def _add(visit: Visit) -> None:
     with st.form("add_user", clear_on_submit=False):
-        st.subheader("Add an account", anchor=False)
-        username = st.text_input("User name", help="2 to 40 lower-case letters, digits, dots, dashes")
-        printed_name = st.text_input("Printed name", help="As it stands under a signature")
-        role = st.selectbox("Role", _ROLES, format_func=lambda role: role.value)
-        password = st.text_input("Password", type="password", autocomplete="new-password")
-        wants = st.form_submit_button("Add", type="primary")
+        st.subheader(say("Add an account"), anchor=False)
+        username = st.text_input(
+            say("User name"), help=say("2 to 40 lower-case letters, digits, dots, dashes")
+        )
+        printed_name = st.text_input(say("Printed name"), help=say("As it stands under a signature"))
+        role = st.selectbox(say("Role"), _ROLES, format_func=term)
+        password = st.text_input(say("Password"), type="password", autocomplete="new-password")
+        wants = st.form_submit_button(say("Add"), type="primary")
     if not wants:
         return
     attempt(
@@ -71,9 +81,9 @@ def _change(visit: Visit, users: tuple[User, ...]) -> None:
     user = _choose(
         "change_user",
         others,
-        heading="Close or open an account",
-        button="Close or open",
-        caption="Its sessions end at once.",
+        heading=say("Close or open an account"),
+        button=say("Close or open"),
+        caption=say("Its sessions end at once."),
     )
     if user is not None:
         attempt(
@@ -87,9 +97,9 @@ def _reset(visit: Visit, holders: list[User]) -> None:
     user = _choose(
         "reset_factor",
         holders,
-        heading="Reset a second factor",
-        button="Reset second factor",
-        caption="For who has lost the device: make sure who asks. Its sessions end at once.",
+        heading=say("Reset a second factor"),
+        button=say("Reset second factor"),
+        caption=say("For who has lost the device: make sure who asks. Its sessions end at once."),
     )
     if user is not None:
         attempt(lambda: second_factor.reset(visit.room.store, visit.actor, user.username, now=visit.now))
@@ -101,7 +111,7 @@ def _choose(key: str, users: list[User], *, heading: str, button: str, caption: 
         return None
     with st.form(key):
         st.subheader(heading, anchor=False)
-        user = st.selectbox("Account", users, format_func=lambda user: user.username)
+        user = st.selectbox(say("Account"), users, format_func=lambda user: user.username)
         wants = st.form_submit_button(button)
         st.caption(caption)
     return user if wants else None

@@ -15,11 +15,13 @@ from sqlalchemy import text
 
 from app.domain.access import Actor, Role, service_actor
 from app.domain.audit import AuditEntry, AuditFilter
+from app.domain.checks import Confirmation, confirm
 from app.domain.draft import DraftContent, undrafted
 from app.domain.identifiers import derived_uid
 from app.domain.report import Report
 from app.domain.study import Study
 from app.services.assembly import complete_due_studies
+from app.services.checks import check_open_report
 from app.services.drafting import record_draft
 from app.services.intake import IntakeReport, ReceivedInstance, index_instances
 from app.services.reading import accept_sentence, open_study
@@ -161,6 +163,11 @@ class House:
         for sentence in report.sentences:
             report = accept_sentence(self.store, self[username], report.report_id, sentence.key, now=now)
         return report
+
+    def confirm(self, username: str, report: Report, *, now: datetime = NOW + QUIET) -> Confirmation:
+        """This person's word for every warning that stands about a report that they have open."""
+        checked = check_open_report(self.store, self[username], report.report_id, now=now)
+        return confirm(checked.report, checked.checks)
 
     def signed(self, study: str = "s1", username: str = "attending") -> Report:
         """Take a study up to its signature and return the report as it was signed."""

@@ -164,6 +164,7 @@ def _sign(house: House, username: str = "attending") -> None:
         version=review.report.version,
         password=PASSWORD,
         destinations=[PACS],
+        confirmation=house.confirm(username, review.report, now=AT),
         now=AT,
     )
 

@@ -70,6 +70,7 @@ def test_what_the_reader_refused_or_rewrote_never_leaves(house: House) -> None:
         version=report.version,
         password=PASSWORD,
         destinations=[PACS],
+        confirmation=house.confirm("attending", report),
         now=AT,
     )
     order = _order(house, _delivery_id(house))

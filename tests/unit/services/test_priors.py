@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from app.domain.access import service_actor
 from app.domain.audit import AuditEvent, AuditFilter
 from app.domain.prior import FoundStudy, PriorState
@@ -109,3 +111,27 @@ def test_text_that_was_signed_here_counts_before_the_archives(house: House):
         [kept] = tx.priors.of_study(uid("now"))
     assert kept.report_text.startswith("FINDINGS\n")
     assert "another text" not in kept.report_text
+
+
+@pytest.mark.covers("U6")
+def test_without_an_archive_the_studies_that_are_here_stand_beside_the_new_one(store: Store):
+    person = {"patient_id": "P9", "issuer": "HOSPITAL"}
+    films = [
+        replace(image("oldest"), study_date="20200101", **person),
+        replace(image("latest"), study_date="20250101", **person),
+        replace(image("future"), study_date="20990101", **person),
+        replace(image("stranger"), study_date="20250101"),
+        replace(image("now"), study_date="20260101", **person),
+    ]
+    index_instances(store, films, now=NOW)
+    complete_due_studies(store, open_studies=frozenset(), quiet=timedelta(0), now=LATER)
+    with store.begin() as tx:
+        priors = tx.priors.of_study(uid("now"))
+        [entry] = [
+            e for e in tx.audit.stream(AuditFilter(study_uid=uid("now"))) if e.event == "priors looked for"
+        ]
+    assert [(prior.prior_uid, prior.state) for prior in priors] == [
+        (uid("latest"), PriorState.ATTACHED),
+        (uid("oldest"), PriorState.ATTACHED),
+    ]
+    assert entry.detail == {"source": "here", "chosen": [uid("latest"), uid("oldest")]}

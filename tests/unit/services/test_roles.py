@@ -18,13 +18,16 @@ from app.services import (
     accounts,
     ai_models,
     amending,
+    asking,
     critical,
     delivery,
     documents,
     erasure,
+    prior_viewing,
     reading,
     second_factor,
     signing,
+    similar,
 )
 from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery, open_study
@@ -161,6 +164,24 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.MANAGE_USERS,
         lambda h, a: second_factor.reset(h.store, a, "colleague", now=AT),
     ),
+    "open_prior": (
+        Action.OPEN_STUDY,
+        lambda h, a: prior_viewing.open_prior(h.store, a, uid("s1"), uid("before"), now=AT),
+    ),
+    "compare_with_prior": (
+        Action.OPEN_STUDY,
+        lambda h, a: prior_viewing.compare_with_prior(h.store, a, uid("s1"), uid("before"), now=AT),
+    ),
+    "ask": (Action.ASK_MODEL, lambda h, a: asking.ask(h.store, a, uid("s1"), "Normal?", now=AT)),
+    "questions_of": (Action.OPEN_STUDY, lambda h, a: asking.questions_of(h.store, a, uid("s1"), now=AT)),
+    "find_similar": (
+        Action.FIND_SIMILAR,
+        lambda h, a: similar.find_similar(h.store, a, uid("s1"), similar.EmbeddingCache(), now=AT),
+    ),
+    "name_similar": (
+        Action.FIND_SIMILAR,
+        lambda h, a: similar.name_similar(h.store, a, uid("s1"), 1, now=AT),
+    ),
     "list_models": (Action.VIEW_MODELS, lambda h, a: ai_models.list_models(h.store, a, now=AT)),
     "stop_model": (Action.STOP_MODEL, lambda h, a: ai_models.stop_model(h.store, a, 1, "no", now=AT)),
     "resume_model": (Action.RESUME_MODEL, lambda h, a: ai_models.resume_model(h.store, a, 1, now=AT)),
@@ -216,8 +237,9 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
         "preview_erasure",
         "erase_patient",
     }
+    beside = {"open_prior", "compare_with_prior", "ask", "questions_of", "find_similar", "name_similar"}
     signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
-    assert acts | loops | own | models | patients | signed | {"retry_delivery"} == set(USE_CASES)
+    assert acts | loops | own | models | patients | beside | signed | {"retry_delivery"} == set(USE_CASES)
 
 
 @pytest.mark.covers("T18")

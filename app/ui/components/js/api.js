@@ -1,5 +1,7 @@
 /** Calls to our own server; every change carries the CSRF token of the session. */
 
+import { language, say } from "./words.js";
+
 /** A refusal that the server explained. */
 export class Refused extends Error {
   /**
@@ -26,7 +28,7 @@ export class Refused extends Error {
  * @throws {Refused}
  */
 export async function call(method, path, { csrf = "", body, keepalive = false } = {}) {
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: "application/json", "Accept-Language": language() };
   if (csrf) headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
@@ -40,9 +42,9 @@ export async function call(method, path, { csrf = "", body, keepalive = false } 
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new Refused(0, "the server does not answer");
+    throw new Refused(0, say("the server does not answer"));
   }
   const json = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, json.message || `the server answered ${answer.status}`);
+  if (!answer.ok) throw new Refused(answer.status, json.message || say("the server answered {status}", { status: answer.status }));
   return json;
 }

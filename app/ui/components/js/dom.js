@@ -1,10 +1,13 @@
 /** The only way this interface makes elements: text goes in as text nodes, so no name and no report is ever markup. */
 
+import { language } from "./words.js";
+
 /**
  * Make an element.
  * @param {string} tag
  * @param {Object<string, unknown>} [attributes] `text` sets textContent, `on<event>` adds a listener, `dataset` sets
- *   data attributes, anything else is an attribute (`true` is an empty one; `false`, null and undefined are left out).
+ *   data attributes, anything else is an attribute (`true` is an empty one, "true" for ARIA; `false`, null and
+ *   undefined are left out).
  * @param {...(Node|string|null|undefined|false)} children Strings become text nodes.
  * @returns {HTMLElement}
  */
@@ -20,7 +23,7 @@ function apply(node, name, value) {
   if (name === "text") node.textContent = String(value);
   else if (name === "dataset") Object.assign(node.dataset, value);
   else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-  else node.setAttribute(name, value === true ? "" : String(value));
+  else node.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : String(value));
 }
 
 /**
@@ -48,17 +51,41 @@ export function hold(parent, known, make, release) {
   return [held.it, letGo];
 }
 
+const DAY = { year: "numeric", month: "2-digit", day: "2-digit" };
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+/** The form of dates and times; English ones are written as in ISO 8601: 03/04 is two days, depending on who reads. */
+function formatOf(options) {
+  return new Intl.DateTimeFormat(language() === "en" ? "sv-SE" : language(), options);
+}
+
 /**
- * Format a time for the screen, in the browser's zone.
+ * Format a time for the screen, in the browser's zone and the reader's language.
  * @param {string|null} iso
- * @returns {string} `2026-11-22 14:05`, or empty.
+ * @returns {string} `2026-11-22 14:05`, `22.11.2026, 14:05`; empty without a time.
  */
 export function localTime(iso) {
-  if (!iso) return "";
-  const at = new Date(iso);
-  const two = (number) => String(number).padStart(2, "0");
-  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
+  return iso ? formatOf({ ...DAY, ...CLOCK }).format(new Date(iso)) : "";
+}
+
+/**
+ * Format a time without its year, where room is short.
+ * @param {string|null} iso
+ * @returns {string} `11-22 14:05`, `22.11., 14:05`; empty without a time.
+ */
+export function shortTime(iso) {
+  if (!iso || language() === "en") return localTime(iso).slice(5);
+  return formatOf({ ...DAY, ...CLOCK, year: undefined }).format(new Date(iso));
+}
+
+/**
+ * Format a day; what is none stays as it is.
+ * @param {string} day `2026-11-22`
+ * @returns {string} `2026-11-22`, `22.11.2026`
+ */
+export function localDay(day) {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(day)) return day;
+  return formatOf({ ...DAY, timeZone: "UTC" }).format(new Date(`${day}T00:00:00Z`));
 }
 
 /**

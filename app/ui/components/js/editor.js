@@ -3,6 +3,8 @@
 import { whilePresent } from "./activity.js";
 import { Autosave, guardPage } from "./autosave.js";
 import { banners, isLoud } from "./banners.js";
+import { ChecksPanel } from "./checks.js";
+import { makeDifference } from "./difference.js";
 import { clockTime, hold, localTime } from "./dom.js";
 import { Cards } from "./editor_cards.js";
 import { Decisions } from "./editor_decisions.js";
@@ -34,6 +36,10 @@ export class Editor {
       critical: () => this.tellCritical(),
       help: () => showHelp(this.parts.help),
     });
+    this.checks = new ChecksPanel({ choose: (key) => this.show(key), critical: () => this.tellCritical() });
+    this.changes = makeDifference();
+    this.parts.body.after(this.checks.root);
+    this.parts.root.append(this.changes);
     /** @type {EditorData|null} */
     this.data = null;
     /** @type {import("./link.js").Sentence[]} */
@@ -69,7 +75,9 @@ export class Editor {
       link.follow(() => this.render()),
       whilePresent(POLL_MS, () => this.poll()),
       guardPage(this.autosave),
+      () => this.checks.stop(),
     ];
+    this.checks.again();
     this.detach = () => stops.forEach((stop) => stop());
   }
 
@@ -83,6 +91,11 @@ export class Editor {
     if (!next) return;
     link.choose(next.key);
     this.focus(next.key);
+  }
+
+  show(key) {
+    link.choose(key);
+    this.focus(key);
   }
 
   focus(key) {
@@ -150,6 +163,7 @@ export class Editor {
     parts.sign.textContent = data.signAs === "final" ? "Sign final ..." : "Sign preliminary ...";
     parts.root.dataset.state = data.state;
     this.showFindings(data.findings);
+    this.checks.follow(data);
   }
 
   showFindings(findings) {

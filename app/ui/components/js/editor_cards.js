@@ -1,5 +1,6 @@
 /** The cards of the sentences: an element stays the same as long as nothing about its sentence changed. */
 
+import { isCriticalSentence } from "./banners.js";
 import { link } from "./link.js";
 import { sentenceCard } from "./sentence.js";
 
@@ -27,7 +28,9 @@ export class Cards {
    */
   of(sentence) {
     const editing = this.editor.writing.key === sentence.key;
-    const how = { chosen: link.chosen === sentence.key, editing, mayEdit: this.editor.data.mayEdit };
+    const { data } = this.editor;
+    const critical = isCriticalSentence(sentence, data);
+    const how = { chosen: link.chosen === sentence.key, editing, mayEdit: data.mayEdit, critical };
     const like = JSON.stringify(editing ? [sentence.key, how] : [sentence, how]);
     const known = this.known.get(sentence.key);
     if (known?.like === like) return known.card;

@@ -1,7 +1,9 @@
 /** The keys of the report. */
 
+import { showDifference } from "./difference.js";
 import { showHelp } from "./help.js";
 import { link } from "./link.js";
+import { say } from "./words.js";
 
 /** @typedef {import("./keys.js").Binding} Binding */
 
@@ -22,6 +24,7 @@ export function reportKeys(editor) {
     key(["r"], "Reject the sentence", onChosen((k) => decisions.reject(k))),
     key(["n"], "New sentence in this section", () => writing.add(link.chosenSentence?.section ?? "findings")),
     key(["c"], "Critical result: somebody must be told", () => editor.tellCritical()),
+    key(["d"], say("Changes from the AI draft"), () => showDifference(editor.changes, editor.data.reportId)),
     key(["s"], "Sign", () => editor.sign()),
     key(["Escape"], "Choose nothing", () => link.choose(null)),
     key(["?"], "These keys", () => showHelp(editor.parts.help)),

@@ -1,6 +1,7 @@
 /** The export of the audit log: a form, so that the browser itself takes the file, however large it is. */
 
 import { el, hold } from "./dom.js";
+import { say } from "./words.js";
 
 /** @typedef {{csrf: string, filter: Object<string, string>}} ExportData */
 
@@ -11,11 +12,11 @@ class Export {
     this.whole = el("input", { type: "checkbox" });
     this.root = el(
       "div",
-      { class: "export", role: "group", "aria-label": "Export" },
-      el("button", { type: "button", text: "Export CSV", onclick: () => this.send("csv") }),
-      el("button", { type: "button", text: "Export JSONL", onclick: () => this.send("jsonl") }),
-      el("button", { type: "button", text: "Export bundle", onclick: () => this.send("zip") }),
-      el("label", {}, this.whole, "without the filter"),
+      { class: "export", role: "group", "aria-label": say("Export") },
+      el("button", { type: "button", text: say("Export CSV"), onclick: () => this.send("csv") }),
+      el("button", { type: "button", text: say("Export JSONL"), onclick: () => this.send("jsonl") }),
+      el("button", { type: "button", text: say("Export bundle"), onclick: () => this.send("zip") }),
+      el("label", {}, this.whole, say("without the filter")),
     );
     /** @type {ExportData|null} */
     this.data = null;

@@ -2,8 +2,10 @@
 
 import { idleFor } from "./activity.js";
 import { call } from "./api.js";
-import { el, hold } from "./dom.js";
+import { el, hold, localDay } from "./dom.js";
+import { firstAfter } from "./focus.js";
 import { bindKeys } from "./keys.js";
+import { language, say } from "./words.js";
 
 /**
  * @typedef {{name: string, title: string}} Place
@@ -12,6 +14,7 @@ import { bindKeys } from "./keys.js";
  * @property {string} here
  * @property {string} user
  * @property {string} role
+ * @property {{code: string, name: string}[]} languages
  * @property {string} csrf
  * @property {number} idleMinutes
  * @property {Object<string, any>|null} patient
@@ -22,7 +25,26 @@ const CHECK_MS = 5000;
 
 class Header {
   constructor() {
-    this.root = el("header", { class: "head" });
+    this.places = el("nav", { "aria-label": say("Views") });
+    this.menu = el("div", { class: "menu", id: "menu", popover: "auto", role: "group", "aria-label": say("More views") });
+    this.more = el("button", { type: "button", class: "place", popovertarget: "menu", text: `${say("More")} \u25be` });
+    this.patient = el("div", { class: "gap" });
+    this.user = el("span", { class: "user" });
+    this.spoken = el("select", { "aria-label": say("Language"), onchange: () => this.speak() });
+    this.root = el(
+      "header",
+      { class: "head" },
+      el("button", { type: "button", class: "skip", text: say("Skip to the content"), onclick: () => this.skip() }),
+      el("span", { class: "brand" }, el("span", { class: "mark", "aria-hidden": true }), "Janus-Med"),
+      this.places,
+      this.more,
+      this.menu,
+      this.patient,
+      this.spoken,
+      this.user,
+      el("button", { type: "button", class: "quiet", text: say("Log out"), onclick: () => this.leave() }),
+    );
+    this.watcher = new ResizeObserver(() => this.fit());
     /** @type {HeaderData|null} */
     this.data = null;
   }
@@ -30,11 +52,13 @@ class Header {
   attach(setTriggerValue) {
     this.detach?.();
     this.trigger = setTriggerValue;
+    this.watcher.observe(this.root);
     const timer = window.setInterval(() => this.checkIdle(), CHECK_MS);
-    const back = { keys: ["w"], label: "Back to the worklist", group: "Report", run: () => this.goBack() };
+    const back = { keys: ["w"], label: say("Back to the worklist"), group: say("Report"), run: () => this.goBack() };
     const release = bindKeys(this, [back]);
     this.detach = () => {
       window.clearInterval(timer);
+      this.watcher.disconnect();
       release();
     };
   }
@@ -50,14 +74,38 @@ class Header {
 
   /** @param {HeaderData} data */
   update(data) {
+    const isSame = this.shown === JSON.stringify(data);
     this.data = data;
-    this.root.replaceChildren(
-      el("span", { class: "brand" }, el("span", { class: "mark", "aria-hidden": true }), "Janus-Med"),
-      el("nav", { "aria-label": "Views" }, ...data.places.map((place) => this.link(place))),
-      data.patient ? patientStrip(data.patient) : el("span", { class: "gap" }),
-      el("span", { class: "user" }, el("strong", { text: data.user }), ` ${data.role}`),
-      el("button", { type: "button", class: "quiet", text: "Log out", onclick: () => this.leave() }),
+    if (isSame) return;
+    this.shown = JSON.stringify(data);
+    this.links = data.places.map((place) => this.link(place));
+    const strip = data.patient ? patientStrip(data.patient) : el("div", { class: "gap" });
+    this.patient.replaceWith(strip);
+    this.patient = strip;
+    this.spoken.replaceChildren(
+      ...data.languages.map(({ code, name }) => el("option", { value: code, lang: code, text: name })),
     );
+    this.spoken.value = language();
+    this.user.replaceChildren(el("strong", { text: data.user }), ` ${data.role}`);
+    this.fit();
+  }
+
+  /** Show as many views as there is room for; the others are in the menu. With a patient on the screen all are. */
+  fit() {
+    if (!this.data) return;
+    const { here, patient } = this.data;
+    const keeps = (link) => link.dataset.name === (patient ? "worklist" : here);
+    const inside = patient ? this.links.filter(keeps) : [...this.links];
+    const lay = () => {
+      this.places.replaceChildren(...inside);
+      this.menu.replaceChildren(...this.links.filter((link) => !inside.includes(link)));
+      this.more.hidden = inside.length === this.links.length;
+    };
+    lay();
+    while (this.root.scrollWidth > this.root.clientWidth && inside.some((link) => !keeps(link))) {
+      inside.splice(inside.findLastIndex((link) => !keeps(link)), 1);
+      lay();
+    }
   }
 
   link({ name, title }) {
@@ -65,9 +113,18 @@ class Header {
       type: "button",
       class: "place",
       text: title,
+      dataset: { name },
       "aria-current": name === this.data.here ? "page" : null,
       onclick: () => this.trigger("go", name),
     });
+  }
+
+  skip() {
+    firstAfter(this.root.getRootNode().host)?.focus();
+  }
+
+  speak() {
+    if (this.spoken.value !== language()) this.trigger("language", this.spoken.value);
   }
 
   async leave() {
@@ -78,18 +135,26 @@ class Header {
 }
 
 function patientStrip(patient) {
-  const born = [patient.sex, patient.birthDate && `born ${patient.birthDate}`].filter(Boolean).join(", ");
-  const study = [patient.modality, patient.description, patient.studyDate].filter(Boolean).join("  ");
+  const born = [patient.sex, patient.birthDate && say("born {date}", { date: localDay(patient.birthDate) })];
+  const study = [patient.modality, patient.description, localDay(patient.studyDate)].filter(Boolean).join("  ");
   return el(
     "div",
-    { class: "patient", role: "group", "aria-label": "Patient and study" },
-    el("strong", { class: "name", text: patient.name }),
-    el("span", { text: `ID ${patient.id}` }),
-    born && el("span", { text: born }),
-    el("span", { class: "study", text: study }),
-    patient.accession && el("span", { text: `Acc ${patient.accession}` }),
-    patient.priority > 0 && el("span", { class: "urgent", text: patient.priorityReason }),
-    patient.revision > 1 && el("span", { class: "revision", text: `revision ${patient.revision}` }),
+    { class: "patient", role: "group", "aria-label": say("Patient and study") },
+    el(
+      "div",
+      {},
+      el("strong", { class: "name", text: patient.name }),
+      el("span", { text: say("ID {id}", { id: patient.id }) }),
+      el("span", { text: born.filter(Boolean).join(", ") }),
+    ),
+    el(
+      "div",
+      {},
+      el("span", { class: "study", text: study }),
+      patient.accession && el("span", { text: say("Acc {number}", { number: patient.accession }) }),
+      patient.priority > 0 && el("span", { class: "urgent", text: patient.priorityReason }),
+      patient.revision > 1 && el("span", { class: "revision", text: say("revision {number}", { number: patient.revision }) }),
+    ),
   );
 }
 

@@ -1,13 +1,14 @@
 /** A file for the rule tester: only its first bytes, the header, leave the browser; name and pixels stay there. */
 
 import { el, hold } from "./dom.js";
+import { say } from "./words.js";
 
 const pickers = new WeakMap();
 
 class Picker {
   constructor() {
-    this.input = el("input", { type: "file", "aria-label": "DICOM file", onchange: () => this.send() });
-    this.note = el("small", { text: "Only the header is read, and nothing is kept." });
+    this.input = el("input", { type: "file", "aria-label": say("DICOM file"), onchange: () => this.send() });
+    this.note = el("small", { text: say("Only the header is read, and nothing is kept.") });
     this.root = el("div", { class: "header-file" }, this.input, this.note);
     this.bytes = 0;
     /** @type {(name: string, value: string) => void} */

@@ -2,13 +2,14 @@
 
 import { el } from "./dom.js";
 import { allBindings, holdKeysWhile } from "./keys.js";
+import { say } from "./words.js";
 
 /**
  * Make the dialog.
  * @returns {HTMLDialogElement}
  */
 export function makeHelp() {
-  const dialog = el("dialog", { class: "help", "aria-label": "Keys" });
+  const dialog = el("dialog", { class: "help", "aria-label": say("Keys") });
   dialog.addEventListener("click", () => dialog.close());
   dialog.addEventListener("keydown", (event) => event.key === "?" && dialog.close());
   return /** @type {HTMLDialogElement} */ (dialog);
@@ -27,14 +28,16 @@ export function showHelp(dialog) {
   const mouse = el(
     "p",
     { class: "mouse" },
-    "Mouse on the image: drag - window and level; right drag or shift drag - pan; wheel - zoom (stack: scroll, " +
-      "with ctrl: zoom); double click - fit; click on a region - its sentence.",
+    say(
+      "Mouse on the image: drag - window and level; right drag or shift drag - pan; wheel - zoom (stack: scroll, " +
+        "with ctrl: zoom); double click - fit; click on a region - its sentence.",
+    ),
   );
-  dialog.replaceChildren(el("div", { class: "columns" }, ...columns), mouse, el("p", { text: "Esc or ? closes." }));
+  dialog.replaceChildren(el("div", { class: "columns" }, ...columns), mouse, el("p", { text: say("Esc or ? closes.") }));
   dialog.showModal();
 }
 
 function row({ keys, label }) {
-  const names = keys.flatMap((key, i) => [i ? " " : null, el("kbd", { text: key === " " ? "Space" : key })]);
+  const names = keys.flatMap((key, i) => [i ? " " : null, el("kbd", { text: key === " " ? say("Space") : key })]);
   return [el("dt", {}, ...names), el("dd", { text: label })];
 }

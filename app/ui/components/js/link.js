@@ -13,6 +13,27 @@ class Link extends EventTarget {
     this.sentences = [];
     /** @type {string|null} */
     this.chosen = null;
+    /** @type {{sop: string, box: number[], label: string}|null} A region that no sentence has. */
+    this.region = null;
+  }
+
+  /**
+   * Show a region that no sentence has (or none), for example of an answer.
+   * @param {{sop: string, box: number[], label: string}|null} region
+   */
+  show(region) {
+    if (JSON.stringify(region) === JSON.stringify(this.region)) return;
+    this.region = region;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /**
+   * Ask for an earlier study beside the current one.
+   * @param {string} priorUid
+   * @returns {boolean} Whether the viewer takes it.
+   */
+  openPrior(priorUid) {
+    return !this.dispatchEvent(new CustomEvent("prior", { detail: priorUid, cancelable: true }));
   }
 
   /** @param {Sentence[]} sentences */

@@ -1,6 +1,7 @@
 /** One sentence of the report on the screen: what the AI wrote, how sure it was, what the reader made of it. */
 
 import { el } from "./dom.js";
+import { say } from "./words.js";
 
 /** @typedef {import("./link.js").Sentence} Sentence */
 /**
@@ -19,7 +20,7 @@ const LOW_CONFIDENCE = 0.5;
 /**
  * Make the card of a sentence.
  * @param {Sentence} sentence
- * @param {{chosen: boolean, editing: boolean, mayEdit: boolean}} how
+ * @param {{chosen: boolean, editing: boolean, mayEdit: boolean, critical?: boolean}} how
  * @param {SentenceActions} actions
  * @returns {HTMLElement}
  */
@@ -35,7 +36,7 @@ export function sentenceCard(sentence, how, actions) {
       dataset: { key: sentence.key, decision: sentence.decision, origin: sentence.origin, ai: String(isUntouched) },
       onclick: () => actions.choose(sentence.key),
     },
-    facts(sentence, isUntouched),
+    facts(sentence, isUntouched, how.critical),
     how.editing ? field(sentence, actions) : el("p", { class: "text", text: sentence.text }),
     difference(sentence),
     how.mayEdit && !how.editing && buttons(sentence, actions),
@@ -48,8 +49,9 @@ function spoken(sentence, isUntouched) {
   return `${decision}: ${sentence.text}`;
 }
 
-function facts(sentence, isUntouched) {
+function facts(sentence, isUntouched, critical) {
   const line = el("div", { class: "facts" });
+  if (critical) line.append(el("span", { class: "chip bad", text: say("CRITICAL") }));
   if (isUntouched) line.append(el("span", { class: "chip ai", text: "AI" }));
   else if (sentence.origin === "AI") line.append(el("span", { class: "chip", text: DECISIONS[sentence.decision] }));
   else line.append(el("span", { class: "chip own", text: "own text" }));

@@ -14,6 +14,7 @@ export async function useLanguage(language = ENGLISH) {
   if (language === spoken) return;
   words = language === ENGLISH ? {} : await fetchWords(language);
   spoken = language;
+  document.documentElement.lang = language;
 }
 
 /** Without its words an interface says everything in English rather than nothing. */
@@ -35,6 +36,14 @@ export function say(text, values) {
   const translated = words[text] ?? text;
   if (!values) return translated;
   return translated.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+/**
+ * Return a literal as it is: one that stands in a table, and is said where it is shown.
+ * @param {string} text
+ */
+export function phrase(text) {
+  return text;
 }
 
 /** @returns {string} The language that is spoken, for `Intl` and `lang`. */

@@ -1,0 +1,107 @@
+"""The catalogues of the interface: everything that is said has its translation, and nothing is shown unsaid.
+
+Not covered here: whether a translation is a good one. A person who reads films in that language says so.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from app.ui.told_texts import TOLD
+from app.ui.words import ENGLISH, LANGUAGES
+from tests.ui.said import (
+    PYTHON,
+    ROOT,
+    SCRIPTS,
+    bare_in_python,
+    bare_in_script,
+    literals_of,
+    said_in_python,
+    said_in_script,
+)
+
+CATALOGUES = [code for code in LANGUAGES if code != ENGLISH]
+# names, units and examples: the same in every language
+SAME_EVERYWHERE = frozenset({"Janus-Med", "2026-11-27 06:12", "GB"})
+NOT_YET = frozenset(
+    {
+        "autosave.js", "banners.js", "editor.js", "editor_frame.js", "findings.js", "locks.py", "priors.py",
+        "quality.py", "sentence.js", "sign.py", "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
+        "worklist_cells.js",
+    }
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def said() -> Mapping[str, str]:
+    """Every text that the interface says, with a place where it stands."""
+    found = dict.fromkeys(TOLD, "app/ui/told_texts.py")
+    for paths, read in ((PYTHON, said_in_python), (SCRIPTS, said_in_script)):
+        for path in paths:
+            found |= {text: f"{path.relative_to(ROOT)}:{line}" for line, text in read(path)}
+    return found
+
+
+def catalogue(code: str) -> dict[str, str]:
+    return dict(json.loads((ROOT / f"app/ui/components/words/{code}.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("code", CATALOGUES)
+def test_everything_that_is_said_has_its_translation(code: str, said: Mapping[str, str]) -> None:
+    missing = {text: place for text, place in sorted(said.items()) if not catalogue(code).get(text)}
+    assert missing == {}
+
+
+@pytest.mark.parametrize("code", CATALOGUES)
+def test_translation_names_the_same_values(code: str) -> None:
+    def names(text: str) -> list[str]:
+        return sorted(set(re.findall(r"\{(\w*)\}", text)))
+
+    assert {key: text for key, text in catalogue(code).items() if names(key) != names(text)} == {}
+
+
+@pytest.mark.parametrize("code", CATALOGUES)
+def test_catalogue_is_sorted_and_holds_nothing_that_nobody_says(code: str, said: Mapping[str, str]) -> None:
+    words = catalogue(code)
+    assert list(words) == sorted(words)
+    elsewhere = literals_of(ROOT / "app" / "domain") | literals_of(ROOT / "app" / "services")
+    assert [key for key in words if key not in said and key not in elsewhere] == []
+
+
+@pytest.mark.parametrize("code", CATALOGUES)
+def test_columns_of_a_table_keep_names_of_their_own(code: str) -> None:
+    words, doubled = catalogue(code), []
+    for path in PYTHON:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Dict):
+                calls = [
+                    key for key in node.keys if isinstance(key, ast.Call) and ast.unparse(key.func) == "say"
+                ]
+                titles = [words.get(ast.literal_eval(key.args[0])) for key in calls]
+                if len(set(titles)) != len(titles):
+                    doubled.append((path.name, node.lineno, titles))
+    assert doubled == []
+
+
+@pytest.mark.parametrize(("paths", "read"), [(PYTHON, bare_in_python), (SCRIPTS, bare_in_script)])
+def test_nothing_is_shown_unsaid(paths: list[Path], read: Callable[[Path], list[tuple[int, str]]]) -> None:
+    shown = [
+        (f"{path.relative_to(ROOT)}:{line}", text)
+        for path in paths
+        if path.name not in NOT_YET
+        for line, text in read(path)
+    ]
+    assert [one for one in shown if one[1] not in SAME_EVERYWHERE] == []
+
+
+def test_texts_of_services_stand_in_the_sources_that_say_them() -> None:
+    folders = ("domain", "services", "store", "ui")
+    sources = [literals_of(ROOT / "app" / folder, leave_out="told_texts.py") for folder in folders]
+    shapes = {text: re.sub(r"\{\w+\}", "{}", text) for text in TOLD}
+    assert [text for text, shape in shapes.items() if not any(shape in found for found in sources)] == []
