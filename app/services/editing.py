@@ -133,8 +133,8 @@ def move_sentence(
     actor: Actor,
     report_id: int,
     key: str,
-    step: int,
     *,
+    step: int,
     lease: timedelta = LEASE,
     now: datetime,
 ) -> Report:
