@@ -18,6 +18,7 @@ from app.store import (
     tables_preferences,
     tables_priors,
     tables_rules,
+    tables_second_reviews,
     tables_templates,
 )
 from app.store.tables import Base
@@ -39,5 +40,6 @@ __all__ = [
     "tables_preferences",
     "tables_priors",
     "tables_rules",
+    "tables_second_reviews",
     "tables_templates",
 ]

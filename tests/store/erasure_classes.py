@@ -42,6 +42,7 @@ NOT_ABOUT_PATIENTS: Mapping[str, str] = {
     "report_templates": "text of the house, edited by its administrators",
     "report_locks": "who edits; deleted all the same",
     "rule_versions": "the rules of the house; a rule that names a patient is the house's to change",
+    "second_review_draws": "weeks, seeds and numbers",
     "second_factors": "sealed secrets of accounts",
     "sessions": "log-ins of staff",
     "sources": "AE titles",
@@ -86,6 +87,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "quarantine_decisions": {"*": KEPT, "reason": BLANKED},
     "questions": _ROW,
     "reports": {"*": KEPT},
+    "second_reviews": {"*": KEPT, "comment": BLANKED},
     "sentences": {
         "*": KEPT,
         "text": BLANKED,
@@ -140,6 +142,7 @@ KEPT_TEXT: Mapping[str, Mapping[str, str]] = {
         "outcome": "cut to taken/refused",
     },
     "reports": {"study_uid ai_model state": "a UID, a model, a state"},
+    "second_reviews": {"score": "from a closed list"},
     "sentences": {"key section origin decision": "from closed lists and counters"},
     "studies": {
         "study_uid modality state calling_ae called_ae": "a UID, from closed lists, AE titles",

@@ -50,6 +50,7 @@ function acts(event, area, key, actions) {
     actions.leave(key);
     return true;
   }
+  if (event.key === "d" && event.ctrlKey) return actions.dictate();
   if (event.key === "Enter" && event.ctrlKey) return actions.split(key, area);
   if (event.key === "Backspace" && area.selectionStart === 0 && area.selectionEnd === 0) return actions.join(key);
   if (event.altKey && ["ArrowUp", "ArrowDown"].includes(event.key)) return actions.shift(key, event.key === "ArrowUp" ? "up" : "down");
