@@ -36,8 +36,8 @@ class WebSettings(LoginSettings):
     )
     browser_dictation: bool = Field(
         default=False,
-        description="Offers the browser's own speech recognition in the editor. Most browsers send the audio to "
-        "their maker's service: switch it on only where that is allowed for patient data.",
+        description="Offers the browser's own speech recognition in the editor. Most browsers send the audio "
+        "to their maker's service: switch it on only where that is allowed for patient data.",
     )
     log_in_attempts_per_minute: float = Field(
         default=60.0,

@@ -37,8 +37,8 @@ from app.ui.routes.reports import report_routes
 from app.ui.routes.second_step import second_step_routes
 from app.ui.routes.sign_on import sign_on_routes
 from app.ui.routes.start_page import start_routes
-from app.ui.words import say
 from app.ui.routes.writing import writing_routes
+from app.ui.words import say
 from app.web_checks import require_safe_web
 
 if TYPE_CHECKING:

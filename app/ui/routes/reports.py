@@ -108,10 +108,10 @@ def _change(room: Room, request: Request, change: Change, *, adds: bool = False)
     require_own_page(request)
     at = now()
     report = change(actor, at)
-    answer = {"report": report_data(report), "savedAt": at.isoformat()}
+    answer: dict[str, object] = {"report": report_data(report), "savedAt": at.isoformat()}
     if adds:
-        own = (sentence.key for sentence in report.sentences if sentence.origin is Origin.HUMAN)
-        answer["key"] = max(own, key=lambda key: int(key.rpartition("-")[2]))
+        own = [sentence.key for sentence in report.sentences if sentence.origin is Origin.HUMAN]
+        answer["key"] = max(own, key=_number_in)
     return private_json(answer)
 
 
@@ -119,6 +119,10 @@ def _sentence(request: Request) -> tuple[int, str]:
     if request.path_params.get("decision", "accept") not in _DECISIONS:
         raise NotFound("a sentence can be accepted, rejected, reopened or moved up or down")
     return int(request.path_params["report_id"]), request.path_params["key"]
+
+
+def _number_in(key: str) -> int:
+    return int(key.rpartition("-")[2])
 
 
 def _section(name: str) -> Section:
