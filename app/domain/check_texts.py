@@ -10,6 +10,7 @@ class CheckText(StrEnum):
 
     EMPTY = "the section {section} is empty: write at least one sentence"
     UNTOUCHED = "accept, edit or reject every sentence of the AI before signing ({count} left)"
+    UNREAD = "accept, edit or reject every finding of the template before signing ({count} left)"
     PLACEHOLDER = "a field in {section} is not filled in: {words}"
     PLACEHOLDER_WORD = "{words} looks like a field that is not filled in"
     SIDE = "the findings say {found} on the {side}, the impression {concluded} on the {other}"

@@ -22,7 +22,7 @@ from app.domain.checks_text import (
     check_sides,
     check_spelling,
 )
-from app.domain.report import Sentence
+from app.domain.report import REQUIRED_SECTIONS, Sentence
 from app.domain.statements import Passage, passages_of, read_mentions
 
 MOST_OF_A_KIND = 10
@@ -56,17 +56,21 @@ def check_addendum(text: str, subject: Subject) -> tuple[Check, ...]:
 
 
 def check_passages(passages: Sequence[Passage], subject: Subject) -> tuple[Check, ...]:
-    """Return what the text of a report says wrong, the stops first."""
-    mentions = read_mentions(passages)
+    """Return what the text of a report says wrong, the stops first.
+
+    What was asked, and what the study is compared with, is not read for abnormalities.
+    """
+    reading = [passage for passage in passages if passage.section in REQUIRED_SECTIONS]
+    mentions = read_mentions(reading)
     return _ordered(
         (
             *check_filled_in(passages),
-            *check_sides(mentions, passages),
+            *check_sides(mentions, reading),
             *check_contradictions(mentions),
-            *check_conclusions(mentions, passages),
+            *check_conclusions(mentions, reading),
             *check_critical(mentions, subject),
             *check_patient(passages, subject),
-            *check_part(passages, subject),
+            *check_part(reading, subject),
             *check_comparison(passages, subject),
             *check_numbers(passages),
             *check_dates(passages, subject),

@@ -8,12 +8,9 @@ from collections.abc import Iterator, Sequence
 from app.domain.check_texts import CheckText
 from app.domain.checks import Check, CheckCode
 from app.domain.lexicon import Lexicon, load_lexicon
-from app.domain.report import Section, Sentence, compose_section
+from app.domain.report import REQUIRED_SECTIONS, Section, Sentence, compose_section
 from app.domain.spelling import slips_in
 from app.domain.statements import Mention, Passage, Polarity, Side, side_of, split_sentences
-
-REQUIRED = (Section.FINDINGS, Section.IMPRESSION)
-"""The sections without which nothing is signed."""
 
 _OPEN = re.compile(r"\[|\]|_{3,}|\?{3,}|\{[^{}]*\}")
 _NAMED_FIELD = re.compile(r"<[^\W\d_][^<>]{2,60}>")
@@ -36,7 +33,7 @@ _LARGEST_BODY_MM = 600.0
 
 def check_complete(sentences: Sequence[Sentence]) -> Iterator[Check]:
     """Check that every required section says something and a reader has decided about each sentence."""
-    for section in REQUIRED:
+    for section in REQUIRED_SECTIONS:
         if not compose_section(sentences, section):
             yield Check(
                 CheckCode.EMPTY,
@@ -44,16 +41,14 @@ def check_complete(sentences: Sequence[Sentence]) -> Iterator[Check]:
                 {"section": section.value},
                 section.value,
             )
-    untouched = [s for s in sentences if s.is_untouched_ai]
-    if untouched:
-        first = untouched[0]
-        yield Check(
-            CheckCode.UNTOUCHED,
-            CheckText.UNTOUCHED,
-            {"count": str(len(untouched))},
-            first.section.value,
-            first.key,
-        )
+    unread = [s for s in sentences if s.is_unread]
+    for says, left in (
+        (CheckText.UNTOUCHED, [s for s in unread if s.is_untouched_ai]),
+        (CheckText.UNREAD, [s for s in unread if not s.is_untouched_ai]),
+    ):
+        if left:
+            first = left[0]
+            yield Check(CheckCode.UNTOUCHED, says, {"count": str(len(left))}, first.section.value, first.key)
 
 
 def check_filled_in(passages: Sequence[Passage]) -> Iterator[Check]:

@@ -342,3 +342,35 @@ def test_a_mark_says_what_was_confirmed_and_the_log_does_not() -> None:
     other = Check(check.code, check.template, {"name": "Otto Mueller"}, check.section, check.key)
     assert check.place == other.place == "name@f"
     assert check.mark != other.mark
+
+
+def test_what_was_asked_and_compared_states_nothing() -> None:
+    """An indication asks for what the findings deny, and names what hurts."""
+    passages = (
+        Passage("indication", "a", "Pneumothorax right? Left effusion drained."),
+        Passage("comparison", "b", "CT of the left knee, 2024-01-05."),
+        Passage("findings", "f", "No pneumothorax. No effusion."),
+        Passage("impression", "i", "Normal chest."),
+    )
+    assert check_passages(passages, subject()) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("None.", set()),
+        ("Keine Voraufnahmen.", set()),
+        ("-", set()),
+        ("Radiograph of 2024-01-05.", {CheckCode.NO_PRIOR}),
+    ],
+)
+def test_the_section_comparison_compares_when_it_names_something(text: str, found: set[CheckCode]) -> None:
+    passages = (
+        Passage("comparison", "c", text),
+        Passage("findings", "f", "Lungs clear."),
+        Passage("impression", "i", "Normal chest."),
+    )
+    codes = {check.code for check in check_passages(passages, subject(priors_known=0))}
+    assert codes == found
+    here = {check.code for check in check_passages(passages, subject(priors_here=1))}
+    assert (CheckCode.NOT_COMPARED in here) is not bool(found)

@@ -51,6 +51,11 @@ export class Autosave {
     return this.flush();
   }
 
+  /** Do not write what waits under a key. */
+  forget(key) {
+    this.waiting.delete(key);
+  }
+
   /**
    * Write everything that waits.
    * @returns {Promise<boolean>} Whether everything is saved.
