@@ -13,7 +13,7 @@ from app.domain.wording import Piece, compare
 class Fate(StrEnum):
     """What the reader made of a sentence."""
 
-    UNTOUCHED = "not reviewed"
+    UNTOUCHED = "unread"
     ACCEPTED = "accepted"
     EDITED = "edited"
     REJECTED = "rejected"
