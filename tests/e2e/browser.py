@@ -128,7 +128,7 @@ class Reader:
         self.press("Enter")
 
     def confirm_and_sign(self, password: str) -> None:
-        """Confirm the warnings of the open dialog by their key, if there are any, and sign by keyboard alone."""
+        """Confirm the warnings of the open dialog, if there are any, and sign: by keyboard alone."""
         dialog = self.page.get_by_role("dialog")
         button = dialog.get_by_role("button", name="Sign", exact=True)
         confirm = dialog.get_by_role("button", name="Confirm")
@@ -141,11 +141,11 @@ class Reader:
         self.press("Enter")
 
     def read_normal(self, password: str) -> None:
-        """Open the first study of the list, accept what is normal in both sections, and sign it."""
-        self.press("Enter")
-        self.wait_for_image()
+        """Go to the next case, accept what is normal in both sections, and sign it."""
+        self.press("x")
         untouched = self.page.locator('.sentence[data-ai="true"]')
         expect(untouched.first).to_be_visible()
+        self.wait_for_image()
         self.press("A")
         expect(untouched).to_have_count(1)
         self.press("A")
