@@ -32,7 +32,7 @@ SAME_EVERYWHERE = frozenset({"Janus-Med", "2026-11-27 06:12", "GB"})
 NOT_YET = frozenset(
     {
         "autosave.js", "banners.js", "editor.js", "editor_frame.js", "findings.js", "locks.py", "priors.py",
-        "quality.py", "sentence.js", "sign.py", "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
+        "sentence.js", "sign.py", "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
         "worklist_cells.js",
     }
 )  # fmt: skip
