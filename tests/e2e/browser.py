@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
@@ -31,13 +32,18 @@ class Reader:
         Script errors, breaches of the content security policy, and requests to other hosts.
     pressed
         Keys pressed; text that was typed is not among them.
+
+    What `screen` says (size, density, language) goes to the browser.
     """
 
-    def __init__(self, browser: Browser, url: str, username: str, *, log_in: bool = True) -> None:
+    def __init__(
+        self, browser: Browser, url: str, username: str, *, log_in: bool = True, **screen: Any
+    ) -> None:
         self.url = url
         self.problems: list[str] = []
         self.pressed = 0
-        self._context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        screen = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **screen}
+        self._context = browser.new_context(accept_downloads=True, **screen)
         self._context.set_default_timeout(PATIENCE_MS)
         self.page = self._watched(self._context.new_page())
         if log_in:
@@ -128,7 +134,7 @@ class Reader:
         self.press("Enter")
 
     def confirm_and_sign(self, password: str) -> None:
-        """Confirm the warnings of the open dialog, if there are any, and sign: by keyboard alone."""
+        """Confirm the warnings of the open dialog, if any, and sign; by keyboard alone."""
         dialog = self.page.get_by_role("dialog")
         button = dialog.get_by_role("button", name="Sign", exact=True)
         confirm = dialog.get_by_role("button", name="Confirm")
