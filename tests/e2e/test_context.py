@@ -82,7 +82,7 @@ def test_reader_compares_asks_and_searches_by_keyboard_while_the_report_stays_as
     assert region["label"] == "AI answer: Lung Opacity"
     assert len(region["box"]) == 4
 
-    panel.get_by_role("button", name="Similar studies").click()
+    panel.get_by_role("button", name="Similar", exact=True).click()
     panel.get_by_role("button", name="Find similar signed studies").click()
     found = panel.locator(".similar-list li")
     expect(found).to_have_count(1)
