@@ -64,9 +64,14 @@ docs: venv-test traceability ## write the generated parts of docs/ again
 	@$(BIN)/python -m tests.settings_table
 	@$(BIN)/python -m tests.rule_names
 	@$(BIN)/python -m tests.metrics_table
+	@$(BIN)/python -m tests.keys_table
 	@$(BIN)/python -m tests.conformance_tables
 	@$(BIN)/python -m tests.state_diagrams
 	@$(BIN)/python -m tests.reliability
+
+.PHONY: screenshots
+screenshots: venv-test parts ## draw the pictures of docs/images anew, from a room that is started for it
+	@$(BIN)/python -m tests.e2e.screenshots
 
 .PHONY: reliability
 reliability: venv-test parts ## measure again what takes minutes, and write docs/reliability.md

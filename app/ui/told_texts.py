@@ -51,7 +51,6 @@ TOLD: tuple[str, ...] = (
     "the report is at version {new}, you have read {old}: read what was added",
     "the report is at version {new}, you have seen {old}: look at it again",
     # the text of a report
-    "accept, edit or reject every sentence of the AI before signing",
     "{section} is empty: write at least one sentence",
     "{section} has a field that is not filled in: {text}",
     "the section {name}",

@@ -14,11 +14,13 @@ SCRIPTS = sorted((UI / "components" / "js").glob("*.js"))
 
 _LITERAL = r'"(?:[^"\\\n]|\\.)*"'
 _SAID_IN_SCRIPT = re.compile(rf"(?<![.\w])(?:say|phrase)\(\s*({_LITERAL}(?:\s*\+\s*{_LITERAL})*)")
-# what a person reads or hears of an element: its text, its title, its label
-_SHOWN = re.compile(
-    r'(?:\b(?:text|title|placeholder)|"aria-label"|\.(?:textContent|title|placeholder))'
-    rf"\s*[:=]\s*({_LITERAL}|`[^`]*`)"
+_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'])//[^\n]*", re.DOTALL)
+# literals that a browser reads and no person: classes, modules, selectors, contexts
+_FOR_THE_BROWSER = re.compile(
+    r"(?:\bclass(?:Name)?|dataset\.\w+)\s*[:=]\s*$|\b(?:from|import\()\s*$"
+    r"|\.(?:querySelector(?:All)?|closest|matches|getContext)\(\s*$"
 )
+_WORDS = re.compile(r"[^\W\d_]{2,}[,:;]? [^\W\d_]|^[A-Z][a-z]{2,}$")
 # Streamlit's elements, and which of their arguments a person reads
 _ELEMENTS = frozenset(
     {
@@ -63,11 +65,16 @@ def bare_in_python(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def bare_in_script(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and literal of what a script shows without saying it."""
-    source = path.read_text(encoding="utf-8")
-    for found in _SHOWN.finditer(source):
-        text = re.sub(r"\$\{[^}]*\}", "", found[1][1:-1])
-        if has_words(text):
+    """Yield line and literal of what may be shown unsaid: two words in a row, or one with a capital."""
+
+    def blank(found: re.Match[str]) -> str:
+        return "\n" * found[0].count("\n")
+
+    source = _SAID_IN_SCRIPT.sub(blank, _COMMENT.sub(blank, path.read_text(encoding="utf-8")))
+    for found in re.finditer(rf"{_LITERAL}|`[^`]*`", source):
+        text = re.sub(r"\$\{[^}]*\}", "{}", found[0][1:-1])
+        before = source[max(0, found.start() - 60) : found.start()]
+        if _WORDS.search(text) and not _FOR_THE_BROWSER.search(before):
             yield source.count("\n", 0, found.start()) + 1, text
 
 
@@ -83,7 +90,7 @@ def literals_of(folder: Path, *, leave_out: str = "") -> frozenset[str]:
 
 def has_words(text: str) -> bool:
     """Tell whether a text holds a word; single letters, units and names of icons are none."""
-    return re.search(r"[^\W\d_]{2,}", re.sub(r":material/\w+:|\{\}|\\u[0-9a-f]{4}", "", text)) is not None
+    return re.search(r"[^\W\d_]{2,}", re.sub(r":material/\w+:|\{\}", "", text)) is not None
 
 
 def _calls(path: Path) -> Iterator[ast.Call]:

@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 
 from app.domain.metrics import METRICS, Kind
-from tests import conformance_tables, generated, metrics_table, reliability, settings_table, traceability
+from tests import (
+    conformance_tables,
+    generated,
+    keys_table,
+    metrics_table,
+    reliability,
+    settings_table,
+    traceability,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "janus_med", "pacs_bridge")
@@ -123,6 +131,10 @@ def test_operations_manual_lists_the_settings_as_they_are() -> None:
 
 def test_table_of_metrics_is_that_of_the_code() -> None:
     assert metrics_table.main(["--check"]) == 0, "run `make docs`"
+
+
+def test_table_of_keys_is_current() -> None:
+    assert keys_table.main(["--check"]) == 0, "run `make docs`"
 
 
 def test_example_alert_rules_name_metrics_that_exist() -> None:

@@ -3,8 +3,8 @@
 import { idleFor } from "./activity.js";
 import { call } from "./api.js";
 import { el, hold, localDay } from "./dom.js";
-import { firstAfter } from "./focus.js";
-import { bindKeys } from "./keys.js";
+import { firstAfter, returnFocusAfterDialogs } from "./focus.js";
+import { bindKeys, holdKeysWhile } from "./keys.js";
 import { language, say } from "./words.js";
 
 /**
@@ -27,6 +27,8 @@ class Header {
   constructor() {
     this.places = el("nav", { "aria-label": say("Views") });
     this.menu = el("div", { class: "menu", id: "menu", popover: "auto", role: "group", "aria-label": say("More views") });
+    // its Escape closes it, and is no key of the page
+    this.menu.addEventListener("toggle", () => holdKeysWhile(() => this.menu.matches(":popover-open")));
     this.more = el("button", { type: "button", class: "place", popovertarget: "menu", text: `${say("More")} \u25be` });
     this.patient = el("div", { class: "gap" });
     this.user = el("span", { class: "user" });
@@ -55,12 +57,13 @@ class Header {
     this.watcher.observe(this.root);
     const timer = window.setInterval(() => this.checkIdle(), CHECK_MS);
     const back = { keys: ["w"], label: say("Back to the worklist"), group: say("Report"), run: () => this.goBack() };
-    const release = bindKeys(this, [back]);
-    this.detach = () => {
-      window.clearInterval(timer);
-      this.watcher.disconnect();
-      release();
-    };
+    const stops = [
+      bindKeys(this, [back]),
+      returnFocusAfterDialogs(),
+      () => window.clearInterval(timer),
+      () => this.watcher.disconnect(),
+    ];
+    this.detach = () => stops.forEach((stop) => stop());
   }
 
   goBack() {
