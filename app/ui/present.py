@@ -16,7 +16,7 @@ from app.domain.draft import Draft
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.review import LockInfo, Review
 from app.domain.study import Study
-from app.domain.worklist import WorklistRow
+from app.domain.worklist import WorklistPage, WorklistQuery, WorklistRow
 from app.ui.told import retell
 from app.ui.words import say
 
@@ -216,11 +216,25 @@ def row_data(row: WorklistRow) -> JSON:
         "received": study.received_at.isoformat(),
         "images": study.instance_count,
         "studyState": study.state.value,
-        "reason": study.reason,
+        "reason": retell(study.reason),
         "reportState": row.report_state.value if row.report_state else "",
         "lockOwner": row.lock_owner,
+        "lockSince": row.locked_at.isoformat() if row.locked_at else "",
         "deliveryState": row.delivery_state.value if row.delivery_state else "",
         "deliveryReason": row.delivery_reason,
+    }
+
+
+def page_data(page: WorklistPage, query: WorklistQuery, at: datetime) -> JSON:
+    """Return one page of the worklist, and what it answers."""
+    return {
+        "rows": [row_data(row) for row in page.rows],
+        "total": page.total,
+        "offset": query.offset,
+        "limit": query.limit,
+        "sort": query.sort.value,
+        "descending": query.descending,
+        "at": at.isoformat(),
     }
 
 
