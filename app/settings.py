@@ -194,6 +194,12 @@ class Settings(KeySettings, WebSettings, RetentionSettings):
         default=(10, 60, 4320),
         description="Minutes until a critical result of category 1, 2, 3 escalates (JSON list).",
     )
+    second_review_percent: float = Field(
+        default=0.0,
+        description="Percent of each week's signed reports drawn for a second review by another attending.",
+        ge=0,
+        le=100,
+    )
     log_level: Literal["INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Log level.")
 
     @field_validator("destinations")

@@ -34,6 +34,7 @@ class Action(StrEnum):
     WITHDRAW_REPORT = "withdraw report"
     HANDLE_CRITICAL = "handle critical result"
     VIEW_QUALITY = "view quality"
+    SECOND_REVIEW = "second review"
     VIEW_AUDIT = "view audit"
     EXPORT_AUDIT = "export audit"
     MANAGE_USERS = "manage users"
@@ -76,7 +77,9 @@ _FINAL = {Action.SIGN_FINAL, Action.ADD_ADDENDUM, Action.CORRECT_REPORT, Action.
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: frozenset(_READ),
     Role.RESIDENT: frozenset(_READ | _WRITE),
-    Role.ATTENDING: frozenset(_READ | _WRITE | _FINAL | {Action.VIEW_QUALITY, Action.STOP_MODEL}),
+    Role.ATTENDING: frozenset(
+        _READ | _WRITE | _FINAL | {Action.VIEW_QUALITY, Action.SECOND_REVIEW, Action.STOP_MODEL}
+    ),
     Role.ADMIN: frozenset(
         {
             Action.LIST_STUDIES,

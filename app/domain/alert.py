@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     AUDIT_NOT_STAMPED = "audit log is not time-stamped"
     TOO_MANY_REQUESTS = "more requests than are taken"
     MODEL_UNUSABLE = "model cannot be used"
+    SECOND_REVIEW = "second review found what was missed"
     EMERGENCY_ACCESS = "emergency access to a restricted study"
 
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.draft import DraftContent
 from app.domain.finding import OF_POLARITY, Presence
-from app.domain.report import Decision, Origin, Sentence
 from app.domain.finding_statements import NO_FINDING, Statement, read_sentence, read_text, side_of, strongest
+from app.domain.report import Decision, Origin, Sentence
 
 DEVICES = "Support Devices"
 

@@ -1,33 +1,40 @@
-"""How AI text fares with its readers: accepted, rewritten, refused; and whether that has changed.
+"""How AI text fares with its readers: accepted, rewritten, refused; how long signing took.
 
-A sentence is *discordant* when the reader refused it or rewrote more than half of it. What a day's share of
-discordant sentences is held against is a binomial band around the share before (Clopper and Pearson's tails):
-one bad day is luck, seven in a row are not.
+A sentence is *discordant* when the reader refused it, turned what it says (a negation or the side:
+`app.domain.meaning`), or rewrote more than half of it. Whether that has changed: `app.domain.quality_band`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from difflib import SequenceMatcher
-from statistics import median
+from enum import StrEnum
+from statistics import mean, median
 from typing import TypeVar
 
+from app.domain.meaning import Turn, turn_of
+from app.domain.quality_band import DayShare, interval
 from app.domain.report import Decision, Origin, Sentence
 
 REWRITTEN = 0.5
 """Share of changed characters above which an edited sentence says something else."""
 
-TAIL = 0.025
-"""Of either side of the 95 % band."""
-
-DAYS_OUTSIDE = 7
-FEWEST_BEFORE = 100
-"""Sentences before the last days, for their share to be worth a comparison."""
-
 Key = TypeVar("Key", bound=Hashable)
+
+
+class Cause(StrEnum):
+    """Why a sentence is discordant; the first that fits."""
+
+    REFUSED = "refused"
+    NEGATION = "negation"
+    SIDE = "side"
+    REWRITTEN = "rewritten"
+
+
+_TURNED: Mapping[Turn, Cause] = {Turn.NEGATION: Cause.NEGATION, Turn.SIDE: Cause.SIDE}
 
 
 @dataclass(frozen=True)
@@ -38,16 +45,31 @@ class ReadSentence:
     ----------
     changed
         Share of characters that differ, 0 to 1; 0 for a sentence that was accepted.
+    words
+        How many words were put in, taken out or replaced.
+    turn
+        How an edit turned what it says; None when it did not.
     """
 
     findings: tuple[str, ...]
     decision: Decision
     changed: float
+    words: int = 0
+    turn: Turn | None = None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the reader said something else than the model; None when they did not."""
+        if self.decision is Decision.REJECTED:
+            return Cause.REFUSED
+        if self.turn is not None:
+            return _TURNED[self.turn]
+        return Cause.REWRITTEN if self.changed > REWRITTEN else None
 
     @property
     def is_discordant(self) -> bool:
         """Whether the reader said something else than the model."""
-        return self.decision is Decision.REJECTED or self.changed > REWRITTEN
+        return self.cause is not None
 
 
 @dataclass(frozen=True)
@@ -64,11 +86,22 @@ class SignedReading:
     day: date
     seconds: float | None
     sentences: tuple[ReadSentence, ...]
+    modality: str = ""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums over AI sentences."""
+    """Sums over AI sentences.
+
+    Attributes
+    ----------
+    changed
+        Mean share of changed characters over all of them.
+    words
+        Mean number of changed words of those that were edited; 0 without any.
+    causes
+        How many are discordant for which reason.
+    """
 
     sentences: int
     accepted: int
@@ -76,6 +109,8 @@ class Tally:
     rejected: int
     discordant: int
     changed: float
+    words: float = 0.0
+    causes: Mapping[Cause, int] = field(default_factory=dict)
 
     @property
     def acceptance(self) -> float:
@@ -84,17 +119,22 @@ class Tally:
 
     @property
     def discordance(self) -> float:
-        """Share that was refused or rewritten."""
+        """Share that was refused, turned or rewritten."""
         return self.discordant / self.sentences
+
+    @property
+    def discordance_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the share of discordant sentences."""
+        return interval(self.discordant, self.sentences)
 
 
 @dataclass(frozen=True)
-class DayShare:
-    """One day's AI sentences and how many of them were discordant."""
+class Times:
+    """How long signing took, in seconds, over the reports whose opening is on record; at least one."""
 
-    day: date
-    discordant: int
-    sentences: int
+    reports: int
+    median: float
+    p90: float
 
 
 @dataclass(frozen=True)
@@ -103,29 +143,42 @@ class ModelQuality:
 
     Attributes
     ----------
-    seconds_to_sign
-        Median; None when no opening is on record.
+    times
+        None when no opening is on record.
     findings
         By finding; a sentence of two findings counts in both.
     days
         Oldest first; days without a signed AI sentence are left out.
+    modalities
+        By modality, as the images say it.
+    months
+        Times by month of the signature (its first day), oldest first.
     """
 
     model: str
     reports: int
     total: Tally
-    seconds_to_sign: float | None
+    times: Times | None
     findings: Mapping[str, Tally]
     days: tuple[DayShare, ...]
+    modalities: Mapping[str, Tally] = field(default_factory=dict)
+    months: Mapping[date, Times] = field(default_factory=dict)
 
 
 def read_sentence(sentence: Sentence) -> ReadSentence | None:
     """Return what became of an AI sentence; None for one that a person wrote or nobody touched."""
     if sentence.origin is not Origin.AI or sentence.decision is Decision.UNTOUCHED:
         return None
-    edited = sentence.decision is Decision.EDITED
-    changed = share_changed(sentence.ai_text, sentence.text) if edited else 0.0
-    return ReadSentence(sentence.findings, sentence.decision, changed)
+    if sentence.decision is not Decision.EDITED:
+        return ReadSentence(sentence.findings, sentence.decision, 0.0)
+    before, after = sentence.ai_text, sentence.text
+    return ReadSentence(
+        sentence.findings,
+        sentence.decision,
+        share_changed(before, after),
+        words_changed(before, after),
+        turn_of(before, after),
+    )
 
 
 def share_changed(before: str, after: str) -> float:
@@ -133,17 +186,35 @@ def share_changed(before: str, after: str) -> float:
     return 1.0 - SequenceMatcher(None, before, after, autojunk=False).ratio()
 
 
+def words_changed(before: str, after: str) -> int:
+    """Return how many words were put in, taken out or replaced by another."""
+    steps = SequenceMatcher(None, before.split(), after.split(), autojunk=False).get_opcodes()
+    return sum(max(i1 - i0, j1 - j0) for kind, i0, i1, j0, j1 in steps if kind != "equal")
+
+
 def tally(sentences: Sequence[ReadSentence]) -> Tally:
     """Sum up sentences; at least one."""
     by = {decision: sum(one.decision is decision for one in sentences) for decision in Decision}
+    causes = {cause: sum(one.cause is cause for one in sentences) for cause in Cause}
+    edited = [one.words for one in sentences if one.decision is Decision.EDITED]
     return Tally(
         sentences=len(sentences),
         accepted=by[Decision.ACCEPTED],
         edited=by[Decision.EDITED],
         rejected=by[Decision.REJECTED],
-        discordant=sum(one.is_discordant for one in sentences),
-        changed=sum(one.changed for one in sentences) / len(sentences),
+        discordant=sum(causes.values()),
+        changed=mean(one.changed for one in sentences),
+        words=mean(edited) if edited else 0.0,
+        causes=causes,
     )
+
+
+def time_signing(readings: Iterable[SignedReading]) -> Times | None:
+    """Return how long signing took; the 90th percentile is the smallest time that 90 % do not exceed."""
+    seconds = sorted(reading.seconds for reading in readings if reading.seconds is not None)
+    if not seconds:
+        return None
+    return Times(len(seconds), median(seconds), seconds[math.ceil(0.9 * len(seconds)) - 1])
 
 
 def judge_models(readings: Iterable[SignedReading]) -> tuple[ModelQuality, ...]:
@@ -153,66 +224,28 @@ def judge_models(readings: Iterable[SignedReading]) -> tuple[ModelQuality, ...]:
 
 
 def _judge(model: str, readings: Sequence[SignedReading]) -> ModelQuality:
-    sentences = [one for reading in readings for one in reading.sentences]
+    sentences = _sentences(readings)
     names = sorted({name for one in sentences for name in one.findings})
-    timed = [reading.seconds for reading in readings if reading.seconds is not None]
-    days = [
-        DayShare(day, counts.discordant, counts.sentences)
-        for day, own in sorted(_grouped(readings, lambda r: r.day).items())
-        for counts in [tally([one for reading in own for one in reading.sentences])]
-    ]
+    by_day = {day: tally(_sentences(own)) for day, own in _grouped(readings, lambda r: r.day).items()}
+    by_month = _grouped(readings, lambda r: r.day.replace(day=1))
+    months = {month: time_signing(own) for month, own in sorted(by_month.items())}
     return ModelQuality(
         model=model,
         reports=len(readings),
         total=tally(sentences),
-        seconds_to_sign=median(timed) if timed else None,
+        times=time_signing(readings),
         findings={name: tally([one for one in sentences if name in one.findings]) for name in names},
-        days=tuple(days),
+        days=tuple(DayShare(day, t.discordant, t.sentences) for day, t in sorted(by_day.items())),
+        modalities={
+            name: tally(_sentences(own))
+            for name, own in sorted(_grouped(readings, lambda r: r.modality).items())
+        },
+        months={month: times for month, times in months.items() if times is not None},
     )
 
 
-def drift(days: Sequence[DayShare]) -> str:
-    """Say how the discordance has left its band, "" when it has not or nobody can tell.
-
-    Parameters
-    ----------
-    days
-        Of one model version, oldest first; the last seven are held against all before.
-    """
-    before, last = days[:-DAYS_OUTSIDE], days[-DAYS_OUTSIDE:]
-    counted = sum(day.sentences for day in before)
-    if len(last) < DAYS_OUTSIDE or counted < FEWEST_BEFORE:
-        return ""
-    usual = sum(day.discordant for day in before) / counted
-    sides = {side_of_band(day, usual) for day in last}
-    if sides not in ({"above"}, {"below"}):
-        return ""
-    share = sum(day.discordant for day in last) / sum(day.sentences for day in last)
-    side = sides.pop()
-    return (
-        f"{share:.0%} of AI sentences discordant over {DAYS_OUTSIDE} days, {side} the band around {usual:.0%}"
-    )
-
-
-def side_of_band(day: DayShare, usual: float) -> str:
-    """Return whether a day lies ``above`` or ``below`` the 95 % band of the usual share, else ``inside``."""
-    if binomial_tail(day.discordant, day.sentences, usual) <= TAIL:
-        return "above"
-    if binomial_tail(day.sentences - day.discordant, day.sentences, 1 - usual) <= TAIL:
-        return "below"
-    return "inside"
-
-
-def binomial_tail(successes: int, trials: int, share: float) -> float:
-    """Return the probability of at least so many successes, each of probability ``share``."""
-    if not 0 < share < 1:
-        return float(successes == 0 or share >= 1)
-    return min(1.0, math.fsum(_binomial(k, trials, share) for k in range(successes, trials + 1)))
-
-
-def _binomial(successes: int, trials: int, share: float) -> float:
-    ways = math.lgamma(trials + 1) - math.lgamma(successes + 1) - math.lgamma(trials - successes + 1)
-    return math.exp(ways + successes * math.log(share) + (trials - successes) * math.log(1 - share))
+def _sentences(readings: Iterable[SignedReading]) -> list[ReadSentence]:
+    return [one for reading in readings for one in reading.sentences]
 
 
 def _grouped(

@@ -10,10 +10,10 @@ from app.domain.access import Action, Actor
 from app.domain.audit import AuditEvent
 from app.domain.change import Change, compare, statements_in, statements_of
 from app.domain.errors import NotAuthorised, NotFound
+from app.domain.finding_statements import Statement
 from app.domain.prior import Prior, PriorState
 from app.domain.report import FINAL, Report, ReportState, releasable
 from app.domain.signed_text import sentences_in_force
-from app.domain.finding_statements import Statement
 from app.domain.study import Instance, Study
 from app.services.facts import fact_about
 from app.services.permission import permit, record_denial

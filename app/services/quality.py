@@ -1,23 +1,43 @@
-"""The quality board: how AI text fares with its readers, by model version, and an alert when that changes."""
+"""The quality board: how AI text fares with its readers, by model version, and an alert when that changes.
+
+There is no figure of one reader for another: whoever reads sees their own, nobody sees a colleague's.
+"""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import TextIO
 
 from app.domain.access import Action, Actor
 from app.domain.alert import AlertKind
-from app.domain.quality import ModelQuality, drift, judge_models
+from app.domain.audit import AuditEvent, AuditFact
+from app.domain.quality import ModelQuality, Tally, judge_models
+from app.domain.quality_band import DayShare, drift
 from app.services.alerts import clear_alert, raise_alert
 from app.services.permission import permit
 from app.store.engine import Store
 
 BOARD_DAYS = 180
+"""Days that the alert looks at."""
+
+_Row = tuple[str | int | float, ...]
+_COLUMNS = (
+    "model", "by", "name", "sentences", "accepted", "edited", "refused", "discordant", "discordant_low",
+    "discordant_high", "changed_share", "changed_words", "reports_timed", "seconds_median", "seconds_p90",
+)  # fmt: skip
 
 
 def quality_board(
-    store: Store, actor: Actor, *, days: int = BOARD_DAYS, now: datetime
+    store: Store, actor: Actor, *, days: int | None = BOARD_DAYS, now: datetime
 ) -> tuple[ModelQuality, ...]:
     """Return every model version whose text was signed in the last days, by name.
+
+    Parameters
+    ----------
+    days
+        None: from the beginning.
 
     Raises
     ------
@@ -26,6 +46,45 @@ def quality_board(
     """
     permit(store, actor, Action.VIEW_QUALITY, now=now)
     return _judge(store, days, now)
+
+
+def own_quality(
+    store: Store, actor: Actor, *, days: int | None = BOARD_DAYS, now: datetime
+) -> tuple[ModelQuality, ...]:
+    """Return the same of what the actor alone has made final; nobody can ask for another reader.
+
+    Raises
+    ------
+    NotAuthorised
+        If the role may not sign.
+    """
+    permit(store, actor, Action.SIGN_FINAL, now=now)
+    return _judge(store, days, now, signer=actor.username)
+
+
+def watched_days(store: Store, actor: Actor, *, now: datetime) -> Mapping[str, tuple[DayShare, ...]]:
+    """Return the days that the alert looks at, by model version."""
+    permit(store, actor, Action.VIEW_QUALITY, now=now)
+    return {quality.model: quality.days for quality in _judge(store, BOARD_DAYS, now)}
+
+
+def export_quality(store: Store, actor: Actor, *, days: int | None, out: TextIO, now: datetime) -> int:
+    """Write the board as CSV (RFC 4180) and record that it was taken away; return how many lines.
+
+    Raises
+    ------
+    NotAuthorised
+        If the role may not look at it.
+    """
+    permit(store, actor, Action.VIEW_QUALITY, now=now)
+    rows = [row for one in _judge(store, days, now) for row in _rows(one)]
+    with store.begin() as tx:
+        detail = {"lines": len(rows), "days": days}
+        tx.audit.append(AuditFact(event=AuditEvent.QUALITY_EXPORTED, actor=actor, at=now, detail=detail))
+    lines = csv.writer(out)
+    lines.writerow(_COLUMNS)
+    lines.writerows(rows)
+    return len(rows)
 
 
 def watch_discordance(store: Store, *, now: datetime) -> tuple[str, ...]:
@@ -48,6 +107,43 @@ def watch_discordance(store: Store, *, now: datetime) -> tuple[str, ...]:
     return tuple(outside)
 
 
-def _judge(store: Store, days: int, now: datetime) -> tuple[ModelQuality, ...]:
+def _judge(
+    store: Store, days: int | None, now: datetime, *, signer: str | None = None
+) -> tuple[ModelQuality, ...]:
+    since = None if days is None else now - timedelta(days=days)
     with store.begin() as tx:
-        return judge_models(tx.quality.signed(since=now - timedelta(days=days), until=now))
+        return judge_models(tx.quality.signed(since=since, until=now, signer=signer))
+
+
+def _rows(one: ModelQuality) -> Iterator[_Row]:
+    """Give the lines of a model: all of it, by finding, by modality, by day, and the times of each month."""
+    times: _Row = (0, "", "") if one.times is None else (one.times.reports, one.times.median, one.times.p90)
+    model = _cell(one.model)
+    yield (model, "all", "", *_counts(one.total), *times)
+    for by, tallies in (("finding", one.findings), ("modality", one.modalities)):
+        for name, counts in tallies.items():
+            yield (model, by, _cell(name), *_counts(counts), "", "", "")
+    for day in one.days:
+        yield (model, "day", day.day.isoformat(), day.sentences, "", "", "", day.discordant, *[""] * 7)
+    for month, taken in one.months.items():
+        yield (model, "month", f"{month:%Y-%m}", *[""] * 9, taken.reports, taken.median, taken.p90)
+
+
+def _counts(counts: Tally) -> _Row:
+    low, high = counts.discordance_interval
+    return (
+        counts.sentences,
+        counts.accepted,
+        counts.edited,
+        counts.rejected,
+        counts.discordant,
+        round(low, 4),
+        round(high, 4),
+        round(counts.changed, 4),
+        round(counts.words, 2),
+    )
+
+
+def _cell(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

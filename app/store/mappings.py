@@ -18,6 +18,7 @@ from app.store import (
     tables_preferences,
     tables_priors,
     tables_rules,
+    tables_second_reviews,
 )
 from app.store.tables import Base
 
@@ -38,4 +39,5 @@ __all__ = [
     "tables_preferences",
     "tables_priors",
     "tables_rules",
+    "tables_second_reviews",
 ]

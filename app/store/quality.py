@@ -14,7 +14,7 @@ from app.domain.audit import AuditEvent
 from app.domain.quality import SignedReading, read_sentence
 from app.domain.report import Origin
 from app.store.reports import sentence_of
-from app.store.tables import AuditRow, ReportRow, SentenceRow
+from app.store.tables import AuditRow, ReportRow, SentenceRow, StudyRow
 from app.store.tables_attestations import AttestationRow
 
 _OPENED_AT = (
@@ -29,8 +29,11 @@ _OPENED_AT = (
     .scalar_subquery()
 )
 _SIGNED = (
-    select(ReportRow.id, ReportRow.ai_model, AttestationRow.signed_at, _OPENED_AT, SentenceRow)
+    select(
+        ReportRow.id, ReportRow.ai_model, AttestationRow.signed_at, _OPENED_AT, StudyRow.modality, SentenceRow
+    )
     .join(AttestationRow, AttestationRow.report_id == ReportRow.id)
+    .join(StudyRow, StudyRow.study_uid == ReportRow.study_uid)
     .join(SentenceRow, SentenceRow.report_id == ReportRow.id)
     .where(
         ReportRow.ai_model != "",
@@ -47,17 +50,32 @@ class Quality:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def signed(self, *, since: datetime, until: datetime) -> Iterator[SignedReading]:
-        """Yield the reports that began as a draft and were made final in a span of time."""
-        within = _SIGNED.where(AttestationRow.signed_at >= since, AttestationRow.signed_at < until)
+    def signed(
+        self, *, since: datetime | None, until: datetime, signer: str | None = None
+    ) -> Iterator[SignedReading]:
+        """Yield the reports that began as a draft and were made final in a span of time.
+
+        Parameters
+        ----------
+        since
+            None: from the beginning.
+        signer
+            Only what this person made final; None: everybody.
+        """
+        within = _SIGNED.where(AttestationRow.signed_at < until)
+        if since is not None:
+            within = within.where(AttestationRow.signed_at >= since)
+        if signer is not None:
+            within = within.where(AttestationRow.username == signer)
         found = self._session.execute(within.execution_options(yield_per=500))
         for (_, signed_at), rows in groupby(found, key=lambda row: (row[0], row[2])):
             report = list(rows)
-            _, model, _, opened_at, _ = report[0]
+            _, model, _, opened_at, modality, _ = report[0]
             read = (read_sentence(sentence_of(row)) for *_, row in report)
             yield SignedReading(
                 model=model,
                 day=signed_at.date(),
                 seconds=None if opened_at is None else (signed_at - opened_at).total_seconds(),
                 sentences=tuple(one for one in read if one is not None),
+                modality=modality,
             )

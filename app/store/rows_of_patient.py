@@ -38,6 +38,7 @@ ROWS_OF_PATIENT: Mapping[str, str] = {
     "sentences": _REPORT,
     "attestations": _REPORT,
     "amendments": _REPORT,
+    "second_reviews": _REPORT,
     "critical_results": _STUDY,
     "deliveries": _STUDY,
     "commitments": f"delivery_id IN (SELECT id FROM deliveries WHERE {_STUDY})",  # nosec B608

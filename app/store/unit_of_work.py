@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from app.store.retention import Retention
     from app.store.rule_versions import RuleVersions
     from app.store.second_factors import SecondFactors
+    from app.store.second_reviews import SecondReviews
     from app.store.stuck import Stuck
     from app.store.studies import Studies
     from app.store.study_access import StudyAccess
@@ -174,6 +175,13 @@ class UnitOfWork:
         from app.store.quality import Quality
 
         return Quality(self.session)
+
+    @cached_property
+    def second_reviews(self) -> SecondReviews:
+        """Second reviews of signed reports."""
+        from app.store.second_reviews import SecondReviews
+
+        return SecondReviews(self.session)
 
     @cached_property
     def retention(self) -> Retention:

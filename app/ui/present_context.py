@@ -8,11 +8,11 @@ from app.domain.access import Action, Actor, may
 from app.domain.change import Change
 from app.domain.comparing import comparing_word
 from app.domain.draft import Draft
+from app.domain.finding_statements import Statement
 from app.domain.prior import CurrentStudy, Prior, why_relevant
 from app.domain.question import LONGEST_QUESTION, Question
 from app.domain.review import Review
 from app.domain.similar import SimilarStudies, SimilarStudy
-from app.domain.finding_statements import Statement
 from app.services.prior_viewing import Comparison, OpenedPrior
 from app.services.priors import as_current
 from app.ui.present import readable_date

@@ -30,6 +30,7 @@ from app.ui.routes.exports import export_routes
 from app.ui.routes.health import health_routes
 from app.ui.routes.images import image_routes
 from app.ui.routes.login import login_routes
+from app.ui.routes.quality import quality_routes
 from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
 from app.ui.routes.second_step import second_step_routes
@@ -99,6 +100,7 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *check_routes(room),
         *context_routes(room),
         *export_routes(room),
+        *quality_routes(room),
         *quarantine_routes(room),
         *asset_routes(),
         *start_routes(),

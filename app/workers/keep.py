@@ -6,6 +6,7 @@ no other by more than its own duration.
 
 from __future__ import annotations
 
+import secrets
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from app.services.counting import Counts, Reporter
 from app.services.critical import escalate_overdue, waits_of
 from app.services.emergency import end_expired
 from app.services.quality import watch_discordance
+from app.services.second_review import draw_second_reviews
 from app.services.watch import check_sources, count_work
 from app.settings import Settings
 from app.store.engine import Store, open_store
@@ -112,6 +114,18 @@ def chores(store: Store, settings: Settings) -> tuple[Chore, ...]:
             3600.0,
             lambda: watch_discordance(store, now=datetime.now(UTC)),
             first=120.0,
+        ),
+        Chore(
+            "draw second reviews",
+            3600.0,
+            lambda: draw_second_reviews(
+                store,
+                actor,
+                percent=settings.second_review_percent,
+                seed=secrets.randbits(63),
+                now=datetime.now(UTC),
+            ),
+            first=60.0,
         ),
         Chore("end bursts", 60.0, lambda: end_bursts(store, now=datetime.now(UTC))),
         Chore("seal the audit log", 10.0, lambda: seal_when_due(store, settings.audit_checkpoint_entries)),

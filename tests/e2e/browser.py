@@ -30,6 +30,8 @@ class Reader:
     ----------
     problems
         Script errors, breaches of the content security policy, and requests to other hosts.
+    pressed
+        Keys pressed; text that was typed is not among them.
 
     What `screen` says (size, density, language) goes to the browser.
     """
@@ -39,6 +41,7 @@ class Reader:
     ) -> None:
         self.url = url
         self.problems: list[str] = []
+        self.pressed = 0
         screen = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **screen}
         self._context = browser.new_context(accept_downloads=True, **screen)
         self._context.set_default_timeout(PATIENCE_MS)
@@ -88,6 +91,7 @@ class Reader:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.keyboard.press(key)
+            self.pressed += 1
 
     def sentence(self, key: str) -> Locator:
         return self.page.locator(f'.sentence[data-key="{key}"]')
@@ -128,3 +132,30 @@ class Reader:
         dialog.get_by_role("button", name="Sign", exact=True).wait_for()
         dialog.get_by_label("Your password").fill(password)
         self.press("Enter")
+
+    def confirm_and_sign(self, password: str) -> None:
+        """Confirm the warnings of the open dialog by their key, if there are any, and sign by keyboard alone."""
+        dialog = self.page.get_by_role("dialog")
+        button = dialog.get_by_role("button", name="Sign", exact=True)
+        confirm = dialog.get_by_role("button", name="Confirm")
+        expect(button.or_(confirm).first).to_be_visible()
+        if confirm.count():
+            self.press("w")
+        button.wait_for()
+        expect(dialog.get_by_label("Your password")).to_be_focused()
+        self.page.keyboard.type(password)
+        self.press("Enter")
+
+    def read_normal(self, password: str) -> None:
+        """Open the first study of the list, accept what is normal in both sections, and sign it."""
+        self.press("Enter")
+        self.wait_for_image()
+        untouched = self.page.locator('.sentence[data-ai="true"]')
+        expect(untouched.first).to_be_visible()
+        self.press("A")
+        expect(untouched).to_have_count(1)
+        self.press("A")
+        expect(untouched).to_have_count(0)
+        self.press("s")
+        self.confirm_and_sign(password)
+        expect(self.page.locator(".banners")).to_contain_text("SIGNED")

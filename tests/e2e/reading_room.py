@@ -82,6 +82,12 @@ class House:
         seed.record(self.store, received, seed.chest_draft(received, lesion_text=lesion), now=now)
         return received.study_uid
 
+    def normal(self, name: str, file: str = "RG1_UNCR.dcm", **changes: Any) -> str:
+        """Bring in a film as a study of its own with a draft that finds nothing; return the study's UID."""
+        received = self.send(name, file, **changes)
+        seed.record(self.store, received, seed.normal_draft(), now=seed.now_utc())
+        return received.study_uid
+
     def send(self, name: str, file: str, **changes: Any) -> ReceivedInstance:
         """Spool and index a sample file as an image of the study called `name`."""
         from pydicom.data import get_testdata_file

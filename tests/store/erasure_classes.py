@@ -39,6 +39,7 @@ NOT_ABOUT_PATIENTS: Mapping[str, str] = {
     "recovery_codes": "keyed hashes of codes of accounts",
     "report_locks": "who edits; deleted all the same",
     "rule_versions": "the rules of the house; a rule that names a patient is the house's to change",
+    "second_review_draws": "weeks, seeds and numbers",
     "second_factors": "sealed secrets of accounts",
     "sessions": "log-ins of staff",
     "sources": "AE titles",
@@ -83,6 +84,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "quarantine_decisions": {"*": KEPT, "reason": BLANKED},
     "questions": _ROW,
     "reports": {"*": KEPT},
+    "second_reviews": {"*": KEPT, "comment": BLANKED},
     "sentences": {
         "*": KEPT,
         "text": BLANKED,
@@ -137,6 +139,7 @@ KEPT_TEXT: Mapping[str, Mapping[str, str]] = {
         "outcome": "cut to taken/refused",
     },
     "reports": {"study_uid ai_model state": "a UID, a model, a state"},
+    "second_reviews": {"score": "from a closed list"},
     "sentences": {"key section origin decision": "from closed lists and counters"},
     "studies": {
         "study_uid modality state calling_ae called_ae": "a UID, from closed lists, AE titles",

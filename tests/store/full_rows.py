@@ -18,6 +18,7 @@ LATER = "2026-11-22T13:00:00+00:00"
 # the numbers lie beyond those that the sequences give; the order is one that keys allow
 ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("users", {"id": 901, "username": "u", "role": "attending"}),
+    ("users", {"id": 902, "username": "r", "role": "attending"}),
     ("patients", {"id": 901, "patient_id": CANARY, "issuer": CANARY}),
     ("patient_identities", {"id": 901, "patient_id": CANARY, "issuer": CANARY, "patient_row_id": 901}),
     ("orders", {"id": 901, "patient_id": CANARY, "issuer": CANARY}),
@@ -51,6 +52,19 @@ ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     ("deliveries", {"id": 901, "report_id": 901, "attestation_id": 901, "study_uid": STUDY, "state": "SENT"}),
     ("commitments", {"id": 901, "delivery_id": 901}),
+    ("second_review_draws", {"week": "2026-11-16"}),
+    (
+        "second_reviews",
+        {
+            "id": 901,
+            "report_id": 901,
+            "week": "2026-11-16",
+            "reviewer_id": 902,
+            "score": "3a",
+            "was_blind": True,
+            "scored_at": NOW,
+        },
+    ),
     ("dead_letters", {"id": 901, "study_uid": STUDY}),
 )
 # once the report is signed

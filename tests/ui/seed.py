@@ -175,6 +175,37 @@ def chest_draft(received: ReceivedInstance, *, lesion_text: str = "") -> DraftCo
     )
 
 
+def normal_draft() -> DraftContent:
+    """A draft of a film on which the model sees nothing: four sentences, none of them with a region."""
+    absent = ("Lung Lesion", "Lung Opacity", "Pleural Effusion", "Cardiomegaly", "Pneumothorax")
+    sentences = [
+        _sentence("findings", "The lungs are clear.", ["Lung Opacity", "Lung Lesion"], 0.93, None),
+        _sentence(
+            "findings", "No effusion or pneumothorax.", ["Pleural Effusion", "Pneumothorax"], 0.95, None
+        ),
+        _sentence("findings", "The heart is not enlarged.", ["Cardiomegaly"], 0.91, None),
+        _sentence("impression", "Normal chest.", ["No Finding"], 0.9, None),
+    ]
+    text = {
+        name: " ".join(s["text"] for s in sentences if s["section"] == name)
+        for name in ("findings", "impression")
+    }
+    return DraftContent(
+        status="drafted",
+        reason="",
+        model=MODEL,
+        findings=(
+            *(_finding(name, 0.04, "absent", None, None) for name in absent),
+            _finding("No Finding", 0.95, "present", None, None),
+        ),
+        sentences=tuple(sentences),
+        report=text,
+        issues=(),
+        timings={},
+        provenance={"seed": 0},
+    )
+
+
 def _finding(
     name: str, probability: float, decision: str, region: dict[str, Any] | None, grid: dict[str, Any] | None
 ) -> dict[str, Any]:

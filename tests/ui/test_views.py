@@ -119,7 +119,7 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
     [
         ("vera", ["Worklist", "AI models", "Account"]),
         ("rana", ["Worklist", "Critical results", "AI models", "Account"]),
-        ("ada", ["Worklist", "Critical results", "Quality", "AI models", "Account"]),
+        ("ada", ["Worklist", "Critical results", "Quality", "Second reviews", "AI models", "Account"]),
         (
             "adam",
             ["Worklist", "Quality", "AI models", "Operations", "Rules", "Study access", "Users", "Account"],

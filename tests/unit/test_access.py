@@ -22,6 +22,7 @@ correct report    . . x . . .
 withdraw report   . . x . . .
 handle critical result . x x . . .
 view quality      . . x x . .
+second review     . . x . . .
 view audit        . . . . x x
 export audit      . . . . x x
 manage users      . . . x . x

@@ -14,8 +14,8 @@ from app.domain.change import Change, ChangeKind, compare, statements_of
 from app.domain.comparing import comparing_word
 from app.domain.draft import DraftContent
 from app.domain.finding import Presence
-from app.domain.report import Decision, Origin, Section, Sentence
 from app.domain.finding_statements import read_text, split_sentences
+from app.domain.report import Decision, Origin, Section, Sentence
 
 P, Q, A = Presence.PRESENT, Presence.POSSIBLE, Presence.ABSENT
 

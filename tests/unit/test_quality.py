@@ -11,16 +11,26 @@ from random import Random
 
 import pytest
 
+from app.domain.meaning import Turn
 from app.domain.quality import (
-    DayShare,
+    Cause,
     ReadSentence,
     SignedReading,
-    binomial_tail,
-    drift,
+    Times,
     judge_models,
     read_sentence,
     share_changed,
+    time_signing,
+    words_changed,
+)
+from app.domain.quality_band import (
+    DayShare,
+    bands,
+    binomial_tail,
+    drift,
+    interval,
     side_of_band,
+    usual_share,
 )
 from app.domain.report import Decision, Origin, Section, Sentence
 
@@ -56,6 +66,53 @@ def test_what_a_person_wrote_or_nobody_touched_does_not_count() -> None:
     assert read_sentence(written("x", "x", Decision.UNTOUCHED)) is None
 
 
+@pytest.mark.covers("R3")
+def test_a_short_no_is_discordant_and_says_why() -> None:
+    turned = read_sentence(
+        written("Pneumothorax is seen today.", "No pneumothorax is seen today.", Decision.EDITED)
+    )
+    assert turned is not None
+    assert turned.changed < 0.2
+    assert (turned.turn, turned.cause, turned.is_discordant) == (Turn.NEGATION, Cause.NEGATION, True)
+    slip = read_sentence(written("No pneumothorax.", "No pneumothrax.", Decision.EDITED))
+    assert slip is not None
+    assert (slip.cause, slip.is_discordant) == (None, False)
+    other_side = read_sentence(written("Left nodule seen.", "Right nodule seen.", Decision.EDITED))
+    assert other_side is not None
+    assert other_side.cause is Cause.SIDE
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [("a b c", "a b c", 0), ("a b c", "a x c", 1), ("a b", "a b c d", 2), ("a b c", "c", 2), ("", "a", 1)],
+)
+def test_words_that_were_put_in_taken_out_or_replaced(before: str, after: str, words: int) -> None:
+    assert words_changed(before, after) == words
+
+
+@pytest.mark.covers("R3")
+def test_times_are_median_and_90th_percentile_by_model_and_month() -> None:
+    december = date(2026, 12, 1)
+    readings = [SignedReading("m", MONDAY, float(n), (ACCEPTED,), "CR") for n in range(1, 11)]
+    readings += [SignedReading("m", december, 100.0, (REFUSED,), "CT")]
+    (judged,) = judge_models(readings)
+    assert judged.times == Times(11, 6.0, 10.0)
+    assert judged.months == {date(2026, 11, 1): Times(10, 5.5, 9.0), december: Times(1, 100.0, 100.0)}
+    assert {name: counts.discordance for name, counts in judged.modalities.items()} == {"CR": 0.0, "CT": 1.0}
+    assert time_signing([SignedReading("m", MONDAY, None, (ACCEPTED,))]) is None
+
+
+@pytest.mark.covers("R3")
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # Newcombe 1998, table I, method 3 (score, without continuity correction)
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_interval_against_published_values(successes: int, trials: int, low: float, high: float) -> None:
+    assert interval(successes, trials) == pytest.approx((low, high), abs=0.00006)
+    assert interval(0, 0) == (0.0, 1.0)
+
+
 def test_share_of_changed_characters() -> None:
     assert share_changed("same", "same") == 0.0
     assert share_changed("abcd", "efgh") == 1.0
@@ -69,8 +126,8 @@ def test_sums_stand_by_model_finding_and_day() -> None:
         SignedReading("c", MONDAY, 5.0, ()),
     ]
     first, second = judge_models(readings)
-    assert (first.model, first.seconds_to_sign, first.total.acceptance) == ("a", None, 1.0)
-    assert (second.model, second.reports, second.seconds_to_sign) == ("b", 2, 90.0)
+    assert (first.model, first.times, first.total.acceptance) == ("a", None, 1.0)
+    assert (second.model, second.reports, second.times) == ("b", 2, Times(2, 90.0, 120.0))
     assert second.total.discordance == pytest.approx(1 / 3)
     assert second.findings["Edema"].sentences == 3
     assert second.findings["Fracture"].discordance == 1.0
@@ -107,6 +164,19 @@ def days(shares: list[float], sentences: int = 100) -> list[DayShare]:
 def test_drift_is_seven_days_on_one_side_of_the_band(shares: list[float], outside: str) -> None:
     said = drift(days(shares))
     assert said.endswith(outside) if outside else said == ""
+
+
+@pytest.mark.covers("R3")
+def test_band_of_a_day_holds_what_is_not_rare_around_the_usual_share() -> None:
+    shown = days([0.1] * 20 + [0.3] * 7)
+    assert usual_share(shown) == pytest.approx(0.1)
+    around = bands(shown)
+    assert [band.side for band in around] == ["inside"] * 20 + ["above"] * 7
+    low, high = around[0].low, around[0].high
+    assert side_of_band(DayShare(MONDAY, round(100 * high), 100), 0.1) == "inside"
+    assert side_of_band(DayShare(MONDAY, round(100 * high) + 1, 100), 0.1) == "above"
+    assert side_of_band(DayShare(MONDAY, round(100 * low) - 1, 100), 0.1) == "below"
+    assert bands(shown[:7]) == ()
 
 
 def test_few_sentences_before_or_a_day_make_no_drift() -> None:

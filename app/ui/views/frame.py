@@ -45,6 +45,7 @@ def places() -> Mapping[str, Place]:
         quality,
         review,
         rules,
+        second_review,
         users,
         worklist,
     )
@@ -54,6 +55,7 @@ def places() -> Mapping[str, Place]:
         "review": Place(phrase("Review"), Action.OPEN_STUDY, review.show, is_listed=False),
         "critical": Place(phrase("Critical results"), Action.HANDLE_CRITICAL, critical.show),
         "quality": Place(phrase("Quality"), Action.VIEW_QUALITY, quality.show),
+        "second_review": Place(phrase("Second reviews"), Action.SECOND_REVIEW, second_review.show),
         "audit": Place(phrase("Audit"), Action.VIEW_AUDIT, audit.show),
         "models": Place(phrase("AI models"), Action.VIEW_MODELS, models.show),
         "operations": Place(phrase("Operations"), Action.VIEW_OPERATIONS, operations.show),
@@ -78,6 +80,10 @@ def show_page(visit: Visit) -> None:
         from app.ui.views import critical
 
         critical.leave()
+    if name != "second_review":
+        from app.ui.views import second_review
+
+        second_review.leave()
     open_to[name].show(visit)
 
 

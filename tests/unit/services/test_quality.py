@@ -6,13 +6,17 @@ the arithmetic (`tests/unit/test_quality.py`).
 
 from __future__ import annotations
 
+import csv
+import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from app.domain.alert import AlertKind
 from app.domain.errors import NotAuthorised
-from app.domain.quality import DayShare, ModelQuality, judge_models
+from app.domain.quality import Times, judge_models
+from app.domain.quality_band import DayShare
 from app.domain.report import Section
 from app.services import quality
 from app.services.alerts import open_alerts
@@ -54,7 +58,8 @@ def test_board_counts_what_readers_made_of_the_draft(house: House) -> None:
     assert (total.sentences, total.accepted, total.edited, total.rejected) == (4, 2, 1, 1)
     assert total.discordance == 0.5
     assert set(judged.findings) == {"Lung Lesion"}
-    assert judged.seconds_to_sign == pytest.approx(90)
+    assert judged.times == Times(2, 90.0, 180.0)
+    assert list(judged.modalities) == ["CR"]
     assert judged.days == (DayShare(AT.date(), 2, 4),)
 
 
@@ -82,9 +87,7 @@ def test_discordance_outside_its_band_is_an_alert_until_it_is_back(
 
     def with_days(shares: list[int]) -> None:
         days = tuple(DayShare(AT.date() + timedelta(days=n), k, 50) for n, k in enumerate(shares))
-        changed = ModelQuality(
-            judged.model, judged.reports, judged.total, judged.seconds_to_sign, judged.findings, days
-        )
+        changed = replace(judged, days=days)
         monkeypatch.setattr("app.services.quality.judge_models", lambda _: (changed,))
 
     with_days([5] * 20 + [20] * 7)
@@ -96,6 +99,37 @@ def test_discordance_outside_its_band_is_an_alert_until_it_is_back(
     with_days([5] * 27)
     assert quality.watch_discordance(house.store, now=LATER) == ()
     assert open_alerts(house.store) == ()
+
+
+@pytest.mark.covers("R3")
+def test_a_reader_sees_their_own_figures_and_nobody_elses(house: House) -> None:
+    house.signed("s1", "attending")
+    house.signed("s2", "colleague")
+    (everybody,) = quality.quality_board(house.store, house["attending"], days=None, now=LATER)
+    (own,) = quality.own_quality(house.store, house["colleague"], days=None, now=LATER)
+    assert (everybody.reports, own.reports) == (2, 1)
+    with pytest.raises(NotAuthorised):
+        quality.own_quality(house.store, house["admin"], now=LATER)
+
+
+@pytest.mark.covers("R3", "A1")
+def test_board_as_csv_is_recorded_and_names_no_reader_and_no_patient(house: House) -> None:
+    house.signed("s1")
+    read_and_sign(house, "s2")
+    out = io.StringIO(newline="")
+    count = quality.export_quality(house.store, house["admin"], days=90, out=out, now=LATER)
+    lines = list(csv.DictReader(io.StringIO(out.getvalue())))
+    assert len(lines) == count
+    assert {line["by"] for line in lines} == {"all", "finding", "modality", "day", "month"}
+    whole = lines[0]
+    assert (whole["sentences"], whole["accepted"], whole["edited"], whole["refused"]) == ("4", "2", "1", "1")
+    assert (whole["seconds_median"], whole["seconds_p90"]) == ("90.0", "180.0")
+    for word in ("attending", "Attending", "id-of-s1", "acc-s1", "Name"):
+        assert word not in out.getvalue()
+    (entry,) = house.log("quality board exported")
+    assert (entry.username, entry.detail) == ("admin", {"lines": count, "days": 90})
+    with pytest.raises(NotAuthorised):
+        quality.export_quality(house.store, house["viewer"], days=90, out=io.StringIO(), now=LATER)
 
 
 def test_nothing_signed_is_no_drift(house: House) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from types import FunctionType
+from io import StringIO
+from types import FunctionType, ModuleType
 
 import pytest
 
@@ -14,6 +15,7 @@ from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.one_time import make_secret
 from app.domain.patient_data import PatientKey
 from app.domain.report import Section
+from app.domain.second_review import Score
 from app.services import (
     accounts,
     ai_models,
@@ -24,8 +26,10 @@ from app.services import (
     documents,
     erasure,
     prior_viewing,
+    quality,
     reading,
     second_factor,
+    second_review,
     signing,
     similar,
 )
@@ -164,6 +168,36 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.MANAGE_USERS,
         lambda h, a: second_factor.reset(h.store, a, "colleague", now=AT),
     ),
+    "waiting_reviews": (
+        Action.SECOND_REVIEW,
+        lambda h, a: second_review.waiting_reviews(h.store, a, now=AT),
+    ),
+    "open_second_review": (
+        Action.SECOND_REVIEW,
+        lambda h, a: second_review.open_second_review(h.store, a, 1, now=AT),
+    ),
+    "give_back": (Action.SECOND_REVIEW, lambda h, a: second_review.give_back(h.store, a, 1, now=AT)),
+    "score_second_review": (
+        Action.SECOND_REVIEW,
+        lambda h, a: second_review.score_second_review(h.store, a, 1, Score.CONCUR, "", now=AT),
+    ),
+    "correct_second_review": (
+        Action.SECOND_REVIEW,
+        lambda h, a: second_review.correct_second_review(h.store, a, 1, Score.CONCUR, "", now=AT),
+    ),
+    "scored_by_me": (Action.SECOND_REVIEW, lambda h, a: second_review.scored_by_me(h.store, a, now=AT)),
+    "remarks_for_me": (Action.SIGN_FINAL, lambda h, a: second_review.remarks_for_me(h.store, a, now=AT)),
+    "agreement": (
+        Action.VIEW_QUALITY,
+        lambda h, a: second_review.agreement(h.store, a, days=90, now=AT),
+    ),
+    "quality_board": (Action.VIEW_QUALITY, lambda h, a: quality.quality_board(h.store, a, now=AT)),
+    "watched_days": (Action.VIEW_QUALITY, lambda h, a: quality.watched_days(h.store, a, now=AT)),
+    "own_quality": (Action.SIGN_FINAL, lambda h, a: quality.own_quality(h.store, a, now=AT)),
+    "export_quality": (
+        Action.VIEW_QUALITY,
+        lambda h, a: quality.export_quality(h.store, a, days=None, out=StringIO(), now=AT),
+    ),
     "open_prior": (
         Action.OPEN_STUDY,
         lambda h, a: prior_viewing.open_prior(h.store, a, uid("s1"), uid("before"), now=AT),
@@ -239,7 +273,17 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     }
     beside = {"open_prior", "compare_with_prior", "ask", "questions_of", "find_similar", "name_similar"}
     signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
-    assert acts | loops | own | models | patients | beside | signed | {"retry_delivery"} == set(USE_CASES)
+    board = {"quality_board", "watched_days", "own_quality", "export_quality"}
+    second = {name for name, value in vars(second_review).items() if _takes_a_person(second_review, value)}
+    assert acts | loops | own | models | patients | beside | signed | board | second | {
+        "retry_delivery"
+    } == set(USE_CASES)
+
+
+def _takes_a_person(module: ModuleType, value: object) -> bool:
+    """Whether a value is a public use case of the module; drawing is the housekeeping's own."""
+    is_own = isinstance(value, FunctionType) and value.__module__ == module.__name__
+    return is_own and not value.__name__.startswith(("_", "draw_"))
 
 
 @pytest.mark.covers("T18")

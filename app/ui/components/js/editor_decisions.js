@@ -1,6 +1,7 @@
 /** What a reader decides about a sentence, by one key each, and where the eye goes next. */
 
 import { link } from "./link.js";
+import { normalOf } from "./normal.js";
 import { nextUntouched } from "./reading_order.js";
 
 export class Decisions {
@@ -12,6 +13,14 @@ export class Decisions {
   /** @param {string} key */
   accept(key) {
     return this.decide(key, "ACCEPTED", (k) => this.editor.client.accept(k));
+  }
+
+  /** Accept what is normal in the section of the chosen sentence, each for itself on record; the eye goes on from there. */
+  acceptNormal() {
+    const { data, sentences } = this.editor;
+    if (!data.mayEdit) return;
+    const section = link.chosenSentence?.section;
+    for (const key of normalOf(sentences, section, data.findings ?? [])) this.accept(key);
   }
 
   /** @param {string} key */

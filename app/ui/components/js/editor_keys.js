@@ -20,6 +20,7 @@ export function reportKeys(editor) {
     key(["j", "ArrowDown"], "Next sentence", () => editor.move(1)),
     key(["k", "ArrowUp"], "Previous sentence", () => editor.move(-1)),
     key(["a"], "Accept the sentence", onChosen((k) => decisions.accept(k))),
+    key(["A"], say("Accept the normal sentences of this section"), () => decisions.acceptNormal()),
     key(["e", "Enter"], "Edit the sentence (Enter or Esc when done)", onChosen((k) => writing.edit(k))),
     key(["r"], "Reject the sentence", onChosen((k) => decisions.reject(k))),
     key(["n"], "New sentence in this section", () => writing.add(link.chosenSentence?.section ?? "findings")),
