@@ -6,11 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.draft import DraftContent
 from app.domain.finding import OF_POLARITY, Presence
-from app.domain.finding_statements import NO_FINDING, Statement, read_sentence, read_text, side_of, strongest
+from app.domain.finding_statements import (
+    NO_FINDING,
+    Statement,
+    critical_findings,
+    read_sentence,
+    read_text,
+    strongest,
+)
 from app.domain.report import Decision, Origin, Sentence
+from app.domain.statements import side_of
 
 DEVICES = "Support Devices"
 
@@ -47,7 +54,7 @@ class Change:
     @property
     def is_critical(self) -> bool:
         """Whether somebody has to be told of the finding."""
-        return self.finding in CRITICAL_FINDINGS
+        return self.finding in critical_findings()
 
     @property
     def by_ai(self) -> bool:
@@ -75,7 +82,7 @@ def statements_of(sentences: Sequence[Sentence], content: DraftContent | None) -
             continue
         for name in sentence.findings:
             presence = Presence.PRESENT if name == NO_FINDING else polarity
-            tagged = Statement(name, presence, side_of(sentence.text), sentence.text, sentence.key)
+            tagged = Statement(name, presence, side_of(sentence.text).value, sentence.text, sentence.key)
             said.append(_mark(tagged, sentence, findings))
     return tuple(said)
 

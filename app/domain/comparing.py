@@ -1,20 +1,12 @@
-"""Words by which a sentence compares with an earlier examination."""
+"""Words by which a sentence compares with an earlier examination, in the languages of the checks."""
 
 from __future__ import annotations
 
-import re
-
-_COMPARING = re.compile(
-    r"\b(?:compar(?:ed|ison)|previous(?:ly)?|prior (?:study|film|exam\w*|radiograph|image|ct)|unchanged|"
-    r"(?:no|without) (?:significant |interval )*change|interval (?:change|increase|decrease|development)|"
-    r"again (?:seen|noted|demonstrated)|new(?:ly)? (?:since|from)|since the (?:last|prior|previous)|stable|"
-    r"improved|worsen(?:ed|ing)|(?:in|de)creased (?:since|from|in size)|redemonstrat\w+|"
-    r"has (?:resolved|progressed))\b",
-    re.I,
-)
+from app.domain.lexicon import load_lexicon
 
 
 def comparing_word(text: str) -> str:
-    """Return the word by which a sentence compares; empty when it does not."""
-    found = _COMPARING.search(text)
+    """Return the words by which a text compares; empty when it does not, or says that there is nothing to."""
+    groups = load_lexicon().groups
+    found = groups["comparison.says"].search(groups["comparison.says_none"].sub(" ", text))
     return found.group() if found else ""

@@ -1,96 +1,91 @@
-"""What a sentence says of the fourteen findings: present, possible or absent, and on which side.
+"""What a text says of each finding, by the names of the model's findings: present, possible or absent.
 
-A small rule over English words, for texts that no model made: signed reports of this and of other systems.
-It looks for a finding's words, then for a denial or a doubt in the same clause. What it does not recognise it
-does not judge.
+Texts that no model made (signed reports of this and of other systems) are read by the rule reader of the
+checks (`app.domain.statements`), in its languages. What it does not recognise it does not judge.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 
+from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.finding import Presence
+from app.domain.lexicon import Concept, Lexicon, load_lexicon
+from app.domain.statements import Passage, Polarity, read_mentions, split_sentences
 
 NO_FINDING = "No Finding"
 LONGEST_TEXT = 20_000
-_WORDS: Mapping[str, Sequence[str]] = {
+_PRESENCE = {
+    Polarity.STATED: Presence.PRESENT,
+    Polarity.DENIED: Presence.ABSENT,
+    Polarity.DOUBTED: Presence.POSSIBLE,
+}
+# concepts of the lexicon by the model's findings; every other concept is a finding of its own name
+_FINDINGS: Mapping[str, tuple[str, ...]] = {
+    "Cardiomegaly": ("cardiomegaly",),
+    "Lung Opacity": ("opacity", "infiltrate"),
+    "Lung Lesion": ("nodule", "mass", "lesion", "tumour", "metastasis", "granuloma"),
+    "Edema": ("edema", "congestion"),
+    "Consolidation": ("consolidation",),
+    "Pneumonia": ("pneumonia",),
+    "Atelectasis": ("atelectasis",),
+    "Pneumothorax": ("pneumothorax", "tension_pneumothorax"),
+    "Pleural Effusion": ("pleural_effusion", "effusion", "hemothorax"),
+    "Fracture": ("fracture",),
+}
+_NAMES = {concept: finding for finding, concepts in _FINDINGS.items() for concept in concepts}
+# what the model has a name for and the checks have not
+_MORE: Mapping[str, tuple[str, ...]] = {
     "Enlarged Cardiomediastinum": (
-        "(?:widened|wide|enlarged) mediastinum",
-        "mediastinal (?:widening|enlargement)",
-        "mediastinum is (?:not )?(?:widened|enlarged)",
+        "(?:widened|wide) mediastinum",
+        "mediastinal widening",
+        "mediastinum is widened",
+        "mediastinalverbreiterung",
+        "verbreitertes mediastinum",
     ),
     "Cardiomegaly": (
-        "cardiomegaly",
-        "cardiac enlargement",
-        "enlarged (?:heart|cardiac silhouette)",
         "(?:heart|cardiac silhouette)(?: size)? (?:is|remains|appears) "
-        + "(?:not |mildly |moderately |severely |markedly )?enlarged",
+        + "(?:mildly |moderately |severely |markedly )?enlarged",
     ),
-    "Lung Opacity": ("opacit(?:y|ies)", "infiltrates?", "opacification"),
-    "Lung Lesion": ("nodules?", "mass(?:es)?", "(?:lung|pulmonary) lesions?", "metastas[ei]s"),
-    "Edema": ("o?edema", "(?:vascular|pulmonary) congestion"),
-    "Consolidation": ("consolidations?",),
-    "Pneumonia": ("(?:broncho)?pneumonia",),
-    "Atelectasis": ("atelecta(?:sis|ses|tic)", "lobar collapse", "volume loss"),
-    "Pneumothorax": ("pneumothora(?:x|ces)",),
-    "Pleural Effusion": ("(?:pleural )?effusions?",),
-    "Pleural Other": ("pleural (?:thickening|plaques?|scarring)",),
-    "Fracture": ("fractures?",),
+    "Pleural Other": (
+        "pleural (?:thickening|plaques?|scarring)",
+        "pleura(?:schwiele|verdickung|plaque)n?",
+    ),
     "Support Devices": (
         "(?:endotracheal|nasogastric|chest|tracheostomy|feeding) tube",
         "catheters?",
         "pacemaker",
-        "central (?:venous )?line",
         "picc",
+        "central (?:venous )?line",
         "port-a-cath",
         "defibrillator",
         "drains?",
+        "herzschrittmacher",
+        "(?:zentral)?venenkatheter",
+        "tubus",
+        "magensonde",
+        "thoraxdrainage",
     ),
 }
-_FINDINGS = {name: re.compile(rf"\b(?:{'|'.join(words)})\b", re.I) for name, words in _WORDS.items()}
+# "not enlarged" denies although nothing stands before it that denies
+_HEART_IS_NORMAL = re.compile(
+    r"\b(?:heart|cardiac silhouette|mediastinum)(?: size)? (?:is|remains|appears) not (?:enlarged|widened)|"
+    r"\bherz (?:ist )?nicht vergrößert|\bmediastinum (?:ist )?nicht verbreitert",
+    re.I,
+)
 _NORMAL = re.compile(
     r"\bno (?:acute|active|significant|radiographic evidence of)[\w ]{0,40} "
     r"(?:abnormalit\w+|disease|process|finding\w*)|"
     r"\b(?:lungs|chest|radiograph|film|examination|study)\b[^.;]{0,40}\b(?:is|are|appears?) "
     r"(?:normal|clear|unremarkable)|"
     r"\bnormal (?:chest|examination|study|radiograph)|\bunremarkable (?:chest|examination|study)|"
-    r"\blungs (?:are )?clear\b",
+    r"\blungs (?:are )?clear\b|\bnormalbefund\b|\b(?:thorax|lungen?)\w*\b[^.;]{0,40}\bunauffällig|"
+    r"\bunauffälliger? (?:thorax|befund|lungenbefund)|\bkein (?:akut pathologischer|pathologischer) befund",
     re.I,
 )
-_DENIAL = re.compile(
-    r"\b(?:no|not|without|absent|absence of|negative for|free of|denies|resolution of|resolved|"
-    r"(?:has|have) (?:cleared|resolved)|no longer|ruled out|excludes?)\b",
-    re.I,
-)
-_DENIED_AFTER = re.compile(
-    r"^[\w ,/-]{0,40}\b(?:(?:is|are|was|were) (?:not|no longer) "
-    r"(?:seen|present|identified|evident|visible|shown|demonstrated)|"
-    r"(?:has|have) (?:resolved|cleared)|resolved|excluded|is absent|are absent)\b",
-    re.I,
-)
-_DOUBT = re.compile(
-    r"\b(?:possibl[ey]|probabl[ey]|may|might|could|suspect\w*|suspicious|suggest\w*|questionable|"
-    r"cannot be excluded|not excluded|equivocal|likely|versus|vs|concern\w*|uncertain)\b",
-    re.I,
-)
-_DOUBTED_AFTER = re.compile(
-    r"^[\w ,/-]{0,40}\b(?:is|are|remains?|appears?) "
-    r"(?:possible|probable|likely|suspected|questionable|equivocal)\b",
-    re.I,
-)
-# a denial ends where another clause begins
-_CLAUSE = re.compile(r"[;:]|,?\s*\b(?:but|however|although|except|though|with)\b", re.I)
-_SIDES = (
-    (
-        "bilateral",
-        re.compile(r"\b(?:bilateral(?:ly)?|both (?:sides|lungs|costophrenic)|biapical|bibasilar)\b", re.I),
-    ),
-    ("right", re.compile(r"\bright(?:-sided)?\b", re.I)),
-    ("left", re.compile(r"\bleft(?:-sided)?\b", re.I)),
-)
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+|\n|$)(?:(?<=\d\.)\d[^.!?\n]*[.!?]*)*")
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ class Statement:
     Attributes
     ----------
     side
-        ``right``, ``left``, ``bilateral``; empty when it names none.
+        ``right``, ``left``, ``both``; empty when it names none.
     key
         Of the sentence in its report; empty for a text without keys.
     by_ai
@@ -116,21 +111,18 @@ class Statement:
     probability: float | None = None
 
 
-def split_sentences(text: str) -> tuple[str, ...]:
-    """Return the sentences of a text; a number such as 1.5 is not an end."""
-    protected = re.sub(r"(?<=\d)\.(?=\d)", "\x00", text)
-    found = (one.group().replace("\x00", ".").strip() for one in _SENTENCE.finditer(protected))
-    return tuple(sentence for sentence in found if sentence)
-
-
 def read_sentence(text: str, *, key: str = "") -> tuple[Statement, ...]:
-    """Return what a sentence says of each finding it names; of several mentions the strongest."""
+    """Return what a text says of each finding it names; of several mentions the strongest."""
     found: dict[str, Statement] = {}
-    for name, words in _FINDINGS.items():
-        for mention in words.finditer(text):
-            said = Statement(name, _presence(text, mention), side_of(text), text.strip(), key)
-            if name not in found or _stronger(said.presence, found[name].presence):
-                found[name] = said
+    for mention in read_mentions((Passage("", key, text),), lexicon=_lexicon()):
+        name = _NAMES.get(mention.concept) or mention.concept.replace("_", " ")
+        place = mention.place.strip()
+        said = Statement(name, _PRESENCE[mention.polarity], mention.side.value, place, key)
+        if name not in found or _stronger(said.presence, found[name].presence):
+            found[name] = said
+    if normal := _HEART_IS_NORMAL.search(text):
+        name = "Enlarged Cardiomediastinum" if "mediastinum" in normal.group().lower() else "Cardiomegaly"
+        found[name] = Statement(name, Presence.ABSENT, "", text.strip(), key)
     if not found and _NORMAL.search(text):
         found[NO_FINDING] = Statement(NO_FINDING, Presence.PRESENT, "", text.strip(), key)
     return tuple(found.values())
@@ -138,9 +130,8 @@ def read_sentence(text: str, *, key: str = "") -> tuple[Statement, ...]:
 
 def read_text(text: str) -> tuple[Statement, ...]:
     """Return what the sentences of a report say, in order; of a text without end, the beginning."""
-    return tuple(
-        said for sentence in split_sentences(text[:LONGEST_TEXT]) for said in read_sentence(sentence)
-    )
+    sentences = (s for line in text[:LONGEST_TEXT].splitlines() for s in split_sentences(line))
+    return tuple(said for sentence in sentences for said in read_sentence(sentence))
 
 
 def strongest(statements: Iterable[Statement]) -> Mapping[str, Statement]:
@@ -152,25 +143,26 @@ def strongest(statements: Iterable[Statement]) -> Mapping[str, Statement]:
     return kept
 
 
-def side_of(text: str) -> str:
-    """Return the side that a sentence names: one, ``bilateral``, or empty."""
-    named = [side for side, words in _SIDES if words.search(text)]
-    if "bilateral" in named or len(named) == 2:
-        return "bilateral"
-    return named[0] if named else ""
+@cache
+def critical_findings() -> frozenset[str]:
+    """Return the findings that somebody has to be told of, the model's and those of the checks."""
+    known = load_lexicon().concepts.values()
+    named = {_NAMES.get(one.name) or one.name.replace("_", " ") for one in known if one.critical}
+    return CRITICAL_FINDINGS | named
 
 
-def _presence(text: str, mention: re.Match[str]) -> Presence:
-    before = _CLAUSE.split(text[: mention.start()])[-1]
-    after = text[mention.end() :]
-    inside = mention.group()
-    if re.search(r"cannot be excluded|not excluded", after, re.I):
-        return Presence.POSSIBLE
-    if _DENIAL.search(before) or _DENIED_AFTER.search(after) or re.search(r"\bnot\b", inside, re.I):
-        return Presence.ABSENT
-    if _DOUBT.search(before) or _DOUBTED_AFTER.search(after):
-        return Presence.POSSIBLE
-    return Presence.PRESENT
+@cache
+def _lexicon() -> Lexicon:
+    lexicon = load_lexicon()
+    more = {name: Concept(name, _words(name)) for name in _MORE if name not in _FINDINGS}
+    heart = lexicon.concepts["cardiomegaly"]
+    either = re.compile(f"{heart.words.pattern}|{_words('Cardiomegaly').pattern}", re.IGNORECASE)
+    more["cardiomegaly"] = replace(heart, words=either)
+    return replace(lexicon, concepts={**lexicon.concepts, **more})
+
+
+def _words(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(_MORE[name])})\b", re.IGNORECASE)
 
 
 def _stronger(one: Presence, other: Presence) -> bool:

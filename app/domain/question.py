@@ -141,6 +141,11 @@ class Question:
         return replace(self, state=state, reason=reason, ended_at=now)
 
 
+def no_model(problem: str) -> str:
+    """Return why a question has no answer while the model cannot be loaded."""
+    return f"no AI model: {problem}"
+
+
 def clean_question(text: str) -> str:
     """Return a question fit to be kept.
 

@@ -105,9 +105,9 @@ def split_sentences(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def read_mentions(passages: Sequence[Passage]) -> tuple[Mention, ...]:
-    """Return every mention of an abnormality, in reading order."""
-    lexicon = load_lexicon()
+def read_mentions(passages: Sequence[Passage], *, lexicon: Lexicon | None = None) -> tuple[Mention, ...]:
+    """Return every mention of an abnormality, in reading order; None reads with the words of the checks."""
+    lexicon = lexicon or load_lexicon()
     return tuple(
         mention
         for passage in passages

@@ -10,12 +10,13 @@ from app.domain.comparing import comparing_word
 from app.domain.draft import Draft
 from app.domain.finding_statements import Statement
 from app.domain.prior import CurrentStudy, Prior, why_relevant
-from app.domain.question import LONGEST_QUESTION, Question
+from app.domain.question import LONGEST_QUESTION, NOBODY_ANSWERS, Question
 from app.domain.review import Review
 from app.domain.similar import SimilarStudies, SimilarStudy
 from app.services.prior_viewing import Comparison, OpenedPrior
 from app.services.priors import as_current
 from app.ui.present import readable_date
+from app.ui.told import retell
 
 JSON = dict[str, Any]
 
@@ -112,7 +113,8 @@ def question_data(question: Question) -> JSON:
         "text": question.text,
         "by": question.printed_name,
         "state": question.state.value,
-        "reason": question.reason,
+        "reason": retell(question.reason),
+        "late": question.reason == NOBODY_ANSWERS,
         "askedAt": question.asked_at.isoformat(),
         "endedAt": question.ended_at.isoformat() if question.ended_at else None,
         "model": question.model_name,

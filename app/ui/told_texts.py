@@ -65,6 +65,17 @@ TOLD: tuple[str, ...] = (
     "a critical result is closed with {missing}",
     "a critical result is closed with how it was told: choose one",
     "the time reads like 2026-11-27 06:12, in UTC",
+    # beside the report
+    "this is no earlier study of the one that you have open",
+    "type a question first",
+    "a question has {count} characters at most: shorten it",
+    "no model reads this study: {reason}",
+    "{count} of your questions wait for an answer: wait for one",
+    "{count} questions in a minute are enough: wait a little",
+    "no AI worker has answered within 60 s",
+    "no AI model: {reason}",
+    "the AI model {name} is stopped",
+    "this study is not there any more, or may not be opened",
     # operations
     "somebody has decided about this instance already",
     "the file was changed since you opened it: open it again",

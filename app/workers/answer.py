@@ -15,7 +15,7 @@ import structlog
 from app.domain.access import Actor
 from app.domain.ai_model import identify, stopped_reason
 from app.domain.errors import Rejected
-from app.domain.question import Answer, AnswerRegion
+from app.domain.question import Answer, AnswerRegion, no_model
 from app.domain.work import ANSWER_QUESTION, QUESTION_QUEUE
 from app.services.ai_models import why_stopped
 from app.services.asking import QuestionOrder, record_answer, record_no_answer, take_question
@@ -64,7 +64,7 @@ class AnswerQuestion:
             return
         model = chosen.load()
         if model is None:
-            self._fail(number, f"no AI model: {chosen.problem}")
+            self._fail(number, no_model(chosen.problem))
         elif why_stopped(self.store, identify(asdict(model.info))):
             self._fail(number, stopped_reason(identify(asdict(model.info))))
         else:

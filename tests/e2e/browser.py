@@ -134,7 +134,7 @@ class Reader:
         self.press("Enter")
 
     def confirm_and_sign(self, password: str) -> None:
-        """Confirm the warnings of the open dialog by their key, if there are any, and sign by keyboard alone."""
+        """Confirm the warnings of the open dialog, if any, and sign; by keyboard alone."""
         dialog = self.page.get_by_role("dialog")
         button = dialog.get_by_role("button", name="Sign", exact=True)
         confirm = dialog.get_by_role("button", name="Confirm")

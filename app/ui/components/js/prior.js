@@ -39,7 +39,7 @@ const WHY = {
 };
 const SOURCES = {
   signed: () => say("Compared with the report that was signed here."),
-  archive: () => say("Compared with the archive's report, read by a rule over English words."),
+  archive: () => say("Compared with the archive's report, read by rules for English and German."),
   draft: () => say("Compared with an unsigned draft of the AI."),
   withdrawn: () => say("The earlier report was withdrawn: nothing is compared."),
   none: () => say("There is no earlier report to compare with."),
@@ -164,7 +164,7 @@ export class PriorPane {
     const list = compared.changes.map((change) => changeRow(change, compared));
     const nothing = ["signed", "archive", "draft"].includes(compared.source) && list.length === 0;
     return [
-      el("h3", { text: say("What changed") }),
+      el("h2", { text: say("What changed") }),
       list.length > 0 && el("ul", { class: "change-list" }, ...list),
       nothing && el("p", { class: "note", text: say("No finding of the two texts can be compared.") }),
       el("p", { class: "note", text: `${source} ${say("A hint where to look: nothing of it is written into the report.")}` }),
@@ -192,7 +192,7 @@ function changeRow(change, { nowDate, thenDate }) {
 /** One of the two sentences, with its date; a sentence of the report is a way to it. */
 function said(statement, date) {
   if (!statement) return null;
-  const mark = statement.ai && el("span", { class: "chip ai", text: "AI" });
+  const mark = statement.ai && el("span", { class: "chip ai", text: say("AI") });
   const percent = statement.ai && statement.probability !== null && `${Math.round(100 * statement.probability)} %`;
   const words = statement.key && link.sentences.some(({ key }) => key === statement.key)
     ? el("button", { type: "button", class: "sentence-link", text: statement.text, onclick: () => link.choose(statement.key) })
@@ -202,7 +202,7 @@ function said(statement, date) {
 
 /** @param {Prior} prior */
 function reportOf(prior) {
-  const head = el("h3", { text: say("Earlier report") });
+  const head = el("h2", { text: say("Earlier report") });
   if (prior.report.length === 0) return [head, el("p", { class: "note", text: say("No report came with this study.") })];
-  return [head, ...prior.report.flatMap(({ title, text }) => [title && el("h4", { text: title }), el("p", { text })]).filter(Boolean)];
+  return [head, ...prior.report.flatMap(({ title, text }) => [title && el("h3", { text: title }), el("p", { text })]).filter(Boolean)];
 }

@@ -8,13 +8,12 @@ import { say } from "./words.js";
 
 /**
  * @typedef {{finding: string, box: number[], score: number}} AnswerRegion
- * @typedef {{id: number, text: string, by: string, state: string, reason: string, askedAt: string,
+ * @typedef {{id: number, text: string, by: string, state: string, reason: string, late: boolean, askedAt: string,
  *   endedAt: string|null, model: string, answer: null|{text: string, refused: string, finding: string,
  *   decision: string, probability: number|null, sop: string, regions: AnswerRegion[]}}} Question
  */
 
 const POLL_MS = 1000;
-const NOBODY = "no AI worker has answered within 60 s";
 const EXAMPLES = ["Is there a pneumothorax?", "Where is the nodule?", "How many nodules are there?", "Which findings are present?", "Is the film normal?"];
 const REFUSALS = {
   unknown: () => say("it is not among those the model can answer: whether a finding is present, where it is, how many nodules, which findings, whether the film is normal, which view"),
@@ -90,7 +89,7 @@ export class QuestionPane {
 
   /** Whether an answer may still come: one that was given up for lack of a worker can be answered late. */
   get waits() {
-    const late = (one) => one.state === "FAILED" && one.reason === NOBODY && Date.now() - Date.parse(one.askedAt) < 600_000;
+    const late = (one) => one.state === "FAILED" && one.late && Date.now() - Date.parse(one.askedAt) < 600_000;
     return this.questions.some((one) => one.state === "PENDING" || late(one));
   }
 
@@ -153,7 +152,7 @@ export class QuestionPane {
 
   reply({ id, state, reason, answer, model }) {
     if (state === "PENDING") return [el("p", { class: "note", text: say("The AI is asked ...") })];
-    if (state === "FAILED") return [el("p", { class: "note failed", text: say("No answer: {reason}", { reason: reason === NOBODY ? say("no AI worker has answered within 60 s") : reason }) })];
+    if (state === "FAILED") return [el("p", { class: "note failed", text: say("No answer: {reason}", { reason }) })];
     const by = el("p", { class: "note" }, el("span", { class: "chip ai", text: say("AI answer - not part of the report") }), ` ${model}`);
     if (state === "REFUSED") {
       const because = REFUSALS[answer.refused]?.() ?? answer.text;
