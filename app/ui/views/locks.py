@@ -19,17 +19,18 @@ def confirm_take_over(report_id: int, lock: LockInfo) -> None:
 
 
 def _ask(report_id: int, lock: LockInfo) -> None:
-    visit = begin_visit()
     st.write(
         say(
-            "{name} has been editing since {time} UTC. What is saved stays; what is being typed there can no "
-            "longer be saved. The takeover is recorded.",
+            "{name} has been editing since {time} UTC. "
+            "What is saved stays; what is being typed there can no longer be saved. "
+            "The takeover is recorded.",
             name=plain(lock.printed_name),
             time=f"{lock.taken_at:%H\\:%M}",
         )
     )
     if not st.button(say("Take over"), type="primary", key="confirm_take_over"):
         return
+    visit = begin_visit()
     try:
         reading.take_over(
             visit.room.store,
