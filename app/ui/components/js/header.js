@@ -28,7 +28,7 @@ class Header {
     this.places = el("nav", { "aria-label": say("Views") });
     this.menu = el("div", { class: "menu", id: "menu", popover: "auto", role: "group", "aria-label": say("More views") });
     // its Escape closes it, and is no key of the page
-    this.menu.addEventListener("toggle", () => holdKeysWhile(() => this.menu.matches(":popover-open")));
+    this.menu.addEventListener("beforetoggle", () => holdKeysWhile(() => this.menu.matches(":popover-open")));
     this.more = el("button", { type: "button", class: "place", popovertarget: "menu", text: `${say("More")} \u25be` });
     this.patient = el("div", { class: "gap" });
     this.user = el("span", { class: "user" });
