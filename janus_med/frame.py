@@ -142,8 +142,8 @@ def describe_frame(opened: OpenedFile, shape: FrameShape, pixels: np.ndarray, fr
         ``voi_lut_function``, ``padding`` ([low, high] or null), ``row_spacing``, ``column_spacing``,
         ``spacing_source``, ``magnification`` (source to detector over source to patient, or null),
         ``modality``, ``laterality``, ``image_orientation`` (six cosines or null), ``patient_orientation``
-        (two texts or null), ``spacing_calibration``, ``sop_instance_uid``, ``series_uid``, ``study_uid``, ``minimum``, ``maximum``
-        (stored values).
+        (two texts or null), ``spacing_calibration``, ``sop_instance_uid``, ``series_uid``, ``study_uid``,
+        ``minimum``, ``maximum`` (stored values).
     """
     header = opened.header
     slope, intercept = read_rescale(header)
