@@ -48,7 +48,7 @@ def show(visit: Visit) -> None:
     show_running(visit, review.emergency)
     images, text = st.columns((58, 42))
     with images:
-        mount("viewer", viewer_data(review), key="viewer")
+        mount("viewer", viewer_data(review, csrf=visit.csrf), key="viewer")
     with text:
         show_steps(visit, review)
         _choose_report(review)
