@@ -2,8 +2,10 @@
 
 import { el } from "./dom.js";
 import { choose, selectNextField, showChoices } from "./fields.js";
+import { link } from "./link.js";
 import { expandAt } from "./macros.js";
-import { say } from "./words.js";
+import { reportLanguage } from "./report_language.js";
+import { language, say } from "./words.js";
 
 /** @typedef {import("./sentence.js").SentenceActions} SentenceActions */
 
@@ -21,6 +23,7 @@ export function sentenceField(sentence, actions) {
       class: "field",
       rows: 2,
       spellcheck: true,
+      lang: reportLanguage(link.sentences, language()),
       "aria-label": say("Text of the sentence"),
       oninput: () => {
         grow(area);
