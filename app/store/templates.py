@@ -93,7 +93,11 @@ def _as_template(row: TemplateRow) -> ReportTemplate:
         language=row.language,
         modality=row.modality,
         body_part=row.body_part,
-        sections={Section(name): tuple(lines) for name, lines in row.sections.items()},
+        sections={
+            section: tuple(row.sections[section.value])
+            for section in Section
+            if section.value in row.sections
+        },
         is_active=row.is_active,
     )
     return ReportTemplate(row.template_id, row.version, content, row.username, row.at)
