@@ -128,7 +128,7 @@ class Reader:
         expect(self.page.locator(".saved")).to_have_attribute("data-state", "saved")
 
     def layer(self, name: str) -> str:
-        """What is drawn in the first viewport after the next frames: ``image`` or ``overlay``, as a data URL."""
+        """What the first viewport shows after the next frames: ``image`` or ``overlay``, as a data URL."""
         place = ".view canvas" if name == "image" else f'canvas[data-layer="{name}"]'
         canvas = self.page.locator(place).first
         return str(
