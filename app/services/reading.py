@@ -119,23 +119,36 @@ def open_study(
     """
     permit(store, actor, Action.OPEN_STUDY, now=now, study_uid=study_uid)
     with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
-        study = tx.studies.get(study_uid)
-        emergency = require_access(tx, actor, study_uid, now=now)
-        chosen = _choose(tx, study, report_id)
-        report = None if chosen is None else tx.reports.lock(chosen)
-        facts = [_opened(tx, study, report, actor, emergency, now)]
-        if report is not None and _may_write(actor, report):
-            report, taken = _take_pen(tx, actor, study, report, lease=lease, now=now)
-            if taken is not None:
-                detail = {"report_id": report.report_id, "revision": report.revision}
-                facts.append(fact_about(tx, study, AuditEvent.REPORT_LOCKED, actor, now=now, detail=detail))
-        review = _review(tx, actor, study, report, emergency, now=now)
-        if review.draft is not None and review.draft.content.is_drafted:
-            detail = {"draft_id": review.draft.draft_id, "revision": review.draft.revision}
-            facts.append(fact_about(tx, study, AuditEvent.DRAFT_VIEWED, actor, now=now, detail=detail))
-        for fact in facts:
-            tx.audit.append(fact)
-        return review
+        return open_in(tx, actor, study_uid, now=now, lease=lease, report_id=report_id)
+
+
+def open_in(
+    tx: UnitOfWork,
+    actor: Actor,
+    study_uid: str,
+    *,
+    now: datetime,
+    lease: timedelta = LEASE,
+    report_id: int | None = None,
+) -> Review:
+    """Open a study in a transaction of the caller, who has checked that the role may; see `open_study`."""
+    study = tx.studies.get(study_uid)
+    emergency = require_access(tx, actor, study_uid, now=now)
+    chosen = _choose(tx, study, report_id)
+    report = None if chosen is None else tx.reports.lock(chosen)
+    facts = [_opened(tx, study, report, actor, emergency, now)]
+    if report is not None and _may_write(actor, report):
+        report, taken = _take_pen(tx, actor, study, report, lease=lease, now=now)
+        if taken is not None:
+            detail = {"report_id": report.report_id, "revision": report.revision}
+            facts.append(fact_about(tx, study, AuditEvent.REPORT_LOCKED, actor, now=now, detail=detail))
+    review = _review(tx, actor, study, report, emergency, now=now)
+    if review.draft is not None and review.draft.content.is_drafted:
+        detail = {"draft_id": review.draft.draft_id, "revision": review.draft.revision}
+        facts.append(fact_about(tx, study, AuditEvent.DRAFT_VIEWED, actor, now=now, detail=detail))
+    for fact in facts:
+        tx.audit.append(fact)
+    return review
 
 
 def refresh(store: Store, actor: Actor, study_uid: str, *, now: datetime) -> Review:

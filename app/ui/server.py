@@ -37,6 +37,7 @@ from app.ui.routes.reports import report_routes
 from app.ui.routes.second_step import second_step_routes
 from app.ui.routes.sign_on import sign_on_routes
 from app.ui.routes.start_page import start_routes
+from app.ui.routes.worklist import worklist_routes
 from app.ui.routes.writing import writing_routes
 from app.ui.words import say
 from app.web_checks import require_safe_web
@@ -79,6 +80,7 @@ def build_app(store: Store, settings: Settings, more_routes: MoreRoutes | None =
     @asynccontextmanager
     async def lifespan(_: App) -> AsyncIterator[None]:
         yield
+        room.changes.close()
         room.pixels.close()
 
     return App(
@@ -105,6 +107,7 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *export_routes(room),
         *quality_routes(room),
         *quarantine_routes(room),
+        *worklist_routes(room),
         *asset_routes(),
         *start_routes(),
     ]

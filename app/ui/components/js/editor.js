@@ -57,7 +57,10 @@ export class Editor {
   /** @param {EditorData} data */
   update(data) {
     const isNew = this.data?.reportId !== data.reportId;
-    if (isNew) this.sentences = [];
+    if (isNew) {
+      this.sentences = [];
+      link.choose(null); // keys such as "ai-1" stand in every report
+    }
     if (isNew || !data.mayEdit) this.writing.key = null;
     const isOlder = !isNew && data.version < this.data.version;
     const before = this.data;
