@@ -18,6 +18,7 @@ import { say } from "./words.js";
  * @property {boolean} mayAsk
  * @property {boolean} maySearch
  * @property {number} longest Characters of a question.
+ * @property {string[]} examples Of questions.
  * @property {string} model
  */
 
