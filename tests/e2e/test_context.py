@@ -44,10 +44,11 @@ def test_reader_compares_asks_and_searches_by_keyboard_while_the_report_stays_as
     sign_as_otto(house, alike)
     for uid, degrees in ((study, 0.0), (alike, 12.0)):
         embed(house, uid, degrees)
-    before = house.report_of(study).sentences
 
     ada = reader_of("ada")
     ada.open_study(study)
+    # opening fills in the template
+    before = house.report_of(study).sentences
     panel = ada.page.locator(".context")
     # the latest prior stands there with its report, and what changed comes first
     expect(panel.locator(".earlier-report")).to_contain_text("Small left pleural effusion.")
