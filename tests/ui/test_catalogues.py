@@ -44,9 +44,8 @@ NAMES = frozenset(
 )
 NOT_YET = frozenset(
     {
-        "autosave.js", "banners.js", "editor.js", "editor_frame.js", "findings.js", "locks.py", "priors.py",
-        "quality.py", "sentence.js", "sign.py", "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
-        "worklist_cells.js",
+        "autosave.js", "banners.js", "editor.js", "editor_frame.js", "findings.js", "priors.py",
+        "quality.py", "sentence.js", "sign.py", "viewer.js", "viewer_frame.js",
     }
 )  # fmt: skip
 

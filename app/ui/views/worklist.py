@@ -51,6 +51,7 @@ def show(visit: Visit) -> None:
             "mayOpen": may(visit.actor.role, Action.OPEN_STUDY),
             "saved": [{"name": one.name, "isDefault": one.is_default} for one in kept],
             "applied": st.session_state.get(_APPLIED, ""),
+            "filters": len(query.filters),
             "hidden": _hidden_columns(visit),
         },
         key="worklist",
