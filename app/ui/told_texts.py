@@ -118,4 +118,12 @@ TOLD: tuple[str, ...] = (
     "pixels go {count} days after {since}",
     "the last image, signature or delivery",
     "the last image",
+    # second reviews
+    "a discrepancy is scored with a comment that says what it is",
+    "a comment has {count} characters at most",
+    "a second review is scored once, by the person who has taken it",
+    "this second review is scored already, or somebody else has it",
+    "nobody reviews what they have signed",
+    "a person corrects the last score that they gave",
+    "score 3b: should be seen most of the time and is likely to matter; the signer can read why",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,14 @@ class Reader:
     """
 
     def __init__(
-        self, browser: Browser, url: str, username: str, *, log_in: bool = True, **screen: Any
+        self,
+        browser: Browser,
+        url: str,
+        username: str,
+        *,
+        log_in: bool = True,
+        scripts: Sequence[str] = (),
+        **screen: Any,
     ) -> None:
         self.url = url
         self.problems: list[str] = []
@@ -45,6 +53,8 @@ class Reader:
         screen = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **screen}
         self._context = browser.new_context(accept_downloads=True, **screen)
         self._context.set_default_timeout(PATIENCE_MS)
+        for script in scripts:
+            self._context.add_init_script(script)
         self.page = self._watched(self._context.new_page())
         if log_in:
             self.log_in(username)
@@ -147,11 +157,16 @@ class Reader:
         self.press("Enter")
 
     def read_normal(self, password: str) -> None:
-        """Open the first study of the list, accept what is normal in both sections, and sign it."""
-        self.press("Enter")
-        self.wait_for_image()
+        """Go to the next case, accept what is normal in both sections, and sign it."""
+        self.press("x")
         untouched = self.page.locator('.sentence[data-ai="true"]')
         expect(untouched.first).to_be_visible()
+        self.wait_for_image()
+        self.sign_normal(password)
+
+    def sign_normal(self, password: str) -> None:
+        """Accept what is normal in both sections of the open study, and sign it; by keyboard alone."""
+        untouched = self.page.locator('.sentence[data-ai="true"]')
         self.press("A")
         expect(untouched).to_have_count(1)
         self.press("A")

@@ -24,7 +24,7 @@ from tests.ui.seed import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-CASES = int(os.environ.get("JANUS_TEST_CASES", "5"))
+CASES = int(os.environ.get("JANUS_TEST_CASES", "3"))
 MOST_KEYS = 5
 LOST_SECONDS = 5.0
 WORDS = 45
@@ -150,7 +150,7 @@ def test_what_was_typed_until_five_seconds_before_a_crash_of_the_browser_is_ther
     again.open_study(study)
     expect(again.page.locator(".banners")).not_to_contain_text("is editing since")
     expect(again.sentence("ai-1").locator(".text")).to_contain_text(f"w{WORDS // 2:03d}")
-    expect(again.sentence("ai-1").locator("button").first).to_be_visible()
+    expect(again.sentence("ai-1").locator("button")).to_have_count(3)
 
 
 @pytest.mark.covers("U5")
@@ -167,13 +167,11 @@ def test_normal_studies_are_read_and_signed_by_keyboard_alone(
         ada.read_normal(PASSWORD)
         keys.append(ada.pressed - count)
         seconds.append(time.monotonic() - began)
-        ada.press("w")
-        ada.page.locator("tr[data-study]").first.wait_for()
     reports = [house.report_of(study) for study in studies]
     record(
         "normal_studies_by_keyboard" if CASES >= 50 else "normal_studies_by_keyboard_quick",
         f"{CASES} normal studies opened, read (four sentences), signed by keyboard alone",
-        f"{max(keys)} keys at most beside the password, and one more back to the list; "
+        f"{max(keys)} keys at most beside the password, the one to the next case included; "
         f"{median(seconds):.1f} s each in the median of a script that does not read",
         figures={"keys": max(keys), "seconds": median(seconds)},
     )

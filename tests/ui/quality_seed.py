@@ -9,12 +9,14 @@ from pathlib import Path
 from random import Random
 
 from app.domain.access import Actor, service_actor
+from app.domain.checks import confirm
 from app.domain.draft import DraftContent
 from app.domain.identifiers import derived_uid
 from app.domain.intake import ReceivedInstance
 from app.domain.report import Report, Section
 from app.domain.second_review import Score
 from app.services import reading, second_review, signing
+from app.services.checks import check_open_report
 from app.store.engine import Store
 from tests.ui import seed
 
@@ -92,6 +94,7 @@ def _read(store: Store, reader: Actor, study: str, refused: float, rng: Random, 
     else:
         for section in Section:
             report = reading.add_sentence(store, reader, report.report_id, section, "No fracture.", now=at)
+    checked = check_open_report(store, reader, report.report_id, now=at)
     signing.sign(
         store,
         reader,
@@ -99,6 +102,7 @@ def _read(store: Store, reader: Actor, study: str, refused: float, rng: Random, 
         version=report.version,
         password=seed.PASSWORD,
         destinations=_NOWHERE,
+        confirmation=confirm(checked.report, checked.checks),
         now=at + timedelta(seconds=rng.lognormvariate(4.4, 0.5)),
     )
 

@@ -44,8 +44,7 @@ NAMES = frozenset(
 )
 NOT_YET = frozenset(
     {
-        "autosave.js", "banners.js", "editor.js", "editor_frame.js", "findings.js", "priors.py",
-        "quality.py", "sentence.js", "sign.py", "viewer.js", "viewer_frame.js",
+        "autosave.js", "editor.js", "editor_frame.js", "priors.py", "sentence.js", "viewer.js", "viewer_frame.js",
     }
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from app.services import reading
 from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
+from app.ui.present_writing import writing_data
 from app.ui.session import Visit
 from app.ui.terms import report_state
 from app.ui.told import retell
@@ -47,7 +48,7 @@ def show(visit: Visit) -> None:
     show_running(visit, review.emergency)
     images, text = st.columns((58, 42))
     with images:
-        mount("viewer", viewer_data(review), key="viewer")
+        mount("viewer", viewer_data(review, csrf=visit.csrf), key="viewer")
     with text:
         show_steps(visit, review)
         _choose_report(review)
@@ -118,6 +119,7 @@ def _edit(visit: Visit, review: Review) -> None:
         **editor_data(review, visit.actor, now=visit.now),
         "csrf": visit.csrf,
         "findings": findings_data(review.draft),
+        **writing_data(visit, may_edit=review.may_edit),
     }
     events = mount("editor", data, key="editor", triggers=_TRIGGERS)
     if events["sign"]:

@@ -13,6 +13,7 @@ from app.ui.components.library import mount
 from app.ui.present import viewer_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
+from app.ui.told import tell
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.operations_page import attempt, utc
 from app.ui.views.plain import plain
@@ -79,7 +80,7 @@ def _show_case(visit: Visit, review_id: int) -> None:
     except (Conflict, NotAuthorised, NotFound) as error:
         leave()
         show_head(visit, "second_review")
-        st.error(plain(str(error)))
+        st.error(plain(tell(error)))
         return
     show_head(visit, "second_review", case.review.study)
     images, text = st.columns((58, 42))
@@ -109,7 +110,7 @@ def _score(visit: Visit, sent: Mapping[str, object]) -> None:
             now=visit.now,
         )
     except (Rejected, InvalidTransition) as error:
-        st.session_state[_PROBLEM] = str(error)
+        st.session_state[_PROBLEM] = tell(error)
     else:
         leave()
         st.session_state[_DONE] = say("Second review {number} is scored.", number=scored.review_id)
@@ -151,7 +152,7 @@ def _show_remarks(visit: Visit) -> None:
             text, act = st.columns((8, 2), vertical_alignment="center")
             text.markdown(f"**{remark.score.value}** {plain(_meanings()[remark.score])}")
             text.markdown(plain(remark.comment) or "-")
-            text.caption(f"{utc(remark.scored_at)} UTC")
+            text.caption(say("{time} UTC", time=utc(remark.scored_at)))
             if remark.study_uid and act.button(
                 say("Open the study"), key=f"second_review_study_{remark.review_id}"
             ):

@@ -9,6 +9,7 @@ from app.domain.second_review import SIGNIFICANT, Agreement, Score
 from app.services import second_review
 from app.services.alerts import open_alerts
 from app.ui.session import Visit
+from app.ui.told import retell
 from app.ui.views.plain import plain
 from app.ui.words import say
 
@@ -19,7 +20,7 @@ def show_agreement(visit: Visit, days: int | None) -> None:
     found = second_review.agreement(visit.room.store, visit.actor, days=days, now=visit.now)
     for alert in open_alerts(visit.room.store):
         if alert.kind is AlertKind.SECOND_REVIEW:
-            st.error(plain(f"{alert.subject}: {alert.reason}"))
+            st.error(plain(f"{alert.subject}: {retell(alert.reason)}"))
     percent = visit.room.settings.second_review_percent
     if not any(one.reviews for one in found.values()):
         st.write(
