@@ -44,7 +44,8 @@ NAMES = frozenset(
 )
 NOT_YET = frozenset(
     {
-        "autosave.js", "editor.js", "editor_frame.js", "priors.py", "sentence.js", "viewer.js", "viewer_frame.js",
+        "autosave.js", "editor.js", "editor_frame.js", "priors.py", "sentence.js", "viewer.js",
+        "viewer_frame.js",
     }
 )  # fmt: skip
 
