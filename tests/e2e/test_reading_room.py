@@ -5,7 +5,6 @@ Every test also proves that no request left the house and that no page broke its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
