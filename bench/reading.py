@@ -79,7 +79,7 @@ def bring_in(house: House, folder: Path, count: int) -> None:
     """Bring in films as studies of their own, each with a draft that finds nothing."""
     for number, file in enumerate(write_films(folder, count=count)):
         uids: dict[str, Any] = {
-            part: derived_uid("bench", number, part) for part in ("study_uid", "series_uid", "sop_uid")
+            part: derived_uid("bench", str(number), part) for part in ("study_uid", "series_uid", "sop_uid")
         }
         received = seed.receive(
             house.store, house.room.settings.spool_dir, file, now=seed.now_utc(), **uids, sex="F"
