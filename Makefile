@@ -41,6 +41,11 @@ lint: venv-test ## format, lint, security lint, types and import contracts
 	echo "== import contracts"; $(BIN)/lint-imports --no-logo || status=1; \
 	exit $$status
 
+.PHONY: ui
+ui: venv-test ## build the image library of the viewer anew (needs node and the npm registry; running needs neither)
+	@cd app/ui/frontend && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
+	@$(BIN)/python -m tests.bundle_stamp
+
 .PHONY: sbom
 sbom: venv-test ## list every package of the environment (CycloneDX) in build/sbom.json
 	@mkdir -p build

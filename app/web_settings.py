@@ -34,6 +34,11 @@ class WebSettings(LoginSettings):
         default=("127.0.0.0/8", "::1/128"),
         description="Networks of the proxies (JSON list) whose X-Forwarded-For counts, with `ui_tls`.",
     )
+    browser_dictation: bool = Field(
+        default=False,
+        description="Offers the browser's own speech recognition in the editor. Most browsers send the audio "
+        "to their maker's service: switch it on only where that is allowed for patient data.",
+    )
     log_in_attempts_per_minute: float = Field(
         default=60.0,
         description="Log-in, second factor and re-authentication: attempts of one address per minute, and a "

@@ -15,6 +15,7 @@ from janus_med.dicom_file import UNDEFINED_LENGTH, OpenedFile, open_dicom, quiet
 from janus_med.errors import DecodeFailed, ImpossibleSize, TruncatedFile, UnsupportedImage
 from janus_med.frame_shape import FrameShape, check_frame
 from janus_med.grey_header import read_lookup, read_rescale, read_spacing, read_windows
+from janus_med.placement import read_placement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,8 +140,10 @@ def describe_frame(opened: OpenedFile, shape: FrameShape, pixels: np.ndarray, fr
         ``rescale_intercept``, ``modality_lut`` and ``voi_lut`` (null, or ``first``, ``top``,
         ``entries_base64`` in little-endian uint16), ``windows`` (``center``, ``width``),
         ``voi_lut_function``, ``padding`` ([low, high] or null), ``row_spacing``, ``column_spacing``,
-        ``spacing_source``, ``sop_instance_uid``, ``series_uid``, ``study_uid``, ``minimum``, ``maximum``
-        (stored values).
+        ``spacing_source``, ``magnification`` (source to detector over source to patient, or null),
+        ``modality``, ``laterality``, ``image_orientation`` (six cosines or null), ``patient_orientation``
+        (two texts or null), ``spacing_calibration``, ``sop_instance_uid``, ``series_uid``, ``study_uid``,
+        ``minimum``, ``maximum`` (stored values).
     """
     header = opened.header
     slope, intercept = read_rescale(header)
@@ -167,6 +170,7 @@ def describe_frame(opened: OpenedFile, shape: FrameShape, pixels: np.ndarray, fr
         "row_spacing": row_spacing,
         "column_spacing": column_spacing,
         "spacing_source": spacing_source,
+        **read_placement(header, frame),
         "sop_instance_uid": str(header.get("SOPInstanceUID") or ""),
         "series_uid": str(header.get("SeriesInstanceUID") or ""),
         "study_uid": str(header.get("StudyInstanceUID") or ""),

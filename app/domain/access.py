@@ -53,6 +53,7 @@ class Action(StrEnum):
     VIEW_MODELS = "view AI models"
     STOP_MODEL = "stop AI model"
     RESUME_MODEL = "resume AI model"
+    MANAGE_TEMPLATES = "manage templates"
     ASK_MODEL = "ask the AI"
     FIND_SIMILAR = "find similar studies"
 
@@ -99,6 +100,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.VIEW_MODELS,
             Action.STOP_MODEL,
             Action.RESUME_MODEL,
+            Action.MANAGE_TEMPLATES,
         }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT, Action.OWN_ACCOUNT, Action.VIEW_MODELS}),

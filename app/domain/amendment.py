@@ -12,7 +12,7 @@ from app.domain.access import Action
 from app.domain.attestation import Attestation, Meaning, bound_text, require_filled_in, require_written
 from app.domain.errors import Rejected, ReportIncomplete
 from app.domain.reason import give_reason
-from app.domain.report import Report, Section, clean_text
+from app.domain.report import Report, Section, clean_text, written_sections
 
 
 class AmendmentKind(StrEnum):
@@ -103,17 +103,18 @@ def write_correction(sections: Mapping[str, str], reason: str) -> AmendmentText:
     Parameters
     ----------
     sections
-        The corrected text of every section, keyed by `Section` value.
+        The corrected text of every section, keyed by `Section` value; what may be empty may be missing.
 
     Raises
     ------
     ReportIncomplete, Rejected
-        If a section is empty or not filled in, there is no such section, or the reason is missing.
+        If findings or impression are empty, a section is not filled in or unknown, or there is no reason.
     """
-    finished = {s.value: _finished(sections.get(s.value, ""), f"the section {s.value}") for s in Section}
-    unknown = set(sections) - set(finished)
+    unknown = set(sections) - set(Section)
     if unknown:
         raise Rejected(f"there is no section {min(unknown)[:40]!r}")
+    tidy = written_sections({name: clean_text(text) for name, text in sections.items()})
+    finished = {name: _finished(text, f"the section {name}") for name, text in tidy.items()}
     reason = give_reason(reason, "a correction")
     return AmendmentText(AmendmentKind.CORRECTION, sections=finished, reason=reason)
 

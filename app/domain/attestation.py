@@ -13,7 +13,7 @@ from typing import Any
 import rfc8785
 
 from app.domain.errors import ReportIncomplete
-from app.domain.report import Report, ReportState, Section, compose_section
+from app.domain.report import Report, ReportState, compose_report
 
 
 class Meaning(StrEnum):
@@ -138,7 +138,7 @@ def canonical_text(
 ) -> str:
     """Return what a signature binds (RFC 8785): report, version, text per section, name, time, meaning."""
     says = {
-        "sections": {section.value: compose_section(report.sentences, section) for section in Section},
+        "sections": compose_report(report.sentences),
         "ai_model": report.ai_model,
     }
     return bound_text(

@@ -10,9 +10,11 @@ class CheckText(StrEnum):
 
     EMPTY = "the section {section} is empty: write at least one sentence"
     UNTOUCHED = "accept, edit or reject every sentence of the AI before signing ({count} left)"
+    UNREAD = "accept, edit or reject every finding of the template before signing ({count} left)"
     PLACEHOLDER = "a field in {section} is not filled in: {words}"
     PLACEHOLDER_WORD = "{words} looks like a field that is not filled in"
     SIDE = "the findings say {found} on the {side}, the impression {concluded} on the {other}"
+    SIDES_OF_SECTIONS = "the findings name the {side} side alone, the impression the {other}"
     SIDE_OF_STUDY = "the study shows the {side} side, the report says {other}: {words}"
     CONTRADICTION = "{words} is stated here and denied there: {place}"
     DENIED_IN_FINDINGS = "the impression states {words}, the findings deny it: {place}"
@@ -33,3 +35,4 @@ class CheckText(StrEnum):
     NO_PRIOR = "{words} compares, and no earlier study is known"
     NOT_COMPARED = "an earlier study of the same region is here and nothing is compared with it"
     FUTURE = "the date {words} is in the future"
+    SPELLING = "{word} looks misspelt: {meant}?"

@@ -33,6 +33,7 @@ class CheckCode(StrEnum):
     PLACEHOLDER = "placeholder"
     PLACEHOLDER_WORD = "placeholder word"
     SIDE = "side"
+    SIDE_DOUBTFUL = "side doubtful"
     SIDE_OF_STUDY = "side of study"
     CONTRADICTION = "contradiction"
     DENIED_IN_FINDINGS = "denied in findings"
@@ -51,6 +52,7 @@ class CheckCode(StrEnum):
     NO_PRIOR = "no prior"
     NOT_COMPARED = "not compared"
     FUTURE = "future"
+    SPELLING = "spelling"
 
 
 STOPS = frozenset({CheckCode.EMPTY, CheckCode.UNTOUCHED, CheckCode.PLACEHOLDER, CheckCode.SIDE})

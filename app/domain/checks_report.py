@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.domain.checks import Check, Severity, Subject
+from app.domain.checks import Check, CheckCode, Severity, Subject
 from app.domain.checks_study import (
     check_comparison,
     check_critical,
@@ -19,9 +20,13 @@ from app.domain.checks_text import (
     check_filled_in,
     check_numbers,
     check_sides,
+    check_spelling,
 )
-from app.domain.report import Sentence
+from app.domain.report import REQUIRED_SECTIONS, Sentence
 from app.domain.statements import Passage, passages_of, read_mentions
+
+MOST_OF_A_KIND = 10
+"""Of one kind no more are told: who has ten of a kind to read corrects them, and is told of the rest."""
 
 
 def check_report(sentences: Sequence[Sentence], subject: Subject) -> tuple[Check, ...]:
@@ -45,29 +50,41 @@ def check_addendum(text: str, subject: Subject) -> tuple[Check, ...]:
             *check_patient(passages, subject),
             *check_part(passages, subject),
             *check_dates(passages, subject),
+            *check_spelling(passages),
         )
     )
 
 
 def check_passages(passages: Sequence[Passage], subject: Subject) -> tuple[Check, ...]:
-    """Return what the text of a report says wrong, the stops first."""
-    mentions = read_mentions(passages)
+    """Return what the text of a report says wrong, the stops first.
+
+    What was asked, and what the study is compared with, is not read for abnormalities.
+    """
+    reading = [passage for passage in passages if passage.section in REQUIRED_SECTIONS]
+    mentions = read_mentions(reading)
     return _ordered(
         (
             *check_filled_in(passages),
-            *check_sides(mentions),
+            *check_sides(mentions, reading),
             *check_contradictions(mentions),
-            *check_conclusions(mentions, passages),
+            *check_conclusions(mentions, reading),
             *check_critical(mentions, subject),
             *check_patient(passages, subject),
-            *check_part(passages, subject),
+            *check_part(reading, subject),
             *check_comparison(passages, subject),
             *check_numbers(passages),
             *check_dates(passages, subject),
+            *check_spelling(passages),
         )
     )
 
 
 def _ordered(checks: Iterable[Check]) -> tuple[Check, ...]:
     unique = {check.mark: check for check in checks}
-    return tuple(sorted(unique.values(), key=lambda check: check.severity is not Severity.STOP))
+    count: Counter[CheckCode] = Counter()
+    kept = []
+    for check in unique.values():
+        count[check.code] += 1
+        if count[check.code] <= MOST_OF_A_KIND:
+            kept.append(check)
+    return tuple(sorted(kept, key=lambda check: check.severity is not Severity.STOP))

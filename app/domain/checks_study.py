@@ -18,6 +18,8 @@ _DAY_FIRST = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
 _SLASHES = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
 _NAME = re.compile(r"\s*((?!(?:and|und|the|der|die|das)\b)[A-ZÄÖÜ][\w'’-]+)(?:,?\s+([A-ZÄÖÜ][\w'’-]+))?")
 _NUMBER = re.compile(r"\s*([A-Za-z]{0,4}[-/]?\d[\w./-]{3,})")
+_NONE = re.compile(r"\s*(?:none|no|nil|n/a|keine?|ohne|entfällt|-+)\b|\s*[-./]*$", re.IGNORECASE)
+_LISTED = re.compile(r".{1,60}")
 _ONE_DAY = timedelta(days=1)
 
 
@@ -45,8 +47,13 @@ def check_comparison(passages: Sequence[Passage], subject: Subject) -> Iterator[
     denied = False
     for passage in passages:
         for sentence in split_sentences(passage.text):
-            denied = denied or bool(says_none.search(sentence))
-            found = says.search(says_none.sub(" ", sentence))
+            is_list = passage.section == Section.COMPARISON
+            none = says_none.search(sentence) or (is_list and _NONE.match(sentence))
+            denied = denied or bool(none)
+            if is_list:
+                found = None if none else _LISTED.match(sentence)
+            else:
+                found = says.search(says_none.sub(" ", sentence))
             if found and compared is None:
                 compared = passage, found.group()
     if compared and not denied and subject.priors_known == 0:
@@ -193,7 +200,7 @@ def _region(lexicon: Lexicon, passages: Sequence[Passage], subject: Subject) -> 
     own = {name for name, words in regions.items() if words.search(subject.part)}
     if not own:
         return
-    text = " ".join(p.text for p in passages if p.section in set(Section))
+    text = " ".join(p.text for p in passages)
     named = {
         name: {found.group().casefold() for found in words.finditer(text)} for name, words in regions.items()
     }

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from app.domain.check_texts import CheckText
 from app.domain.checks import Check, CheckCode
 from app.domain.lexicon import Lexicon, load_lexicon
-from app.domain.report import Section, Sentence, compose_section
-from app.domain.statements import Mention, Passage, Polarity, Side, split_sentences
-
-REQUIRED = (Section.FINDINGS, Section.IMPRESSION)
-"""The sections without which nothing is signed."""
+from app.domain.report import REQUIRED_SECTIONS, Section, Sentence, compose_section
+from app.domain.spelling import slips_in
+from app.domain.statements import Mention, Passage, Polarity, Side, side_of, split_sentences
 
 _OPEN = re.compile(r"\[|\]|_{3,}|\?{3,}|\{[^{}]*\}")
 _NAMED_FIELD = re.compile(r"<[^\W\d_][^<>]{2,60}>")
@@ -27,13 +25,15 @@ _PRODUCT = re.compile(
 )
 _COMMA = re.compile(r"(?<![\d.,])\d{1,3},\d{1,2}(?=\s?(?:mm|cm|ml))", re.IGNORECASE)
 _POINT = re.compile(r"(?<![\d.,])\d{1,3}\.\d{1,2}(?=\s?(?:mm|cm|ml))", re.IGNORECASE)
+_ONE_SIDE = frozenset({Side.LEFT, Side.RIGHT})
+_OTHER = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 _MM = {"µm": 0.001, "mm": 1.0, "cm": 10.0, "m": 1000.0}
 _LARGEST_BODY_MM = 600.0
 
 
 def check_complete(sentences: Sequence[Sentence]) -> Iterator[Check]:
     """Check that every required section says something and a reader has decided about each sentence."""
-    for section in REQUIRED:
+    for section in REQUIRED_SECTIONS:
         if not compose_section(sentences, section):
             yield Check(
                 CheckCode.EMPTY,
@@ -41,16 +41,14 @@ def check_complete(sentences: Sequence[Sentence]) -> Iterator[Check]:
                 {"section": section.value},
                 section.value,
             )
-    untouched = [s for s in sentences if s.is_untouched_ai]
-    if untouched:
-        first = untouched[0]
-        yield Check(
-            CheckCode.UNTOUCHED,
-            CheckText.UNTOUCHED,
-            {"count": str(len(untouched))},
-            first.section.value,
-            first.key,
-        )
+    unread = [s for s in sentences if s.is_unread]
+    for says, left in (
+        (CheckText.UNTOUCHED, [s for s in unread if s.is_untouched_ai]),
+        (CheckText.UNREAD, [s for s in unread if not s.is_untouched_ai]),
+    ):
+        if left:
+            first = left[0]
+            yield Check(CheckCode.UNTOUCHED, says, {"count": str(len(left))}, first.section.value, first.key)
 
 
 def check_filled_in(passages: Sequence[Passage]) -> Iterator[Check]:
@@ -74,27 +72,54 @@ def check_filled_in(passages: Sequence[Passage]) -> Iterator[Check]:
             )
 
 
-def check_sides(mentions: Sequence[Mention]) -> Iterator[Check]:
+def check_sides(mentions: Sequence[Mention], passages: Sequence[Passage]) -> Iterator[Check]:
     """Check that findings and impression put the same abnormality on the same side.
 
-    Only where each names one side alone, and without a doubt: that cannot both be so.
+    It is a stop where each names one side alone, and without a doubt: that cannot both be so. Where it could,
+    and where the sections as a whole name opposite sides, it is a warning.
     """
     lexicon = load_lexicon()
-    for concept in _in_order(mentions):
-        names = lexicon.related(concept)
-        below = _sides(m for m in mentions if m.section == Section.IMPRESSION and m.concept == concept)
-        above = _sides(m for m in mentions if m.section == Section.FINDINGS and m.concept in names)
-        if below is None or above is None or {below.side, above.side} != {Side.LEFT, Side.RIGHT}:
+    found = False
+    for below in (m for m in mentions if m.section == Section.IMPRESSION and m.side in _ONE_SIDE):
+        names = lexicon.related(below.concept)
+        above = [m for m in mentions if m.section == Section.FINDINGS and m.concept in names]
+        above = [m for m in above if m.polarity is not Polarity.DENIED]
+        same = [m for m in mentions if m.section == Section.IMPRESSION and m.concept == below.concept]
+        if (
+            below.polarity is Polarity.DENIED
+            or not above
+            or any(m.side is not _OTHER[below.side] for m in above)
+        ):
             continue
+        found = True
         yield _at(
             below.passage,
-            CheckCode.SIDE,
+            CheckCode.SIDE if _is_certain([*above, *same], below.side) else CheckCode.SIDE_DOUBTFUL,
             CheckText.SIDE,
-            found=above.words,
-            side=above.side.value,
+            found=above[0].words,
+            side=above[0].side.value,
             concluded=below.words,
             other=below.side.value,
         )
+    if not found:
+        yield from _sections_disagree(passages)
+
+
+def _is_certain(mentions: Sequence[Mention], below: Side) -> bool:
+    """Tell whether all is stated, and the impression names no second side."""
+    stated = all(m.polarity is Polarity.STATED for m in mentions)
+    return stated and all(m.side is below for m in mentions if m.section == Section.IMPRESSION)
+
+
+def _sections_disagree(passages: Sequence[Passage]) -> Iterator[Check]:
+    above, below = (
+        side_of(" ".join(p.text for p in passages if p.section == section))
+        for section in (Section.FINDINGS, Section.IMPRESSION)
+    )
+    if below in _ONE_SIDE and above is _OTHER[below]:
+        where = next(p for p in passages if p.section == Section.IMPRESSION and side_of(p.text) is below)
+        values = {"side": above.value, "other": below.value}
+        yield _at(where, CheckCode.SIDE_DOUBTFUL, CheckText.SIDES_OF_SECTIONS, **values)
 
 
 def check_contradictions(mentions: Sequence[Mention]) -> Iterator[Check]:
@@ -165,6 +190,13 @@ def check_numbers(passages: Sequence[Passage]) -> Iterator[Check]:
         yield _at(comma, CheckCode.DECIMAL, CheckText.DECIMAL, **values)
 
 
+def check_spelling(passages: Sequence[Passage]) -> Iterator[Check]:
+    """Check that medical words are written as they are."""
+    for passage in passages:
+        for slip in slips_in(passage.text):
+            yield _at(passage, CheckCode.SPELLING, CheckText.SPELLING, word=slip.word, meant=slip.meant)
+
+
 def _lengths(lexicon: Lexicon, passage: Passage, sentence: str) -> Iterator[Check]:
     bare = _PRODUCT.search(sentence)
     if bare is None and (named := lexicon.groups["lengths.names"].search(sentence)):
@@ -209,14 +241,6 @@ def _excludes(denied: Mention, stated: Mention, anywhere: bool) -> bool:
     if denied.place == stated.place or (anywhere and not denied.bare):
         return False
     return denied.side in {Side.NONE, Side.BOTH} or denied.side is stated.side
-
-
-def _sides(mentions: Iterable[Mention]) -> Mention | None:
-    """Return a mention of the one side that all name; None when some name none, both, or are no statement."""
-    found = [m for m in mentions if m.polarity is not Polarity.DENIED]
-    if not found or len({m.side for m in found}) != 1 or found[0].side not in {Side.LEFT, Side.RIGHT}:
-        return None
-    return found[0] if all(m.polarity is Polarity.STATED for m in found) else None
 
 
 def _in_order(mentions: Sequence[Mention]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from app.domain.wording import Piece, compare
 class Fate(StrEnum):
     """What the reader made of a sentence."""
 
-    UNTOUCHED = "not reviewed"
+    UNTOUCHED = "unread"
     ACCEPTED = "accepted"
     EDITED = "edited"
     REJECTED = "rejected"
@@ -64,9 +64,9 @@ def difference_of(sentences: Sequence[Sentence], in_force: Mapping[str, str] | N
         The text of a signed report by section, with its corrections; None takes the sentences'.
     """
     ordered = sorted(sentences, key=lambda s: (list(Section).index(s.section), s.position))
-    kept = [s for s in ordered if s.text.strip() or s.ai_text.strip()]
+    kept = [s for s in ordered if _is_told(s)]
     drafted = {
-        section: " ".join(s.ai_text for s in ordered if s.section is section and s.ai_text)
+        section: " ".join(s.ai_text for s in ordered if s.section is section and s.origin is Origin.AI)
         for section in Section
     }
     final = {
@@ -81,13 +81,21 @@ def difference_of(sentences: Sequence[Sentence], in_force: Mapping[str, str] | N
 
 def _change(sentence: Sentence) -> Change:
     fate = _fate(sentence)
+    drafted = sentence.ai_text if sentence.origin is Origin.AI else ""
     final = "" if fate is Fate.REJECTED else sentence.text
-    return Change(sentence.key, sentence.section, fate, compare(sentence.ai_text, final))
+    return Change(sentence.key, sentence.section, fate, compare(drafted, final))
+
+
+def _is_told(sentence: Sentence) -> bool:
+    """Tell whether there is anything to say of it: what a reader wrote and removed again is no change."""
+    if sentence.origin is Origin.AI:
+        return bool(sentence.text.strip() or sentence.ai_text.strip())
+    return bool(sentence.text.strip()) and sentence.decision is not Decision.REJECTED
 
 
 def _fate(sentence: Sentence) -> Fate:
     if sentence.decision is Decision.REJECTED:
         return Fate.REJECTED
-    if sentence.origin is Origin.HUMAN:
+    if sentence.origin is not Origin.AI:
         return Fate.ADDED
     return Fate[sentence.decision.name]

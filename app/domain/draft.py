@@ -13,7 +13,7 @@ from app.domain.ai_model import identify
 from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.errors import Rejected
 from app.domain.order import NO_CONTEXT, ClinicalContext
-from app.domain.report import Decision, Origin, Region, Section, Sentence, clean_text
+from app.domain.report import REQUIRED_SECTIONS, Decision, Origin, Region, Section, Sentence, clean_text
 from app.domain.study import Instance, Study
 
 _DENIALS = frozenset({"negative", "normal"})
@@ -151,7 +151,7 @@ def _uids_in(content: DraftContent) -> Iterator[str]:
 
 def _sentence(number: int, raw: Mapping[str, Any]) -> Sentence:
     try:
-        section, text = Section(raw["section"]), clean_text(str(raw["text"]))
+        section, text = _drafted_section(raw["section"]), clean_text(str(raw["text"]))
         region = _region(raw["region"]) if raw.get("region") else None
         confidence = None if raw.get("confidence") is None else _fraction(raw["confidence"])
         findings = tuple(str(name) for name in raw.get("findings", ()))
@@ -169,6 +169,13 @@ def _sentence(number: int, raw: Mapping[str, Any]) -> Sentence:
         confidence=confidence,
         region=region,
     )
+
+
+def _drafted_section(name: Any) -> Section:
+    section = Section(name)
+    if section not in REQUIRED_SECTIONS:
+        raise ValueError(f"a model does not write the section {section.value}")
+    return section
 
 
 def _region(raw: Mapping[str, Any]) -> Region:

@@ -165,6 +165,11 @@ def regions_of(*texts: str) -> frozenset[str]:
     return frozenset(region for region, names in _REGIONS.items() if words & names)
 
 
+def is_same_family(one: str, other: str) -> bool:
+    """Tell whether two modalities show the same thing in the same way: a CR and a DX are both radiographs."""
+    return any({one, other} <= family for family in _FAMILIES)
+
+
 def _is_earlier(study: FoundStudy, current: CurrentStudy) -> bool:
     if not (study.study_date and current.study_date):
         return bool(study.study_date)

@@ -7,8 +7,42 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from app.domain.errors import NotFound, Rejected
+from app.domain.errors import NotFound
 from app.domain.machine import advance
+from app.domain.sentence import (
+    REQUIRED_SECTIONS,
+    Decision,
+    Origin,
+    Region,
+    Section,
+    Sentence,
+    clean_text,
+    in_order,
+)
+
+__all__ = [
+    "AMENDABLE",
+    "EDITABLE",
+    "FINAL",
+    "REPORT_TRANSITIONS",
+    "REQUIRED_SECTIONS",
+    "WITHDRAWABLE",
+    "Decision",
+    "Origin",
+    "Region",
+    "Report",
+    "ReportCommand",
+    "ReportState",
+    "Section",
+    "Sentence",
+    "accepted_findings",
+    "clean_text",
+    "compose_report",
+    "compose_section",
+    "in_order",
+    "releasable",
+    "written_sections",
+]
 
 
 class ReportState(StrEnum):
@@ -69,86 +103,6 @@ AMENDABLE = frozenset(state for state, command in REPORT_TRANSITIONS if command 
 WITHDRAWABLE = frozenset(state for state, command in REPORT_TRANSITIONS if command is ReportCommand.WITHDRAW)
 
 
-class Section(StrEnum):
-    """The sections of a report that hold sentences, in reading order."""
-
-    FINDINGS = "findings"
-    IMPRESSION = "impression"
-
-
-class Origin(StrEnum):
-    """Who wrote the sentence first."""
-
-    AI = "AI"
-    HUMAN = "HUMAN"
-
-
-class Decision(StrEnum):
-    """What the reader did with a sentence."""
-
-    UNTOUCHED = "UNTOUCHED"
-    ACCEPTED = "ACCEPTED"
-    EDITED = "EDITED"
-    REJECTED = "REJECTED"
-
-
-@dataclass(frozen=True)
-class Region:
-    """Where the attention behind a sentence lies: not a measurement, never exported as a segmentation.
-
-    Attributes
-    ----------
-    box
-        (x0, y0, x1, y1): columns and rows of the source image, (0, 0) the top left pixel's corner.
-    """
-
-    sop_uid: str
-    box: tuple[float, float, float, float]
-    score: float
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence of a report, with what the model wrote and what the reader made of it.
-
-    Attributes
-    ----------
-    key
-        Stable within its report; the order on the page is `position` within `section`.
-    ai_text
-        What the model wrote; empty for a sentence that a person added.
-    """
-
-    key: str
-    section: Section
-    position: int
-    text: str
-    ai_text: str
-    origin: Origin
-    decision: Decision
-    findings: tuple[str, ...] = ()
-    confidence: float | None = None
-    region: Region | None = None
-
-    @property
-    def is_untouched_ai(self) -> bool:
-        """Whether the text is the model's and nobody has looked at it yet (it must be marked as such)."""
-        return self.origin is Origin.AI and self.decision is Decision.UNTOUCHED
-
-    def accept(self) -> Sentence:
-        """Return the sentence as the reader's own, as it stands; text that a reader wrote stays theirs."""
-        is_ai_text = self.origin is Origin.AI and self.text == self.ai_text
-        return replace(self, decision=Decision.ACCEPTED if is_ai_text else Decision.EDITED)
-
-    def reject(self) -> Sentence:
-        """Return the sentence as refused: it stays on record and never leaves."""
-        return replace(self, decision=Decision.REJECTED)
-
-    def edit(self, text: str) -> Sentence:
-        """Return the sentence with the reader's text; control characters are refused."""
-        return replace(self, text=clean_text(text), decision=Decision.EDITED)
-
-
 @dataclass(frozen=True)
 class Report:
     """The human-owned text of one study revision.
@@ -193,57 +147,77 @@ class Report:
         state = advance(REPORT_TRANSITIONS, self.state, command)
         return replace(self, state=state, version=self.version + 1, updated_at=now)
 
-    def with_sentence(self, sentence: Sentence, *, now: datetime) -> Report:
-        """Return the report with the sentence in place of the one with its key, or at the end."""
-        known = any(s.key == sentence.key for s in self.sentences)
-        if known:
-            sentences = tuple(sentence if s.key == sentence.key else s for s in self.sentences)
-        else:
-            sentences = (*self.sentences, sentence)
-        return replace(self, sentences=sentences, version=self.version + 1, updated_at=now)
+    def with_sentences(self, changed: Sequence[Sentence], *, now: datetime) -> Report:
+        """Return the report with several sentences changed or added in one version."""
+        by_key = {s.key: s for s in self.sentences} | {s.key: s for s in changed}
+        return replace(self, sentences=tuple(by_key.values()), version=self.version + 1, updated_at=now)
 
-    def new_sentence(self, section: Section, text: str) -> Sentence:
-        """Return a sentence of the reader's own for the end of a section; not yet part of the report."""
-        written = sum(s.origin is Origin.HUMAN for s in self.sentences)
-        after = max((s.position for s in self.sentences if s.section is section), default=-1)
-        return Sentence(
-            key=f"human-{written + 1}",
+    def move(self, key: str, step: int) -> tuple[Sentence, ...]:
+        """Return the two sentences that change places; none at the end of a section."""
+        moved = self.sentence(key)
+        ordered = in_order(self.sentences, moved.section)
+        at = ordered.index(moved)
+        to = at + (1 if step > 0 else -1)
+        if not 0 <= to < len(ordered):
+            return ()
+        numbered = [replace(s, position=number) for number, s in enumerate(ordered)]
+        numbered[at], numbered[to] = (
+            replace(numbered[at], position=to),
+            replace(numbered[to], position=at),
+        )
+        return tuple(s for s in numbered if s not in self.sentences)
+
+    def insert(self, section: Section, text: str, *, after: str = "") -> tuple[Sentence, ...]:
+        """Return a sentence of the reader's own, and those that it moves; not yet part of the report.
+
+        Parameters
+        ----------
+        after
+            Key of the sentence that it follows; at the end of the section without.
+        """
+        number = 1 + sum(s.origin is Origin.HUMAN for s in self.sentences)
+        own = Sentence(
+            key=f"human-{number}",
             section=section,
-            position=after + 1,
+            position=1 + max((s.position for s in self.sentences if s.section is section), default=-1),
             text=clean_text(text),
             ai_text="",
             origin=Origin.HUMAN,
             decision=Decision.EDITED,
         )
-
-
-def clean_text(text: str) -> str:
-    """Return `text` with its white space normalised.
-
-    Raises
-    ------
-    Rejected
-        If it holds control characters (they would break HL7 segments and DICOM texts) or lone surrogates,
-        or is longer than 10,000 characters.
-    """
-    text = " ".join(text.replace("\r", "\n").split())
-    if len(text) > 10_000:
-        raise Rejected(f"a sentence of {len(text)} characters is too long (10,000 at most): split it")
-    if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in text):
-        raise Rejected("the text contains control characters: remove them and try again")
-    if any(0xD800 <= ord(character) < 0xE000 for character in text):
-        raise Rejected("the text contains half of a character: remove it and try again")
-    return text
+        ordered = in_order(self.sentences, section)
+        keys = [s.key for s in ordered]
+        if after not in keys[:-1]:
+            return (own,)
+        at = keys.index(after) + 1
+        follow = (replace(s, position=at + 1 + i) for i, s in enumerate(ordered[at:]))
+        before = (replace(s, position=i) for i, s in enumerate(ordered[:at]))
+        moved = tuple(s for s in (*before, *follow) if s not in self.sentences)
+        return (replace(own, position=at), *moved)
 
 
 def compose_section(sentences: Sequence[Sentence], section: Section) -> str:
     """Return the text of one section: its sentences in order, without the rejected and the empty ones."""
-    kept = [
-        s
-        for s in sentences
-        if s.section is section and s.decision is not Decision.REJECTED and s.text.strip()
-    ]
-    return " ".join(s.text.strip() for s in sorted(kept, key=lambda s: s.position))
+    kept = (s.text.strip() for s in in_order(sentences, section) if s.decision is not Decision.REJECTED)
+    return " ".join(text for text in kept if text)
+
+
+def compose_report(sentences: Sequence[Sentence]) -> dict[str, str]:
+    """Return the text per section, keyed by `Section` value: what says nothing is left out.
+
+    Findings and impression are always there, so that a report of these two alone reads as it did before
+    there were others, and what was signed then is composed as it was.
+    """
+    return written_sections({section.value: compose_section(sentences, section) for section in Section})
+
+
+def written_sections(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts in reading order, without the sections that may be empty and are."""
+    return {
+        section.value: texts.get(section.value, "")
+        for section in Section
+        if section in REQUIRED_SECTIONS or texts.get(section.value)
+    }
 
 
 def accepted_findings(sentences: Sequence[Sentence]) -> tuple[str, ...]:
@@ -266,5 +240,5 @@ def releasable(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
         if s.decision is Decision.ACCEPTED
         else replace(s, ai_text="", findings=(), confidence=None, region=None)
         for s in sentences
-        if s.decision in {Decision.ACCEPTED, Decision.EDITED} and s.text.strip()
+        if s.may_leave
     )

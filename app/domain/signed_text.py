@@ -115,11 +115,12 @@ def _require(is_intact: bool, signature: Attestation) -> None:
 
 
 def sections_of(signature: Attestation) -> Mapping[str, str]:
-    """Return the sections that a signature under a report or a correction binds; none of an erased text."""
+    """Return the sections that a signature binds, in reading order; none of an erased text."""
     if signature.is_erased:
         return {}
     sections: dict[str, str] = json.loads(signature.text)["sections"]
-    return sections
+    order = {section.value: number for number, section in enumerate(Section)}
+    return dict(sorted(sections.items(), key=lambda one: order[one[0]]))
 
 
 def sentences_in_force(sentences: Sequence[Sentence], sections: Mapping[str, str]) -> tuple[Sentence, ...]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from app.domain.lexicon import Lexicon, load_lexicon
 from app.domain.report import Decision, Section, Sentence
@@ -31,6 +31,10 @@ class Side(StrEnum):
     LEFT = "left"
     RIGHT = "right"
     BOTH = "both"
+
+
+MOST_MENTIONS = 500
+"""A report has a few dozen; what two of them say of each other takes the square of their number."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ _ABBREVIATED = re.compile(
 _END = re.compile(r"(?<=[.!?;])\s+|(?<=[a-zäöüß]{3})\.(?=[A-ZÄÖÜ])|(?<=[.!?]\))\s+")
 _SEGMENT = re.compile(r",\s+|\s+(?:mit|with)\s+", re.IGNORECASE)
 _LISTS = re.compile(r"\b(?:or|nor|oder|noch|sowie)\b", re.IGNORECASE)
+_LONGEST_SENTENCE = 600
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -95,25 +100,42 @@ def passages_of(sentences: Iterable[Sentence]) -> tuple[Passage, ...]:
 
 
 def split_sentences(text: str) -> list[str]:
-    """Return the sentences of a text; abbreviations and numbers end none."""
+    """Return the sentences of a text; abbreviations and numbers end none.
+
+    What is longer than any sentence is cut: the time that a sentence takes grows with its square.
+    """
     parts: list[str] = []
     for part in _END.split(text):
-        if parts and (_ABBREVIATED.search(parts[-1]) or not _WORD.search(parts[-1])):
+        goes_on = parts and (_ABBREVIATED.search(parts[-1][-12:]) or not _WORD.search(parts[-1][-40:]))
+        if goes_on and len(parts[-1]) + len(part) < _LONGEST_SENTENCE:
             parts[-1] = f"{parts[-1]} {part}"
         else:
-            parts.append(part)
+            parts += _cut(part)
     return [part.strip() for part in parts if part.strip()]
 
 
+def _cut(text: str) -> Iterator[str]:
+    while len(text) > _LONGEST_SENTENCE:
+        end = text.rfind(" ", 1, _LONGEST_SENTENCE)
+        end = end if end > 0 else _LONGEST_SENTENCE
+        yield text[:end]
+        text = text[end:]
+    yield text
+
+
 def read_mentions(passages: Sequence[Passage], *, lexicon: Lexicon | None = None) -> tuple[Mention, ...]:
-    """Return every mention of an abnormality, in reading order; None reads with the words of the checks."""
+    """Return the mentions of abnormalities, in reading order; None reads with the words of the checks.
+
+    Of a text that is no report only the first ones are read.
+    """
     lexicon = lexicon or load_lexicon()
-    return tuple(
+    mentions = (
         mention
         for passage in passages
         for sentence in split_sentences(passage.text)
         for mention in _in_sentence(lexicon, passage, sentence)
     )
+    return tuple(islice(mentions, MOST_MENTIONS))
 
 
 def side_of(text: str) -> Side:
@@ -130,8 +152,10 @@ def side_of(text: str) -> Side:
 
 def _in_sentence(lexicon: Lexicon, passage: Passage, sentence: str) -> Iterator[Mention]:
     for clause in _clauses(lexicon, sentence):
+        bare = _is_bare(lexicon, clause)
+        doubted = bool(lexicon.cues["doubts"].search(clause))
         for concept, found in _found(lexicon, clause):
-            polarity = _polarity(lexicon, clause, found)
+            polarity = Polarity.DOUBTED if doubted else _polarity(lexicon, clause, found)
             # a denial speaks of the side that it names itself; a statement may begin with its side
             near = side_of(_segment(clause, found))
             side = near if near or polarity is Polarity.DENIED else side_of(clause)
@@ -142,7 +166,7 @@ def _in_sentence(lexicon: Lexicon, passage: Passage, sentence: str) -> Iterator[
                 side=side,
                 passage=passage,
                 place=sentence,
-                bare=_is_bare(lexicon, clause),
+                bare=bare,
             )
 
 
@@ -170,8 +194,6 @@ def _found(lexicon: Lexicon, clause: str) -> list[tuple[str, re.Match[str]]]:
 
 def _polarity(lexicon: Lexicon, clause: str, found: re.Match[str]) -> Polarity:
     cues = lexicon.cues
-    if cues["doubts"].search(clause):
-        return Polarity.DOUBTED
     before, after = clause[: found.start()], clause[found.end() :]
     if _reaches(lexicon, cues["qualifies"], before, clause, found):
         return Polarity.DOUBTED

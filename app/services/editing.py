@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from app.domain.access import Action, Actor
@@ -45,9 +45,9 @@ def edit_sentence(
         Nothing was saved.
     """
 
-    def edited(report: Report) -> Sentence:
+    def edited(report: Report) -> Sequence[Sentence]:
         sentence = report.sentence(key)
-        return sentence if clean_text(text) == sentence.text else sentence.edit(text)
+        return (sentence if clean_text(text) == sentence.text else sentence.edit(text),)
 
     return _change(
         store, actor, report_id, edited, AuditEvent.SENTENCE_EDITED, version=version, lease=lease, now=now
@@ -62,7 +62,7 @@ def accept_sentence(
         store,
         actor,
         report_id,
-        lambda report: report.sentence(key).accept(),
+        lambda report: (report.sentence(key).accept(),),
         AuditEvent.SENTENCE_ACCEPTED,
         lease=lease,
         now=now,
@@ -77,7 +77,7 @@ def reject_sentence(
         store,
         actor,
         report_id,
-        lambda report: report.sentence(key).reject(),
+        lambda report: (report.sentence(key).reject(),),
         AuditEvent.SENTENCE_REJECTED,
         lease=lease,
         now=now,
@@ -91,16 +91,63 @@ def add_sentence(
     section: Section,
     text: str,
     *,
+    after: str = "",
     lease: timedelta = LEASE,
     now: datetime,
 ) -> Report:
-    """Add a sentence of the reader's own at the end of a section; raises as `edit_sentence`."""
+    """Add a sentence of the reader's own; raises as `edit_sentence`.
+
+    Parameters
+    ----------
+    after
+        Key of the sentence that it follows in this section; at the end without.
+    """
     return _change(
         store,
         actor,
         report_id,
-        lambda report: report.new_sentence(section, text),
+        lambda report: report.insert(section, text, after=after),
         AuditEvent.SENTENCE_EDITED,
+        lease=lease,
+        now=now,
+    )
+
+
+def reopen_sentence(
+    store: Store, actor: Actor, report_id: int, key: str, *, lease: timedelta = LEASE, now: datetime
+) -> Report:
+    """Take back the last decision about a sentence; raises as `edit_sentence`."""
+    return _change(
+        store,
+        actor,
+        report_id,
+        lambda report: (report.sentence(key).reopen(),),
+        AuditEvent.SENTENCE_REOPENED,
+        lease=lease,
+        now=now,
+    )
+
+
+def move_sentence(
+    store: Store,
+    actor: Actor,
+    report_id: int,
+    key: str,
+    *,
+    step: int,
+    lease: timedelta = LEASE,
+    now: datetime,
+) -> Report:
+    """Let a sentence change places with the one before (-1) or after (1) in its section.
+
+    At the end of the section nothing changes; raises as `edit_sentence`.
+    """
+    return _change(
+        store,
+        actor,
+        report_id,
+        lambda report: report.move(key, step),
+        AuditEvent.SENTENCE_MOVED,
         lease=lease,
         now=now,
     )
@@ -110,7 +157,7 @@ def _change(
     store: Store,
     actor: Actor,
     report_id: int,
-    make: Callable[[Report], Sentence],
+    make: Callable[[Report], Sequence[Sentence]],
     event: AuditEvent,
     *,
     version: int | None = None,
@@ -124,11 +171,12 @@ def _change(
         hold(tx, require_pen(tx, actor, report, now=now), lease=lease, now=now)
         if version is not None and version != report.version:
             raise StaleVersion(f"the report has changed since version {version}: it is at {report.version}")
-        sentence = make(report)
-        if sentence in report.sentences:
+        changed = [sentence for sentence in make(report) if sentence not in report.sentences]
+        if not changed:
             return report
-        after = report.with_sentence(sentence, now=now)
-        tx.reports.save(after, sentence)
+        after = report.with_sentences(changed, now=now)
+        tx.reports.save(after, *changed)
+        sentence = changed[0]
         study = tx.studies.get(report.study_uid)
         detail = {
             "report_id": report_id,

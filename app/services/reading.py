@@ -16,7 +16,15 @@ from app.domain.study import Study
 from app.domain.study_access import reader_of
 from app.domain.worklist import SortKey, WorklistPage, WorklistQuery, WorklistRow
 from app.services.ai_models import stop_of_draft
-from app.services.editing import accept_sentence, add_sentence, edit_sentence, reject_sentence
+from app.services.beginning import begin_from_template
+from app.services.editing import (
+    accept_sentence,
+    add_sentence,
+    edit_sentence,
+    move_sentence,
+    reject_sentence,
+    reopen_sentence,
+)
 from app.services.facts import fact_about
 from app.services.image_access import may_see_pixels
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
@@ -38,12 +46,14 @@ __all__ = [
     "add_sentence",
     "edit_sentence",
     "may_see_pixels",
+    "move_sentence",
     "open_study",
     "refresh",
     "refresh_worklist",
     "reject_sentence",
     "release_lock",
     "renew_lock",
+    "reopen_sentence",
     "take_over",
     "worklist",
 ]
@@ -109,23 +119,36 @@ def open_study(
     """
     permit(store, actor, Action.OPEN_STUDY, now=now, study_uid=study_uid)
     with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
-        study = tx.studies.get(study_uid)
-        emergency = require_access(tx, actor, study_uid, now=now)
-        chosen = _choose(tx, study, report_id)
-        report = None if chosen is None else tx.reports.lock(chosen)
-        facts = [_opened(tx, study, report, actor, emergency, now)]
-        if report is not None and _may_write(actor, report):
-            report, taken = _take_pen(tx, actor, report, lease=lease, now=now)
-            if taken is not None:
-                detail = {"report_id": report.report_id, "revision": report.revision}
-                facts.append(fact_about(tx, study, AuditEvent.REPORT_LOCKED, actor, now=now, detail=detail))
-        review = _review(tx, actor, study, report, emergency, now=now)
-        if review.draft is not None and review.draft.content.is_drafted:
-            detail = {"draft_id": review.draft.draft_id, "revision": review.draft.revision}
-            facts.append(fact_about(tx, study, AuditEvent.DRAFT_VIEWED, actor, now=now, detail=detail))
-        for fact in facts:
-            tx.audit.append(fact)
-        return review
+        return open_in(tx, actor, study_uid, now=now, lease=lease, report_id=report_id)
+
+
+def open_in(
+    tx: UnitOfWork,
+    actor: Actor,
+    study_uid: str,
+    *,
+    now: datetime,
+    lease: timedelta = LEASE,
+    report_id: int | None = None,
+) -> Review:
+    """Open a study in a transaction of the caller, who has checked that the role may; see `open_study`."""
+    study = tx.studies.get(study_uid)
+    emergency = require_access(tx, actor, study_uid, now=now)
+    chosen = _choose(tx, study, report_id)
+    report = None if chosen is None else tx.reports.lock(chosen)
+    facts = [_opened(tx, study, report, actor, emergency, now)]
+    if report is not None and _may_write(actor, report):
+        report, taken = _take_pen(tx, actor, study, report, lease=lease, now=now)
+        if taken is not None:
+            detail = {"report_id": report.report_id, "revision": report.revision}
+            facts.append(fact_about(tx, study, AuditEvent.REPORT_LOCKED, actor, now=now, detail=detail))
+    review = _review(tx, actor, study, report, emergency, now=now)
+    if review.draft is not None and review.draft.content.is_drafted:
+        detail = {"draft_id": review.draft.draft_id, "revision": review.draft.revision}
+        facts.append(fact_about(tx, study, AuditEvent.DRAFT_VIEWED, actor, now=now, detail=detail))
+    for fact in facts:
+        tx.audit.append(fact)
+    return review
 
 
 def refresh(store: Store, actor: Actor, study_uid: str, *, now: datetime) -> Review:
@@ -165,7 +188,7 @@ def _may_write(actor: Actor, report: Report) -> bool:
 
 
 def _take_pen(
-    tx: UnitOfWork, actor: Actor, report: Report, *, lease: timedelta, now: datetime
+    tx: UnitOfWork, actor: Actor, study: Study, report: Report, *, lease: timedelta, now: datetime
 ) -> tuple[Report, LockInfo | None]:
     """Give the actor the lock if it is free; the lock is returned when it is a new one."""
     former = tx.reports.leases.get(report.report_id)
@@ -176,6 +199,7 @@ def _take_pen(
     if report.state is ReportState.DRAFTED:
         report = report.advance(ReportCommand.OPEN, now=now)
         tx.reports.save(report)
+        report = begin_from_template(tx, actor, study, report, now=now)
     return report, give(tx, actor, report.report_id, lease=lease, now=now)
 
 

@@ -19,6 +19,7 @@ from app.store import (
     tables_priors,
     tables_rules,
     tables_second_reviews,
+    tables_templates,
 )
 from app.store.tables import Base
 
@@ -40,4 +41,5 @@ __all__ = [
     "tables_priors",
     "tables_rules",
     "tables_second_reviews",
+    "tables_templates",
 ]

@@ -57,6 +57,11 @@ class Reports:
         """Return the report and hold its row until the transaction ends, or raise `NotFound`."""
         return self._one(_locked(select(ReportRow).where(ReportRow.id == report_id)), report_id)
 
+    def try_lock(self, report_id: int) -> bool:
+        """Hold the row of a report unless another transaction holds it; never waits."""
+        wanted = select(ReportRow.id).where(ReportRow.id == report_id)
+        return self._session.scalar(wanted.with_for_update(skip_locked=True)) is not None
+
     def of_revision(self, study_uid: str, revision: int) -> Report | None:
         """Return the report of a study revision; None when there is none."""
         wanted = select(ReportRow).where(ReportRow.study_uid == study_uid, ReportRow.revision == revision)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.domain.audit import AuditEvent
 from app.domain.errors import Conflict, NotFound
 from app.domain.identifiers import is_uid
 from app.domain.intake import ReceivedInstance
+from app.domain.report import ReportState
 from app.domain.study import Instance, Study, StudyState
 from app.domain.study_access import Reader
 from app.domain.worklist import WorklistPage, WorklistQuery
@@ -21,7 +22,7 @@ from app.store.patients import patient_row
 from app.store.study_access import unrouted_prior
 from app.store.study_rows import StudySelect, as_instance, as_study, locked, select_study
 from app.store.tables import AuditRow, InstanceRow, QuarantineRow, StudyRow
-from app.store.worklist import select_page
+from app.store.worklist import select_candidates, select_page
 
 
 class Studies:
@@ -179,6 +180,29 @@ class Studies:
     def worklist(self, query: WorklistQuery, *, reader: Reader | None, now: datetime) -> WorklistPage:
         """Return one page of the worklist: what the reader may open, or everything without one."""
         return select_page(self._session, query, reader=reader, now=now)
+
+    def candidates(
+        self,
+        query: WorklistQuery,
+        *,
+        reader: Reader | None,
+        states: Collection[ReportState],
+        passed: Collection[str],
+        after: str,
+        limit: int,
+        now: datetime,
+    ) -> tuple[str, ...]:
+        """Return the next studies of a list that wait for a reader; see `select_candidates`."""
+        return select_candidates(
+            self._session,
+            query,
+            reader=reader,
+            states=states,
+            passed=passed,
+            after=after,
+            limit=limit,
+            now=now,
+        )
 
     def was_listed(self, username: str, *, since: datetime) -> bool:
         """Tell whether the worklist was shown to this person, on record, since this time."""

@@ -86,6 +86,8 @@ class StudyRow(Base):
     __tablename__ = "studies"
     __table_args__ = (
         Index("studies_worklist", "state", "priority", "received_at"),
+        Index("studies_by_priority", sql("priority DESC"), "received_at", "study_uid"),
+        Index("studies_by_arrival", "received_at", "study_uid"),
         Index("studies_accession", "accession_number"),
         Index("studies_study_id", "study_id"),
         Index("studies_study_date", "study_date"),
@@ -217,7 +219,10 @@ class DeliveryRow(Base):
     """The outbox: one signed report to one destination in one format."""
 
     __tablename__ = "deliveries"
-    __table_args__ = (UniqueConstraint("attestation_id", "destination", "kind"),)
+    __table_args__ = (
+        UniqueConstraint("attestation_id", "destination", "kind"),
+        Index("deliveries_by_study", "study_uid"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)
     attestation_id: Mapped[int] = mapped_column(ForeignKey("attestations.id"))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from app.store.priors import Priors
     from app.store.quality import Quality
     from app.store.questions import Questions
+    from app.store.reading_times import ReadingTimes
     from app.store.reports import Reports
     from app.store.retention import Retention
     from app.store.rule_versions import RuleVersions
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from app.store.stuck import Stuck
     from app.store.studies import Studies
     from app.store.study_access import StudyAccess
+    from app.store.templates import Templates
     from app.store.work_queue import WorkQueue
 
 
@@ -168,6 +170,20 @@ class UnitOfWork:
         from app.store.figures import Figures
 
         return Figures(self.session)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """Templates of reports, and the department's macros."""
+        from app.store.templates import Templates
+
+        return Templates(self.session)
+
+    @cached_property
+    def reading_times(self) -> ReadingTimes:
+        """How long readers were at which section."""
+        from app.store.reading_times import ReadingTimes
+
+        return ReadingTimes(self.session)
 
     @cached_property
     def quality(self) -> Quality:

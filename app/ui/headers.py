@@ -30,10 +30,10 @@ class SecurityHeaders:
     Without it a fault would be answered outside of this stack, without the headers.
     """
 
-    def __init__(self, app: ASGIApp, *, is_tls: bool) -> None:
+    def __init__(self, app: ASGIApp, *, is_tls: bool, may_listen: bool = False) -> None:
         self._app = app
         self._is_tls = is_tls
-        self._headers = security_headers(is_tls=is_tls)
+        self._headers = security_headers(is_tls=is_tls, may_listen=may_listen)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI
         if scope["type"] not in {"http", "websocket"}:
@@ -79,8 +79,8 @@ def closed_cookie(cookie: str, *, is_tls: bool) -> str:
     return "; ".join([cookie, *(text for name, text in wanted.items() if name not in names)])
 
 
-def security_headers(*, is_tls: bool) -> dict[str, str]:
-    """Return the headers of every answer.
+def security_headers(*, is_tls: bool, may_listen: bool = False) -> dict[str, str]:
+    """Return the headers of every answer; `may_listen` lets our own pages ask for the microphone.
 
     Streamlit needs inline styles, modules from blob addresses (the stubs of its components) and one inline
     script of its start page, which is allowed by its digest; no other inline script runs.
@@ -108,7 +108,9 @@ def security_headers(*, is_tls: bool) -> dict[str, str]:
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "X-Permitted-Cross-Domain-Policies": "none",
-        "Permissions-Policy": ", ".join(f"{name}=()" for name in _OFF),
+        "Permissions-Policy": ", ".join(
+            f"{name}=(self)" if may_listen and name == "microphone" else f"{name}=()" for name in _OFF
+        ),
     }
     return headers | ({"Strict-Transport-Security": "max-age=31536000"} if is_tls else {})
 

@@ -10,6 +10,8 @@ from app.settings import Settings
 
 THEME: Mapping[str, object] = {
     "theme.base": "dark",
+    # Chinese characters where the workstation has none: `css/page.css`
+    "theme.font": "'Source Sans', 'Janus Han', sans-serif",
     "theme.primaryColor": "#6cb2f2",
     "theme.backgroundColor": "#0b0e12",
     "theme.secondaryBackgroundColor": "#151a20",

@@ -13,10 +13,11 @@ from app.domain.attestation import Attestation
 from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.delivery import Delivery
 from app.domain.draft import Draft
+from app.domain.prior import PriorState
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.review import LockInfo, Review
-from app.domain.study import Study
-from app.domain.worklist import WorklistRow
+from app.domain.study import Instance, Study
+from app.domain.worklist import WorklistPage, WorklistQuery, WorklistRow
 from app.ui.told import retell
 from app.ui.words import say
 
@@ -171,19 +172,37 @@ def _attention_data(grid: Mapping[str, Any] | None) -> JSON | None:
     }
 
 
-def viewer_data(review: Review) -> JSON:
-    """Return what the image viewer shows of an open study."""
+def viewer_data(review: Review, *, csrf: str = "") -> JSON:
+    """Return what the image viewer shows of an open study.
+
+    Parameters
+    ----------
+    csrf
+        What its page shows with the request for a prior's images; without it none is offered.
+    """
     study, draft = review.study, review.draft
     return {
         "study": study.study_uid,
         "title": study.description or study.body_part,
         "model": draft.content.model_name if draft and draft.content.is_drafted else "",
         "findings": findings_data(draft),
-        "images": [
-            {"sop": instance.sop_uid, "modality": instance.modality, "number": instance.instance_number}
-            for instance in review.instances
-            if instance.rows and instance.columns
+        "images": [image_data(instance) for instance in review.instances if instance.is_image],
+        "priors": [
+            {"study": prior.prior_uid}
+            for prior in review.priors
+            if csrf and prior.state is PriorState.ATTACHED
         ],
+        "csrf": csrf,
+    }
+
+
+def image_data(instance: Instance) -> JSON:
+    """Return an image of a stack; a stack is a series."""
+    return {
+        "sop": instance.sop_uid,
+        "series": instance.series_uid,
+        "modality": instance.modality,
+        "number": instance.instance_number,
     }
 
 
@@ -216,11 +235,25 @@ def row_data(row: WorklistRow) -> JSON:
         "received": study.received_at.isoformat(),
         "images": study.instance_count,
         "studyState": study.state.value,
-        "reason": study.reason,
+        "reason": retell(study.reason),
         "reportState": row.report_state.value if row.report_state else "",
         "lockOwner": row.lock_owner,
+        "lockSince": row.locked_at.isoformat() if row.locked_at else "",
         "deliveryState": row.delivery_state.value if row.delivery_state else "",
         "deliveryReason": row.delivery_reason,
+    }
+
+
+def page_data(page: WorklistPage, query: WorklistQuery, at: datetime) -> JSON:
+    """Return one page of the worklist, and what it answers."""
+    return {
+        "rows": [row_data(row) for row in page.rows],
+        "total": page.total,
+        "offset": query.offset,
+        "limit": query.limit,
+        "sort": query.sort.value,
+        "descending": query.descending,
+        "at": at.isoformat(),
     }
 
 

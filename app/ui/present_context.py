@@ -15,7 +15,7 @@ from app.domain.review import Review
 from app.domain.similar import SimilarStudies, SimilarStudy
 from app.services.prior_viewing import Comparison, OpenedPrior
 from app.services.priors import as_current
-from app.ui.present import readable_date
+from app.ui.present import image_data, readable_date
 from app.ui.told import retell
 
 JSON = dict[str, Any]
@@ -84,10 +84,7 @@ def opened_prior_data(opened: OpenedPrior) -> JSON:
     return {
         **prior_data(prior, as_current(opened.study)),
         "title": prior.description or prior.modality,
-        "images": [
-            {"sop": instance.sop_uid, "modality": instance.modality, "number": instance.instance_number}
-            for instance in opened.instances
-        ],
+        "images": [image_data(instance) for instance in opened.instances],
         "missing": opened.missing,
         "report": prior.report_text,
         "sections": report_lines(prior.report_text),

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.services.similar import EmbeddingCache
+from app.ui.changes import Changes
 from app.ui.limits import Limits
 from app.ui.metrics import RoomMetrics
 
@@ -36,6 +37,11 @@ class Room:
     def limits(self) -> Limits:
         """How often this room may be asked."""
         return Limits(self.store, self.settings, self.metrics.rate_limited)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Word of changes of the worklist."""
+        return Changes(self.store.conninfo)
 
     @property
     def idle(self) -> timedelta:

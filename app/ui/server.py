@@ -17,6 +17,7 @@ from app.services.decoder import DecoderProcess
 from app.services.first_accounts import require_accounts
 from app.services.openid_provider import open_provider
 from app.services.second_factor import end_sessions_without
+from app.services.templates import install_shipped
 from app.settings import Settings, read_settings
 from app.start_checks import require_known_variables
 from app.ui.middleware import room_middleware
@@ -36,6 +37,8 @@ from app.ui.routes.reports import report_routes
 from app.ui.routes.second_step import second_step_routes
 from app.ui.routes.sign_on import sign_on_routes
 from app.ui.routes.start_page import start_routes
+from app.ui.routes.worklist import worklist_routes
+from app.ui.routes.writing import writing_routes
 from app.ui.words import say
 from app.web_checks import require_safe_web
 
@@ -77,6 +80,7 @@ def build_app(store: Store, settings: Settings, more_routes: MoreRoutes | None =
     @asynccontextmanager
     async def lifespan(_: App) -> AsyncIterator[None]:
         yield
+        room.changes.close()
         room.pixels.close()
 
     return App(
@@ -97,11 +101,13 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *health_routes(room),
         *image_routes(room),
         *report_routes(room),
+        *writing_routes(room),
         *check_routes(room),
         *context_routes(room),
         *export_routes(room),
         *quality_routes(room),
         *quarantine_routes(room),
+        *worklist_routes(room),
         *asset_routes(),
         *start_routes(),
     ]
@@ -150,6 +156,7 @@ def serve(settings: Settings, more_routes: MoreRoutes | None = None) -> None:
     listening = bind(settings)
     with listening, open_store(settings) as store:
         require_accounts(store, settings)
+        install_shipped(store, now=datetime.now(UTC))
         config = server_config(build_app(store, settings, more_routes), settings)
         log.info("reading room open", host=settings.ui_host, port=listening.getsockname()[1])
         with Reporter("ui", lambda: store):

@@ -12,10 +12,13 @@ from pydicom.data import get_testdata_file
 from app.domain.access import Actor, Role, service_actor
 from app.domain.ai_model import identify
 from app.domain.critical import Category
+from app.domain.identifiers import derived_uid
 from app.services import ai_models, critical, study_groups
+from app.ui.words import ENGLISH, LANGUAGES
 from janus_med.checkpoint import bundled_folder
 from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, Reader
 from tests.e2e.reading_room import House, open_house
+from tests.e2e.test_access_rules import speak
 from tests.ui import seed
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -31,7 +34,9 @@ def main() -> None:
     ):
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
         study = bring_in_studies(house)
+        bring_in_more(house)
         draw_login(browser, house.room.url)
+        draw_languages(browser, house.room.url, study)
         draw_reading(browser, house.room.url, study)
         draw_critical(browser, house, study)
         draw_quality(browser, house.room.url)
@@ -66,6 +71,55 @@ def bring_in_studies(house: House) -> str:
     return urgent
 
 
+def bring_in_more(house: House) -> None:
+    """Put what a morning brings into the worklist: half of it drafted, all of it from the last two hours."""
+    now, spool_dir = seed.now_utc(), house.room.settings.spool_dir
+    names = (
+        "Abara^Ngozi", "Bianchi^Luca", "Chen^Wei", "Dubois^Camille", "Eriksen^Nora", "Fischer^Jonas",
+        "Garcia^Lucia", "Haddad^Samir", "Ivanova^Olga", "Jansen^Pieter", "Kowalska^Anna", "Lopez^Mateo",
+        "Moreau^Claire", "Nowak^Jan", "Okoye^Ada", "Petrov^Ilya", "Rossi^Giulia", "Suzuki^Haruto",
+    )  # fmt: skip
+    for number, name in enumerate(names):
+        file = "RG1_UNCR.dcm" if number % 3 else "CT_small.dcm"
+        path = Path(str(get_testdata_file(file, download=False)))
+        received = seed.receive(
+            house.store,
+            spool_dir,
+            path,
+            now=now - timedelta(minutes=7 * number + 3),
+            **{part: derived_uid(name, part) for part in ("study_uid", "series_uid", "sop_uid")},
+            patient_name=name,
+            patient_id=f"P-{40100 + 37 * number}",
+            birth_date=f"{1938 + 3 * number}0{1 + number % 9}1{number % 10}",
+            sex="FM"[number % 2],
+            accession_number=f"A-{7740 + number}",
+            description="Chest PA" if number % 3 else "CT thorax",
+            study_date=now.strftime("%Y%m%d"),
+        )
+        if number % 3 == 1:
+            seed.record(house.store, received, seed.chest_draft(received), now=now)
+        elif number % 3 == 0:
+            seed.record(house.store, received, seed.no_draft("no plug-in for CT is installed"), now=now)
+
+
+def draw_languages(browser: Browser, url: str, study: str) -> None:
+    """Review and worklist in each language, and the log-in in Chinese; then English is spoken again."""
+    stranger = Reader(browser, url, "", log_in=False, locale="zh-CN")
+    stranger.page.goto(url)
+    _draw(stranger, "login-zh")
+    for code in (*LANGUAGES, ENGLISH):
+        reader = Reader(browser, url, "ada")
+        speak(reader, code)
+        if code != ENGLISH:
+            reader.page.goto(f"{url}/?view=review&study={study}")
+            reader.wait_for_image()
+            _draw(reader, f"review-{code}", close=False)
+            reader.page.goto(url)
+            reader.page.locator("tr[data-study]").nth(3).wait_for()
+            _draw(reader, f"worklist-{code}", close=False)
+        reader.close()
+
+
 def draw_login(browser: Browser, url: str) -> None:
     """The log-in."""
     reader = Reader(browser, url, "", log_in=False)
@@ -79,6 +133,9 @@ def draw_reading(browser: Browser, url: str, study: str) -> None:
     reader.page.locator("tr[data-study]").nth(3).wait_for()
     _draw(reader, "worklist", close=False)
     reader.open_study(study)
+    reader.press("?")
+    _draw(reader, "keys", close=False)
+    reader.press("Escape")
     reader.press("j", "a", "e")
     reader.page.keyboard.press("End")
     reader.page.keyboard.type(" Not seen on the lateral view.")

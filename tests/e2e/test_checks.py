@@ -31,6 +31,8 @@ def test_stops_and_warnings_are_seen_while_writing_and_answered_by_keys(
 
     ada.choose("ai-1")
     ada.press("e")
+    expect(ada.page.locator("textarea.field")).to_have_attribute("lang", "en")
+    expect(ada.page.locator("textarea.field")).to_have_attribute("spellcheck", "")
     ada.page.keyboard.type(" The prostate measures 14 [size].")
     ada.press("Enter")
     expect(panel.locator('li[data-code="placeholder"]')).to_contain_text("not filled in")

@@ -70,10 +70,17 @@ class Mutant:
 
 def every_mutant() -> tuple[Mutant, ...]:
     """Return all deliberate faults."""
-    from tests.faults import mutants_access, mutants_receiving, mutants_records, mutants_reports
+    from tests.faults import (
+        mutants_access,
+        mutants_checks,
+        mutants_receiving,
+        mutants_records,
+        mutants_reports,
+    )
 
     return (
         *mutants_reports.MUTANTS,
+        *mutants_checks.MUTANTS,
         *mutants_access.MUTANTS,
         *mutants_records.MUTANTS,
         *mutants_receiving.MUTANTS,

@@ -56,20 +56,6 @@ MUTANTS = (
         (SIGNING, OUTBOX),
     ),
     Mutant(
-        "untouched AI text can be signed",
-        "app/domain/attestation.py",
-        "    if any(sentence.is_untouched_ai for sentence in sentences):\n",
-        "    if False:\n",
-        (SIGNING,),
-    ),
-    Mutant(
-        "a field in brackets can be signed",
-        "app/domain/attestation.py",
-        '    if "[" in text or "___" in text:\n',
-        "    if False:\n",
-        (SIGNING,),
-    ),
-    Mutant(
         "the seal is not looked at",
         "app/domain/attestation.py",
         "        if not self.is_sealed:\n",

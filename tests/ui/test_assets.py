@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from app.ui.components.files import FOLDER, asset_names, asset_url
+from tests import bundle_stamp
 from tests.ui.conftest import Browser
 
-SCRIPTS = sorted(name for name in asset_names() if name.endswith(".js"))
+SCRIPTS = sorted(name for name in asset_names() if name.startswith("js/") and name.endswith(".js"))
 
 
 def test_current_files_are_kept_for_good_and_old_addresses_are_not(stranger: Browser) -> None:
@@ -41,3 +43,14 @@ def test_scripts_are_small_and_import_what_is_there(name: str) -> None:
     assert len(source.splitlines()) <= 300
     for imported in re.findall(r'from "(\./[\w.]+)"', source):
         assert (FOLDER / "js" / imported).is_file()
+
+
+def test_shipped_image_library_was_built_of_the_sources_beside_it() -> None:
+    assert json.loads(bundle_stamp.STAMP.read_text()) == bundle_stamp.stamp(), "run `make ui`"
+
+
+def test_image_library_is_served_and_carries_its_licences(stranger: Browser) -> None:
+    assert stranger.get(asset_url("cornerstone/cornerstone.js")).status_code == 200
+    licences = (FOLDER / "cornerstone" / "LICENSES.md").read_text()
+    assert "@cornerstonejs/core" in licences
+    assert "@kitware/vtk.js" in licences

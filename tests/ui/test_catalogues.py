@@ -44,8 +44,8 @@ NAMES = frozenset(
 )
 NOT_YET = frozenset(
     {
-        "autosave.js", "banners.js", "editor.js", "editor_frame.js", "findings.js", "locks.py", "priors.py",
-        "sentence.js", "sign.py", "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
+        "autosave.js", "editor.js", "editor_frame.js", "locks.py", "priors.py", "sentence.js",
+        "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
         "worklist_cells.js",
     }
 )  # fmt: skip

@@ -62,8 +62,13 @@ def source_of(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else "unknown"
 
 
-def resume(room: Room, connection: HTTPConnection) -> Actor:
+def resume(room: Room, connection: HTTPConnection, *, renew: bool = True) -> Actor:
     """Return who is logged in; blocks on the database.
+
+    Parameters
+    ----------
+    renew
+        False for what a page asks by itself: that must not keep a session alive.
 
     Raises
     ------
@@ -73,7 +78,9 @@ def resume(room: Room, connection: HTTPConnection) -> Actor:
     token = connection.cookies.get(SESSION_COOKIE, "")
     if not token:
         raise AuthenticationFailed("log in first")
-    return accounts.resume_session(room.store, token, source=source_of(connection), idle=room.idle, now=now())
+    return accounts.resume_session(
+        room.store, token, source=source_of(connection), idle=room.idle, now=now(), renew=renew
+    )
 
 
 def require_own_page(request: Request, form_token: str = "") -> None:

@@ -61,7 +61,6 @@ def _frame(request: Request) -> int:
 
 def facts_for_viewer(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the viewer needs to show stored pixels rightly; identifiers stay behind."""
-    spacing = (facts.get("row_spacing"), facts.get("column_spacing"))
     shape = str(facts.get("presentation_lut_shape") or "")
     return {
         "rows": facts["rows"],
@@ -78,5 +77,12 @@ def facts_for_viewer(facts: Mapping[str, Any]) -> dict[str, Any]:
         "windows": list(facts.get("windows") or ()),
         "windowShape": facts.get("voi_lut_function") or "LINEAR",
         "padding": facts.get("padding"),
-        "spacing": list(spacing) if all(spacing) else None,
+        "spacing": [facts.get("row_spacing") or 1.0, facts.get("column_spacing") or 1.0],
+        "spacingSource": facts.get("spacing_source") or "none",
+        "spacingCalibration": facts.get("spacing_calibration") or "",
+        "magnification": facts.get("magnification"),
+        "modality": facts.get("modality") or "",
+        "laterality": facts.get("laterality") or "",
+        "imageOrientation": facts.get("image_orientation"),
+        "patientOrientation": facts.get("patient_orientation"),
     }

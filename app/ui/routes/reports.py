@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from starlette.routing import Route
 from app.domain.access import Actor
 from app.domain.errors import NotFound, Rejected
 from app.domain.identifiers import require_uid
-from app.domain.report import Report, Section
+from app.domain.report import Origin, Report, Section
 from app.services import reading
 from app.ui.present import editor_data, report_data
 from app.ui.room import Room
@@ -28,6 +29,13 @@ from app.ui.routes.answers import (
 )
 
 Change = Callable[[Actor, datetime], Report]
+_DECISIONS: Mapping[str, Callable[..., Report]] = {
+    "accept": reading.accept_sentence,
+    "reject": reading.reject_sentence,
+    "reopen": reading.reopen_sentence,
+    "up": partial(reading.move_sentence, step=-1),
+    "down": partial(reading.move_sentence, step=1),
+}
 
 
 def report_routes(room: Room) -> list[Route]:
@@ -51,8 +59,7 @@ def report_routes(room: Room) -> list[Route]:
 
     async def decide(request: Request) -> Response:
         report_id, key = _sentence(request)
-        accepts = request.path_params["decision"] == "accept"
-        use_case = reading.accept_sentence if accepts else reading.reject_sentence
+        use_case = _DECISIONS[request.path_params["decision"]]
         return await in_thread(
             lambda: _change(
                 room,
@@ -64,15 +71,16 @@ def report_routes(room: Room) -> list[Route]:
     async def add(request: Request) -> Response:
         content = await read_json(request)
         section, text = _section(text_of(content, "section")), text_of(content, "text")
+        after = text_of(content, "after") if "after" in content else ""
         report_id = int(request.path_params["report_id"])
         return await in_thread(
             lambda: _change(
                 room,
                 request,
                 lambda actor, at: reading.add_sentence(
-                    room.store, actor, report_id, section, text, lease=room.idle, now=at
+                    room.store, actor, report_id, section, text, after=after, lease=room.idle, now=at
                 ),
-                added_to=section,
+                adds=True,
             )
         )
 
@@ -95,22 +103,26 @@ def _show(room: Room, request: Request) -> Response:
     return private_json(editor_data(review, actor, now=at))
 
 
-def _change(room: Room, request: Request, change: Change, *, added_to: Section | None = None) -> Response:
+def _change(room: Room, request: Request, change: Change, *, adds: bool = False) -> Response:
     actor = resume(room, request)
     require_own_page(request)
     at = now()
     report = change(actor, at)
-    answer = {"report": report_data(report), "savedAt": at.isoformat()}
-    if added_to is not None:
-        inside = [sentence for sentence in report.sentences if sentence.section is added_to]
-        answer["key"] = max(inside, key=lambda sentence: sentence.position).key
+    answer: dict[str, object] = {"report": report_data(report), "savedAt": at.isoformat()}
+    if adds:
+        own = [sentence.key for sentence in report.sentences if sentence.origin is Origin.HUMAN]
+        answer["key"] = max(own, key=_number_in)
     return private_json(answer)
 
 
 def _sentence(request: Request) -> tuple[int, str]:
-    if request.path_params.get("decision", "accept") not in {"accept", "reject"}:
-        raise NotFound("a sentence can be accepted or rejected")
+    if request.path_params.get("decision", "accept") not in _DECISIONS:
+        raise NotFound("a sentence can be accepted, rejected, reopened or moved up or down")
     return int(request.path_params["report_id"]), request.path_params["key"]
+
+
+def _number_in(key: str) -> int:
+    return int(key.rpartition("-")[2])
 
 
 def _section(name: str) -> Section:

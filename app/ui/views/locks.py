@@ -8,17 +8,27 @@ from app.domain.errors import LockedByOther
 from app.domain.review import LockInfo
 from app.services import reading
 from app.ui.session import begin_visit
+from app.ui.told import tell
 from app.ui.views.plain import plain
+from app.ui.words import say
 
 
-@st.dialog("Take over this report?")
 def confirm_take_over(report_id: int, lock: LockInfo) -> None:
     """Ask once more before the pen changes hands."""
+    st.dialog(say("Take over this report?"))(_ask)(report_id, lock)
+
+
+def _ask(report_id: int, lock: LockInfo) -> None:
     st.write(
-        f"{plain(lock.printed_name)} has been editing since {lock.taken_at:%H\\:%M} UTC. "
-        "What is saved stays; what is being typed there can no longer be saved. The takeover is recorded."
+        say(
+            "{name} has been editing since {time} UTC. "
+            "What is saved stays; what is being typed there can no longer be saved. "
+            "The takeover is recorded.",
+            name=plain(lock.printed_name),
+            time=f"{lock.taken_at:%H\\:%M}",
+        )
     )
-    if not st.button("Take over", type="primary", key="confirm_take_over"):
+    if not st.button(say("Take over"), type="primary", key="confirm_take_over"):
         return
     visit = begin_visit()
     try:
@@ -31,6 +41,6 @@ def confirm_take_over(report_id: int, lock: LockInfo) -> None:
             now=visit.now,
         )
     except LockedByOther as error:
-        st.error(plain(str(error)))
+        st.error(plain(tell(error)))
         return
     st.rerun()

@@ -13,6 +13,7 @@ from app.services import reading
 from app.ui.components.library import mount
 from app.ui.present import editor_data, findings_data, viewer_data
 from app.ui.present_order import context_data
+from app.ui.present_writing import writing_data
 from app.ui.session import Visit
 from app.ui.terms import report_state
 from app.ui.told import retell
@@ -26,12 +27,11 @@ from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
 from app.ui.views.priors import show_context_panel
+from app.ui.views.reading_list import HELD, OPENED, show_steps
 from app.ui.views.sign import sign_dialog
 from app.ui.views.withdraw import offer_withdrawal
 from app.ui.words import say
 
-_OPENED = "opened_study"
-_HELD = "held_report"
 _TRIGGERS = ("sign", "critical", "takeover", "reopen", "newest", "reload")
 
 
@@ -43,13 +43,14 @@ def show(visit: Visit) -> None:
         leave(visit)
         ask_for_reason(visit, refusal.study_uid)
         return
-    st.session_state[_HELD] = review.report.report_id if review.report and review.may_edit else None
+    st.session_state[HELD] = review.report.report_id if review.report and review.may_edit else None
     show_head(visit, "review", review.study)
     show_running(visit, review.emergency)
     images, text = st.columns((58, 42))
     with images:
-        mount("viewer", viewer_data(review), key="viewer")
+        mount("viewer", viewer_data(review, csrf=visit.csrf), key="viewer")
     with text:
+        show_steps(visit, review)
         _choose_report(review)
         _show_context(review)
         offer_loops(visit, review)
@@ -70,18 +71,18 @@ def open_or_refresh(visit: Visit) -> Review:
     chosen = st.query_params.get("report", "")
     report_id = int(chosen) if chosen.isascii() and chosen.isdigit() else None
     opening = (study_uid, report_id)
-    if st.session_state.get(_OPENED) == opening:
+    if st.session_state.get(OPENED) == opening:
         return reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
     review = reading.open_study(
         visit.room.store, visit.actor, study_uid, now=visit.now, lease=visit.room.idle, report_id=report_id
     )
-    st.session_state[_OPENED] = opening
+    st.session_state[OPENED] = opening
     return review
 
 
 def leave(visit: Visit) -> None:
     """Put the pen down when the reader goes elsewhere."""
-    held = st.session_state.pop(_HELD, None)
+    held = st.session_state.pop(HELD, None)
     _forget()
     if held is not None and may(visit.actor.role, Action.EDIT_REPORT):
         reading.release_lock(visit.room.store, visit.actor, held, now=visit.now)
@@ -89,7 +90,7 @@ def leave(visit: Visit) -> None:
 
 def _forget() -> None:
     """Make the next run open the study anew."""
-    st.session_state.pop(_OPENED, None)
+    st.session_state.pop(OPENED, None)
 
 
 def _show_context(review: Review) -> None:
@@ -118,6 +119,7 @@ def _edit(visit: Visit, review: Review) -> None:
         **editor_data(review, visit.actor, now=visit.now),
         "csrf": visit.csrf,
         "findings": findings_data(review.draft),
+        **writing_data(visit, may_edit=review.may_edit),
     }
     events = mount("editor", data, key="editor", triggers=_TRIGGERS)
     if events["sign"]:

@@ -15,7 +15,7 @@ from app.domain.errors import (
     StudyRestricted,
     WarningsNotConfirmed,
 )
-from app.domain.report import Report, Section, compose_section
+from app.domain.report import Report, compose_report
 from app.domain.study import Study
 from app.services import reading, signing
 from app.services.checks import check_open_report
@@ -105,10 +105,10 @@ def _tell_stops(checks: Sequence[Check]) -> bool:
 
 
 def _show_text(report: Report) -> None:
-    for section in Section:
-        st.subheader(say(section.value.capitalize()), anchor=False)
+    for section, text in compose_report(report.sentences).items():
+        st.subheader(say(section.capitalize()), anchor=False)
         with st.container(border=True):
-            st.text(compose_section(report.sentences, section) or say("(empty)"))
+            st.text(text or say("(empty)"))
 
 
 def _ask_password(visit: Visit, study: Study, report: Report, confirmation: Confirmation) -> None:

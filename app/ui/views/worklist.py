@@ -3,77 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from app.domain.access import Action, may
-from app.domain.report import ReportState
-from app.domain.study import StudyState
+from app.domain.kept_query import as_json
 from app.domain.worklist import SortKey, WorklistQuery
 from app.services import reading
+from app.services.preferences import read_preference, save_preference
+from app.services.saved_filters import saved_filters
 from app.ui.components.library import mount
-from app.ui.present import row_data
+from app.ui.present import page_data
 from app.ui.session import Visit
 from app.ui.views.emergency import show_masked
 from app.ui.views.frame import go_to, show_head
+from app.ui.views.reading_list import follow_list, list_left, open_next
+from app.ui.views.saved_filters import manage_filters
+from app.ui.views.worklist_filters import ask_filters, fill_filters, zone_name
 
 PAGE_ROWS = 50
-_STUDY_STATES = {
-    "AI draft": StudyState.DRAFTED,
-    "no AI draft": StudyState.UNDRAFTED,
-    "drafting": StudyState.COMPLETE,
-    "receiving": StudyState.RECEIVING,
-    "excluded": StudyState.EXCLUDED,
-}
-_REPORT_STATES = {
-    "not opened": ReportState.DRAFTED,
-    "in review": ReportState.IN_REVIEW,
-    "preliminary": ReportState.PRELIMINARY,
-    "signed": ReportState.SIGNED,
-    "withdrawn": ReportState.WITHDRAWN,
-}
+HIDDEN_COLUMNS = "worklist_hidden_columns"
 _ORDER = "worklist_order"
+_BEGUN = "worklist_begun"
+_APPLIED = "worklist_applied"
+_TRIGGERS = ("open", "sort", "turn", "saved", "manage", "next", "columns")
 
 
 def show(visit: Visit) -> None:
     """Show one page of the worklist with its filters."""
     show_head(visit, "worklist")
+    kept = saved_filters(visit.room.store, visit.actor, now=visit.now)
+    _begin([(one.name, one.query) for one in kept if one.is_default])
     query = _asked()
     look = reading.worklist if _is_new(query) else reading.refresh_worklist
     page = look(visit.room.store, visit.actor, query, now=visit.now)
     show_masked(visit, page)
+    follow_list(query)
     events = mount(
         "worklist",
         {
-            "rows": [row_data(row) for row in page.rows],
-            "total": page.total,
-            "offset": query.offset,
-            "limit": query.limit,
-            "sort": query.sort.value,
-            "descending": query.descending,
+            **page_data(page, query, visit.now),
+            "query": as_json(query),
+            "zone": zone_name(),
+            "csrf": visit.csrf,
             "mayOpen": may(visit.actor.role, Action.OPEN_STUDY),
-            "at": visit.now.isoformat(),
+            "saved": [{"name": one.name, "isDefault": one.is_default} for one in kept],
+            "applied": st.session_state.get(_APPLIED, ""),
+            "hidden": _hidden_columns(visit),
         },
         key="worklist",
-        triggers=("open", "sort", "turn", "refresh"),
+        triggers=_TRIGGERS,
     )
-    _follow(events)
+    _follow(visit, events, {one.name: one.query for one in kept}, query)
+
+
+def _begin(default: list[tuple[str, WorklistQuery]]) -> None:
+    """Begin a log-in with the filter that the reader has chosen for it."""
+    if _BEGUN not in st.session_state:
+        st.session_state[_BEGUN] = True
+        for name, query in default:
+            _apply(name, query)
+    elif "worklist_text" not in st.session_state and (left := list_left()) is not None:
+        fill_filters(left)  # fields that were not shown for a while forget what was in them
+
+
+def _apply(name: str, query: WorklistQuery) -> None:
+    """Put a query into the fields; it counts from the next time that they are shown."""
+    fill_filters(query)
+    st.session_state[_ORDER] = {"sort": query.sort.value, "descending": query.descending}
+    st.session_state[_APPLIED] = name
 
 
 def _asked() -> WorklistQuery:
     """Show the filters and return the query that they and the head of the table make."""
-    text, draft, report, modality = st.columns((4, 3, 3, 2))
-    wanted = text.text_input("Search", placeholder="Name, ID, accession or description", key="worklist_text")
-    drafts = draft.multiselect("Draft", list(_STUDY_STATES), key="worklist_draft", placeholder="all")
-    reports = report.multiselect("Report", list(_REPORT_STATES), key="worklist_report", placeholder="all")
-    of = modality.text_input("Modality", placeholder="all", max_chars=16, key="worklist_modality")
     order = st.session_state.get(_ORDER, {})
-    query = WorklistQuery(
-        text=wanted.strip(),
-        states=tuple(_STUDY_STATES[name] for name in drafts),
-        report_states=tuple(_REPORT_STATES[name] for name in reports),
-        modality=of.strip().upper(),
+    query = replace(
+        ask_filters(),
         sort=SortKey(order.get("sort", SortKey.PRIORITY.value)),
         descending=bool(order.get("descending", True)),
         limit=PAGE_ROWS,
@@ -83,8 +90,6 @@ def _asked() -> WorklistQuery:
 
 def _at_page(query: WorklistQuery) -> WorklistQuery:
     """Return the query at the page that was turned to; another filter or order begins at the first."""
-    from dataclasses import replace
-
     turned_in, offset = st.session_state.get("worklist_page", (query, 0))
     return replace(query, offset=offset) if turned_in == query else query
 
@@ -96,18 +101,43 @@ def _is_new(query: WorklistQuery) -> bool:
     return before != query
 
 
-def _follow(events: Mapping[str, Any]) -> None:
+def _hidden_columns(visit: Visit) -> list[str]:
+    if HIDDEN_COLUMNS not in st.session_state:
+        kept = read_preference(visit.room.store, visit.actor, HIDDEN_COLUMNS, now=visit.now)
+        st.session_state[HIDDEN_COLUMNS] = _columns(kept)
+    hidden: list[str] = st.session_state[HIDDEN_COLUMNS]
+    return hidden
+
+
+def _columns(named: object) -> list[str]:
+    known = {key.value for key in SortKey} - {SortKey.PATIENT.value}
+    return [str(one) for one in named if one in known] if isinstance(named, list) else []
+
+
+def _follow(
+    visit: Visit, events: Mapping[str, Any], kept: Mapping[str, WorklistQuery], query: WorklistQuery
+) -> None:
     """Do what was clicked in the table."""
     if events["open"]:
         go_to("review", study=str(events["open"]))
+    if events["next"]:
+        open_next(visit)
     if events["sort"]:
         wanted = events["sort"]
         sort = SortKey(str(wanted["sort"])).value
         st.session_state[_ORDER] = {"sort": sort, "descending": bool(wanted["descending"])}
         st.rerun()
     if events["turn"] is not None:
-        from dataclasses import replace
-
-        query = replace(st.session_state["worklist_query"], offset=0)
-        st.session_state["worklist_page"] = (query, max(0, int(events["turn"])))
+        st.session_state["worklist_page"] = (replace(query, offset=0), max(0, int(events["turn"])))
         st.rerun()
+    if events["saved"] is not None:
+        name = str(events["saved"])
+        _apply(name if name in kept else "", kept.get(name, WorklistQuery()))
+        st.rerun()
+    if events["columns"] is not None:
+        st.session_state[HIDDEN_COLUMNS] = _columns(list(events["columns"]["hidden"]))
+        hidden = st.session_state[HIDDEN_COLUMNS]
+        save_preference(visit.room.store, visit.actor, HIDDEN_COLUMNS, hidden, now=visit.now)
+        st.rerun()
+    if events["manage"]:
+        manage_filters(query)

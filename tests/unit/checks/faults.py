@@ -167,6 +167,16 @@ def _side(report: Written) -> Iterator[Written]:
         yield replace(report, impression=swapped)
 
 
+def _doubtful(report: Written) -> Iterator[Written]:
+    for swapped in _side(report):
+        if report.language == "en":
+            yield replace(
+                swapped, impression=f"Possible {swapped.impression[:1].lower()}{swapped.impression[1:]}"
+            )
+        else:
+            yield replace(swapped, impression=f"V.a. {swapped.impression}")
+
+
 def _side_of_study(report: Written) -> Iterator[Written]:
     if "CHEST" not in report.subject.part:
         swapped = replace(report.subject, part=_swap_stem(report.subject.part))
@@ -239,6 +249,7 @@ def _elsewhere(report: Written) -> Iterator[Written]:
 
 _FAULTS: dict[CheckCode, Callable[[Written], Iterator[Written]]] = {
     CheckCode.SIDE: _side,
+    CheckCode.SIDE_DOUBTFUL: _doubtful,
     CheckCode.SIDE_OF_STUDY: _side_of_study,
     CheckCode.SEX: _sex,
     CheckCode.DENIED_IN_FINDINGS: _denied,
@@ -262,4 +273,5 @@ _FAULTS: dict[CheckCode, Callable[[Written], Iterator[Written]]] = {
         r, "The film of 2027-03-04 shows it.", "Die Aufnahme vom 04.03.2027 zeigt ihn."
     ),
     CheckCode.BODY_PART: _elsewhere,
+    CheckCode.SPELLING: lambda r: _add(r, "The mediatsinum is normal.", "Mediastnium regelrecht."),
 }

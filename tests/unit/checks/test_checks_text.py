@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,13 @@ from tests.unit.checks.faults import clean_reports, planted_faults, subject
 PLANTED = tuple(planted_faults())
 
 
+@cache
+def _found_in(number: int) -> tuple[Check, ...]:
+    """What is found in the planted report of this number."""
+    report = PLANTED[number].report
+    return check_passages(report.passages, report.subject)
+
+
 def _found(findings: str, impression: str = "See above.", about: Subject | None = None) -> set[CheckCode]:
     passages = (Passage("findings", "f", findings), Passage("impression", "i", impression))
     return {check.code for check in check_passages(passages, about or subject())}
@@ -54,12 +62,11 @@ def test_a_clean_report_is_left_alone() -> None:
 def test_every_planted_fault_is_named_in_both_languages(code: CheckCode) -> None:
     missed = defaultdict(list)
     tried = defaultdict(int)
-    for planted in PLANTED:
+    for number, planted in enumerate(PLANTED):
         if planted.code is code:
             report = planted.report
             tried[report.language] += 1
-            codes = {check.code for check in check_passages(report.passages, report.subject)}
-            if code not in codes:
+            if code not in {check.code for check in _found_in(number)}:
                 missed[report.language].append((report.findings, report.impression))
     assert dict(missed) == {}
     assert set(tried) == {"en", "de"}
@@ -73,9 +80,8 @@ def test_the_set_of_faults_is_large_and_names_every_code_of_the_text() -> None:
 
 
 def test_a_fault_that_is_no_stop_stops_nothing() -> None:
-    for planted in PLANTED:
-        found = check_passages(planted.report.passages, planted.report.subject)
-        stops = {check.code for check in found if check.severity is Severity.STOP}
+    for number, planted in enumerate(PLANTED):
+        stops = {check.code for check in _found_in(number) if check.severity is Severity.STOP}
         assert stops <= {planted.code} & STOPS, planted
 
 
@@ -336,3 +342,35 @@ def test_a_mark_says_what_was_confirmed_and_the_log_does_not() -> None:
     other = Check(check.code, check.template, {"name": "Otto Mueller"}, check.section, check.key)
     assert check.place == other.place == "name@f"
     assert check.mark != other.mark
+
+
+def test_what_was_asked_and_compared_states_nothing() -> None:
+    """An indication asks for what the findings deny, and names what hurts."""
+    passages = (
+        Passage("indication", "a", "Pneumothorax right? Left effusion drained."),
+        Passage("comparison", "b", "CT of the left knee, 2024-01-05."),
+        Passage("findings", "f", "No pneumothorax. No effusion."),
+        Passage("impression", "i", "Normal chest."),
+    )
+    assert check_passages(passages, subject()) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("None.", set()),
+        ("Keine Voraufnahmen.", set()),
+        ("-", set()),
+        ("Radiograph of 2024-01-05.", {CheckCode.NO_PRIOR}),
+    ],
+)
+def test_the_section_comparison_compares_when_it_names_something(text: str, found: set[CheckCode]) -> None:
+    passages = (
+        Passage("comparison", "c", text),
+        Passage("findings", "f", "Lungs clear."),
+        Passage("impression", "i", "Normal chest."),
+    )
+    codes = {check.code for check in check_passages(passages, subject(priors_known=0))}
+    assert codes == found
+    here = {check.code for check in check_passages(passages, subject(priors_here=1))}
+    assert (CheckCode.NOT_COMPARED in here) is not bool(found)

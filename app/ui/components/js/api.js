@@ -23,11 +23,11 @@ export class Refused extends Error {
  * Call the server.
  * @param {string} method
  * @param {string} path
- * @param {{csrf?: string, body?: unknown, keepalive?: boolean}} [options]
+ * @param {{csrf?: string, body?: unknown, keepalive?: boolean, signal?: AbortSignal}} [options]
  * @returns {Promise<any>} The JSON of the answer.
  * @throws {Refused}
  */
-export async function call(method, path, { csrf = "", body, keepalive = false } = {}) {
+export async function call(method, path, { csrf = "", body, keepalive = false, signal } = {}) {
   const headers = { Accept: "application/json", "Accept-Language": language() };
   if (csrf) headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -37,6 +37,7 @@ export async function call(method, path, { csrf = "", body, keepalive = false } 
       method,
       headers,
       keepalive,
+      signal,
       credentials: "same-origin",
       cache: "no-store",
       body: body === undefined ? undefined : JSON.stringify(body),

@@ -1,6 +1,7 @@
 /** Typing reaches the database within seconds: one writer a report, in order, again and again until it is taken. */
 
 import { Refused } from "./api.js";
+import { say } from "./words.js";
 
 const PAUSE_MS = 700;
 const LONGEST_MS = 2500;
@@ -37,7 +38,7 @@ export class Autosave {
     this.firstTyped ||= Date.now();
     const wait = Math.max(0, Math.min(PAUSE_MS, this.firstTyped + LONGEST_MS - Date.now()));
     this.arm(wait);
-    this.show({ text: "saving ...", state: "waiting", at: this.lastSaved });
+    this.show({ text: say("saving ..."), state: "waiting", at: this.lastSaved });
   }
 
   /**
@@ -49,6 +50,11 @@ export class Autosave {
   now(key, write) {
     this.waiting.set(key, write);
     return this.flush();
+  }
+
+  /** Do not write what waits under a key. */
+  forget(key) {
+    this.waiting.delete(key);
   }
 
   /**
@@ -78,7 +84,7 @@ export class Autosave {
         return false;
       }
     }
-    if (!this.isPending) this.show({ text: "saved", state: "saved", at: this.lastSaved });
+    if (!this.isPending) this.show({ text: say("saved"), state: "saved", at: this.lastSaved });
     return true;
   }
 
@@ -87,8 +93,9 @@ export class Autosave {
     const isPassing = error instanceof Refused && error.isPassing;
     if (!isPassing && this.waiting.get(key) === write) this.waiting.delete(key);
     if (isPassing) this.arm(AGAIN_MS);
-    const again = isPassing ? "; trying again" : "";
-    this.show({ text: `not saved: ${error.message}${again}`, state: "failed", at: this.lastSaved });
+    const why = { reason: error.message };
+    const text = isPassing ? say("not saved: {reason}; trying again", why) : say("not saved: {reason}", why);
+    this.show({ text, state: "failed", at: this.lastSaved });
   }
 }
 

@@ -19,7 +19,7 @@ export class ChecksPanel {
   /** @param {ChecksActions} actions */
   constructor(actions) {
     this.actions = actions;
-    this.status = el("h2", { class: "checks-status", role: "status" });
+    this.status = el("h2", { class: "checks-status", "aria-live": "polite" });
     this.list = el("ul", { class: "checks-list" });
     this.root = el("section", { class: "checks", "aria-label": say("Checks before signing"), hidden: true });
     this.root.append(this.status, this.list);

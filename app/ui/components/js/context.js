@@ -113,7 +113,8 @@ class ContextPanel {
     similar.hidden = !maySearch;
     prior.replaceChildren(...this.panes.prior.title());
     question.replaceChildren(...this.panes.question.title());
-    similar.replaceChildren(say("Similar studies"));
+    similar.replaceChildren(say("Similar"));
+    similar.title = say("Similar signed studies");
     for (const [name, button] of Object.entries(this.buttons)) {
       button.setAttribute("aria-expanded", String(this.open === name));
     }

@@ -14,7 +14,7 @@ import { say } from "./words.js";
  *   sections: {section: string, pieces: Piece[]}[]}} Difference
  */
 
-const FATES = ["accepted", "edited", "rejected", "added", "not reviewed"];
+const FATES = ["accepted", "edited", "rejected", "added", "unread"];
 
 /** @returns {HTMLDialogElement} */
 export function makeDifference() {
@@ -49,7 +49,7 @@ export async function showDifference(dialog, reportId) {
 function content({ changes, sections }) {
   if (changes.length === 0) return [el("p", { text: say("There is no text yet.") })];
   const counts = FATES.map((fate) => [fate, changes.filter((change) => change.fate === fate).length]);
-  const said = counts.filter(([, count]) => count > 0).map(([fate, count]) => `${count} ${say(fate)}`);
+  const said = counts.filter(([, count]) => count > 0).map(([fate, count]) => `${count} ${fateWords(fate)}`);
   return [
     el("p", { class: "changes-count", text: said.join(", ") }),
     el("h2", { text: say("Sentence by sentence") }),
@@ -60,8 +60,12 @@ function content({ changes, sections }) {
   ];
 }
 
+function fateWords(fate) {
+  return fate === "unread" ? say("not reviewed") : say(fate);
+}
+
 function row({ key, fate, pieces }) {
-  const head = el("span", { class: "fate", text: say(fate) });
+  const head = el("span", { class: "fate", text: fateWords(fate) });
   return el("li", { dataset: { key, fate } }, head, el("p", {}, ...words(pieces)));
 }
 

@@ -6,6 +6,7 @@ import { banners, isLoud } from "./banners.js";
 import { ChecksPanel } from "./checks.js";
 import { makeDifference } from "./difference.js";
 import { clockTime, hold, localTime } from "./dom.js";
+import { Aids } from "./editor_aids.js";
 import { Cards } from "./editor_cards.js";
 import { Decisions } from "./editor_decisions.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
@@ -15,6 +16,8 @@ import { findingsPanel } from "./findings.js";
 import { showHelp } from "./help.js";
 import { bindKeys } from "./keys.js";
 import { link } from "./link.js";
+import { keepPlace, keptPlace } from "./place_kept.js";
+import { ReadingTime } from "./reading_time.js";
 import { ReportClient } from "./report_client.js";
 import { neighbour } from "./reading_order.js";
 
@@ -29,8 +32,13 @@ export class Editor {
     this.client = new ReportClient();
     this.decisions = new Decisions(this);
     this.writing = new Writing(this);
+    this.times = new ReadingTime(this);
+    this.aids = new Aids(this);
     this.cards = new Cards(this);
     this.parts = makeEditorFrame({
+      templates: () => this.aids.chooseTemplate(),
+      macros: () => this.aids.chooseMacro(),
+      dictate: () => this.aids.dictate(),
       add: (section) => this.writing.add(section),
       sign: () => this.sign(),
       critical: () => this.tellCritical(),
@@ -39,7 +47,7 @@ export class Editor {
     this.checks = new ChecksPanel({ choose: (key) => this.show(key), critical: () => this.tellCritical() });
     this.changes = makeDifference();
     this.parts.body.after(this.checks.root);
-    this.parts.root.append(this.changes);
+    this.parts.root.append(this.changes, ...this.aids.dialogs);
     /** @type {EditorData|null} */
     this.data = null;
     /** @type {import("./link.js").Sentence[]} */
@@ -60,6 +68,21 @@ export class Editor {
     this.client.open(data);
     if (!isOlder && !this.autosave.isPending) this.adopt(data.sentences);
     this.render();
+    if (isNew) this.goToPlace();
+  }
+
+  /** Go on where this reader was before a reload; a text that was being written is open again. */
+  goToPlace() {
+    const kept = this.data.mayEdit && keptPlace(this.data.reportId);
+    if (!kept || !this.sentence(kept.key)) return;
+    if (kept.caret === null) this.show(kept.key);
+    else this.writing.edit(kept.key, kept.caret);
+  }
+
+  keepPlace() {
+    const { key } = this.writing;
+    const caret = key ? (this.cards.field(key)?.selectionStart ?? null) : null;
+    if (this.data?.mayEdit) keepPlace(this.data.reportId, this.client.keyOf(key ?? link.chosen ?? ""), caret);
   }
 
   /** Take over the sentences of the server; one that is being typed keeps its text. */
@@ -67,7 +90,9 @@ export class Editor {
     const typed = this.sentence(this.writing.key);
     const known = sentences.map((sentence) => this.client.underLocalKey(sentence));
     this.sentences = known.map((s) => (typed && s.key === typed.key ? { ...s, text: typed.text } : s));
-    if (typed && !known.some(({ key }) => key === typed.key)) this.sentences.push(typed);
+    if (!typed || known.some(({ key }) => key === typed.key)) return;
+    const at = this.sentences.findIndex(({ key }) => typed.after && key === typed.after) + 1;
+    this.sentences.splice(at || this.sentences.length, 0, typed);
   }
 
   attach(setTriggerValue) {
@@ -75,10 +100,11 @@ export class Editor {
     this.trigger = setTriggerValue;
     const stops = [
       bindKeys(this, reportKeys(this)),
-      link.follow(() => this.render()),
+      link.follow(() => this.follow()),
       whilePresent(POLL_MS, () => this.poll()),
       guardPage(this.autosave),
       () => this.checks.stop(),
+      this.times.start(),
     ];
     this.checks.again();
     this.detach = () => stops.forEach((stop) => stop());
@@ -87,6 +113,11 @@ export class Editor {
   /** @param {string|null} key */
   sentence(key) {
     return this.sentences.find((s) => s.key === key);
+  }
+
+  follow() {
+    this.render();
+    if (link.chosen && !this.writing.key) this.keepPlace();
   }
 
   move(step) {
@@ -145,6 +176,10 @@ export class Editor {
     if (await this.autosave.flush()) this.trigger("critical", Date.now());
   }
 
+  showNote(text) {
+    this.parts.note.textContent = text;
+  }
+
   showSaved({ state, text, at }) {
     this.parts.saved.textContent = state === "saved" && at ? `saved ${clockTime(at)}` : text;
     this.parts.saved.dataset.state = state;
@@ -155,12 +190,13 @@ export class Editor {
     if (!data) return;
     if (link.sentences !== this.sentences) link.publish(this.sentences);
     for (const [section, list] of Object.entries(parts.lists)) {
-      place(list, this.sentences.filter((s) => s.section === section).map((s) => this.cards.of(s)));
+      place(list, this.sentences.filter((s) => s.section === section && isShown(s)).map((s) => this.cards.of(s)));
       parts.adds[section].hidden = !data.mayEdit;
     }
     parts.banners.replaceChildren(...banners(data, this.sentences, (event) => this.trigger(event, Date.now())));
     parts.facts.replaceChildren(...recordOf(data, localTime));
     parts.version.textContent = `version ${data.version}`;
+    for (const aid of [parts.templates, parts.macros, parts.dictate]) aid.hidden = !data.mayEdit;
     parts.critical.hidden = !data.mayTellCritical;
     parts.sign.hidden = !data.signAs || !data.mayEdit;
     parts.sign.textContent = data.signAs === "final" ? "Sign final ..." : "Sign preliminary ...";
@@ -175,6 +211,11 @@ export class Editor {
     const remarks = this.data.draft.issues.filter((issue) => !isLoud(issue)).map(({ message }) => message);
     this.parts.findings.replaceChildren(...[findingsPanel(findings, remarks)].filter(Boolean));
   }
+}
+
+/** What a former template said and nobody touched is neither text nor a decision to see. */
+function isShown({ decision, text }) {
+  return decision !== "REJECTED" || text !== "";
 }
 
 /** Mount or update; called again with every rerun of the script. */

@@ -19,6 +19,12 @@ export class Cards {
       edit: (key) => writing.edit(key),
       type: (key, text) => writing.type(key, text),
       leave: (key) => writing.leave(key),
+      split: (key, area) => writing.split(key, area),
+      join: (key) => writing.join(key),
+      shift: (key, way) => void writing.shift(key, way) ?? true,
+      nextField: (key) => writing.nextField(key),
+      dictate: () => editor.aids.dictate(),
+      macros: () => editor.data.macros ?? [],
     };
   }
 

@@ -8,6 +8,8 @@ export class Decisions {
   /** @param {import("./editor.js").Editor} editor */
   constructor(editor) {
     this.editor = editor;
+    /** @type {string[]} Sentences in the order in which something was decided about them. */
+    this.decided = [];
   }
 
   /** @param {string} key */
@@ -28,15 +30,29 @@ export class Decisions {
     return this.decide(key, "REJECTED", (k) => this.editor.client.reject(k));
   }
 
+  /** Take back the last decision; the eye goes there. */
+  async undo() {
+    const { editor } = this;
+    const last = this.decided.pop();
+    const key = last && editor.client.keyOf(last);
+    if (!key || !editor.data.mayEdit || !editor.sentence(key)) return;
+    editor.show(key);
+    if (!(await editor.autosave.now(`reopen ${key}`, () => editor.save(() => editor.client.reopen(key))))) editor.poll();
+    editor.focus(key);
+  }
+
   async decide(key, decision, write) {
     const { editor } = this;
-    if (editor.sentence(key)?.decision === decision) return;
+    const before = editor.sentence(key);
+    if (!before || before.decision === decision) return;
+    this.decided.push(key);
+    if (decision === "REJECTED") editor.times.edited(before.section);
     editor.change(key, { decision });
     this.forward(key);
     if (!(await editor.autosave.now(`decide ${key}`, () => editor.save(() => write(key))))) editor.poll();
   }
 
-  /** After a decision, go to the next sentence of the AI that nobody has looked at. */
+  /** After a decision, go to the next sentence that nobody has looked at. */
   forward(key) {
     const next = nextUntouched(this.editor.sentences, key);
     if (!next) return;

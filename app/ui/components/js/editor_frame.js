@@ -2,26 +2,36 @@
 
 import { el } from "./dom.js";
 import { makeHelp } from "./help.js";
+import { say } from "./words.js";
 
-const TITLES = { findings: "Findings", impression: "Impression" };
+/** The sections in reading order; the first three stay small while they are empty. */
+function titles() {
+  return {
+    indication: say("Indication"),
+    comparison: say("Comparison"),
+    technique: say("Technique"),
+    findings: say("Findings"),
+    impression: say("Impression"),
+  };
+}
 
 /**
  * Make the elements.
- * @param {{add: (section: string) => void, sign: () => void, help: () => void}} actions
+ * @param {Object<string, (...given: any[]) => void>} actions
  * @returns {Object<string, any>} By name; `lists` and `adds` by section.
  */
 export function makeEditorFrame(actions) {
   const lists = {};
   const adds = {};
-  const sections = Object.entries(TITLES).map(([name, title]) => {
+  const sections = Object.entries(titles()).map(([name, title]) => {
     lists[name] = el("ol", { class: "sentences", "aria-label": title });
     adds[name] = el("button", {
       type: "button",
       class: "add",
-      text: `+ Add to ${title.toLowerCase()}`,
+      text: say("+ Add to {section}", { section: title.toLowerCase() }),
       onclick: () => actions.add(name),
     });
-    return el("section", { class: "section" }, el("h2", { text: title }), lists[name], adds[name]);
+    return el("section", { class: "section", dataset: { section: name } }, el("h2", { text: title }), lists[name], adds[name]);
   });
   const parts = {
     lists,
@@ -31,13 +41,17 @@ export function makeEditorFrame(actions) {
     facts: el("div", { class: "signature" }),
     saved: el("output", { class: "saved", "aria-live": "polite" }),
     version: el("span", { class: "version" }),
+    note: el("output", { class: "note", "aria-live": "polite" }),
+    templates: el("button", { type: "button", class: "quiet", text: say("Templates"), title: say("Another template (t)"), onclick: actions.templates }),
+    macros: el("button", { type: "button", class: "quiet", text: say("Macros"), title: say("Macros (m)"), onclick: actions.macros }),
+    dictate: el("button", { type: "button", class: "quiet", text: say("Dictate"), title: say("Dictate into the text (Ctrl+D)"), onclick: actions.dictate }),
     help: makeHelp(),
     keys: el("button", { type: "button", class: "quiet", text: "Keys ?", title: "Show the keys (?)", onclick: actions.help }),
     critical: el("button", { type: "button", class: "quiet", text: "Critical ...", title: "Critical result (c)", onclick: actions.critical }),
     sign: el("button", { type: "button", class: "sign", text: "Sign ...", title: "Sign (s)", onclick: actions.sign }),
   };
   const gap = el("span", { class: "gap" });
-  const foot = el("footer", {}, parts.saved, parts.version, gap, parts.keys, parts.critical, parts.sign);
+  const foot = el("footer", {}, parts.saved, parts.version, parts.note, gap, parts.templates, parts.macros, parts.dictate, parts.keys, parts.critical, parts.sign);
   parts.body = el("div", { class: "body" }, parts.banners, ...sections, parts.findings, parts.facts);
   parts.root = el("section", { class: "editor", "aria-label": "Report" }, parts.body, foot, parts.help);
   return parts;

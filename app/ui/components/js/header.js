@@ -28,7 +28,7 @@ class Header {
     this.places = el("nav", { "aria-label": say("Views") });
     this.menu = el("div", { class: "menu", id: "menu", popover: "auto", role: "group", "aria-label": say("More views") });
     // its Escape closes it, and is no key of the page
-    this.menu.addEventListener("toggle", () => holdKeysWhile(() => this.menu.matches(":popover-open")));
+    this.menu.addEventListener("beforetoggle", () => holdKeysWhile(() => this.menu.matches(":popover-open")));
     this.more = el("button", { type: "button", class: "place", popovertarget: "menu", text: `${say("More")} \u25be` });
     this.patient = el("div", { class: "gap" });
     this.user = el("span", { class: "user" });
@@ -57,9 +57,8 @@ class Header {
     this.watcher.observe(this.root);
     const timer = window.setInterval(() => this.checkIdle(), CHECK_MS);
     const back = { keys: ["w"], label: say("Back to the worklist"), group: say("Report"), run: () => this.goBack() };
-    const next = { keys: ["x"], label: say("Next case"), group: say("Report"), run: () => this.goOn() };
     const stops = [
-      bindKeys(this, [back, next]),
+      bindKeys(this, [back]),
       returnFocusAfterDialogs(),
       () => window.clearInterval(timer),
       () => this.watcher.disconnect(),
@@ -69,10 +68,6 @@ class Header {
 
   goBack() {
     if (this.data.places.some(({ name }) => name === "worklist")) this.trigger("go", "worklist");
-  }
-
-  goOn() {
-    if (["worklist", "review"].includes(this.data.here)) this.trigger("go", "next");
   }
 
   /** A screen that nobody uses must not go on showing a patient. */

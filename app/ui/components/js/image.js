@@ -5,37 +5,22 @@
  * @typedef {{first: number, top: number, entries: Uint16Array}} Table
  * @typedef {{rows: number, columns: number, samples: number, frames: number, bytes: number, signed: boolean,
  *   inverted: boolean, slope: number, intercept: number, modalityLut: Table|null, voiLut: Table|null,
- *   windows: Window[], windowShape: string, padding: [number, number]|null, spacing: [number, number]|null}} Facts
- * `inverted` is MONOCHROME1: low values are shown white. `spacing` is millimetres between rows, between columns.
- * @typedef {{sop: string, facts: Facts, codes: Uint16Array, histogram: Uint32Array}} Image
+ *   windows: Window[], windowShape: string, padding: [number, number]|null, spacing: [number, number],
+ *   spacingSource: string, spacingCalibration: string, magnification: number|null, modality: string, laterality: string,
+ *   imageOrientation: number[]|null, patientOrientation: string[]|null}} Facts
+ * `inverted` is MONOCHROME1: low values are shown white. `spacing` is millimetres between rows, between columns,
+ * if `spacingSource` names an attribute in millimetres; otherwise their ratio alone counts.
+ * @typedef {{sop: string, facts: Facts, codes: Uint16Array|null, range?: [number, number]}} Image
+ * `codes` of a CT slice are let go of once its values are made; `range` is that of the values.
  */
 
-const KEPT = 48;
-/** @type {Map<string, Promise<Image>>} */
-const images = new Map();
-
 /**
- * Fetch the pixels of an image, or take them from memory.
+ * Fetch the pixels of an image; Cornerstone3D's cache keeps them.
  * @param {string} sop SOP Instance UID.
  * @param {number} [frame] From 0.
  * @returns {Promise<Image>}
  */
-export function loadImage(sop, frame = 0) {
-  const name = `${sop} ${frame}`;
-  const known = images.get(name);
-  if (known) {
-    images.delete(name);
-    images.set(name, known);
-    return known;
-  }
-  const loading = fetchImage(sop, frame);
-  images.set(name, loading);
-  loading.catch(() => images.delete(name));
-  if (images.size > KEPT) images.delete(images.keys().next().value);
-  return loading;
-}
-
-async function fetchImage(sop, frame) {
+export async function loadImage(sop, frame = 0) {
   const answer = await fetch(`/pixels/${encodeURIComponent(sop)}?frame=${frame}`, { credentials: "same-origin" });
   if (!answer.ok) {
     const refusal = await answer.json().catch(() => ({}));
@@ -45,7 +30,7 @@ async function fetchImage(sop, frame) {
   const facts = JSON.parse(answer.headers.get("X-Image-Facts"));
   for (const name of ["modalityLut", "voiLut"]) facts[name] = facts[name] && readTable(facts[name]);
   const codes = readCodes(await answer.arrayBuffer(), facts);
-  return { sop, facts, codes, histogram: count(codes, facts) };
+  return { sop, facts, codes };
 }
 
 function readTable({ first, top, entries_base64: text }) {
@@ -62,7 +47,19 @@ function readCodes(buffer, facts) {
   return Uint16Array.from(small);
 }
 
-/** How often each code occurs, padding left out. */
+/** @type {WeakMap<Image, Uint32Array>} */
+const histograms = new WeakMap();
+
+/**
+ * Return how often each code occurs in an image, padding left out.
+ * @param {Image} image With its codes.
+ * @returns {Uint32Array} 65536 counts.
+ */
+export function histogramOf(image) {
+  if (!histograms.has(image)) histograms.set(image, count(image.codes ?? [], image.facts));
+  return histograms.get(image);
+}
+
 function count(codes, facts) {
   const histogram = new Uint32Array(65536);
   for (let i = 0; i < codes.length; i += 1) histogram[codes[i]] += 1;

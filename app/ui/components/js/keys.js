@@ -49,12 +49,13 @@ function dialogIsOpen() {
 }
 
 function dispatch(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.ctrlKey || event.metaKey || event.isComposing) return;
   if (isHeld() || isTyping(event) || dialogIsOpen()) return;
   const target = event.composedPath()[0];
   const pressesButton = target instanceof HTMLElement && ["BUTTON", "A", "SUMMARY"].includes(target.tagName);
   if (pressesButton && (event.key === "Enter" || event.key === " ")) return;
-  const binding = allBindings().find(({ keys }) => keys.includes(event.key));
+  const name = event.altKey ? `Alt+${event.key}` : event.key;
+  const binding = allBindings().find(({ keys }) => keys.includes(name));
   if (!binding) return;
   event.preventDefault();
   event.stopPropagation();

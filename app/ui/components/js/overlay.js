@@ -61,16 +61,16 @@ export function tint(grids) {
 /**
  * Draw the tint over the part of the image that its grid covers.
  * @param {CanvasRenderingContext2D} context
- * @param {import("./viewport.js").Viewport} viewport
+ * @param {import("./geometry.js").Geometry} geometry
  * @param {number} ratio Device pixels a screen pixel.
  * @param {{rows: number, columns: number}} size Of the image: a grid may reach past it.
  * @param {HTMLCanvasElement} tinted
  * @param {number[]} extent
  * @param {number} opacity 0 to 1.
  */
-export function drawTint(context, viewport, ratio, size, tinted, extent, opacity) {
+export function drawTint(context, geometry, ratio, size, tinted, extent, opacity) {
   context.save();
-  viewport.apply(context, ratio);
+  geometry.apply(context, ratio);
   context.beginPath();
   context.rect(0, 0, size.columns, size.rows);
   context.clip();
@@ -84,20 +84,42 @@ export function drawTint(context, viewport, ratio, size, tinted, extent, opacity
 /**
  * Draw the box of a sentence, with what it is about.
  * @param {CanvasRenderingContext2D} context In screen pixels.
- * @param {import("./viewport.js").Viewport} viewport
+ * @param {import("./geometry.js").Geometry} geometry
  * @param {Sentence} sentence
  * @param {Finding[]} findings
  * @param {boolean} isChosen
  */
-export function drawBox(context, viewport, sentence, findings, isChosen) {
-  const [x0, y0] = viewport.toScreen(sentence.region.box[0], sentence.region.box[1]);
-  const [x1, y1] = viewport.toScreen(sentence.region.box[2], sentence.region.box[3]);
+export function drawBox(context, geometry, sentence, findings, isChosen) {
+  const [left, top, right, bottom] = onScreen(geometry, sentence.region.box);
   context.lineWidth = isChosen ? 2 : 1;
   context.strokeStyle = isChosen ? "#ffd479" : "rgb(255 212 121 / 55%)";
   context.setLineDash(isChosen ? [] : [5, 4]);
-  context.strokeRect(x0, y0, x1 - x0, y1 - y0);
+  context.strokeRect(left, top, right - left, bottom - top);
   context.setLineDash([]);
-  if (isChosen) label(context, describe(sentence, findings), x0, y0 > 24 ? y0 - 6 : y1 + 18);
+  if (isChosen) label(context, describe(sentence, findings), left, top > 24 ? top - 6 : bottom + 18);
+}
+
+/**
+ * Draw a region that no sentence has, for example of an answer.
+ * @param {CanvasRenderingContext2D} context In screen pixels.
+ * @param {import("./geometry.js").Geometry} geometry
+ * @param {{box: number[], label: string}} region
+ */
+export function drawRegion(context, geometry, region) {
+  const [left, top, right, bottom] = onScreen(geometry, region.box);
+  context.lineWidth = 2;
+  context.strokeStyle = "#7fd1ff";
+  context.setLineDash([8, 4]);
+  context.strokeRect(left, top, right - left, bottom - top);
+  context.setLineDash([]);
+  label(context, region.label, left, top > 24 ? top - 6 : bottom + 18);
+}
+
+/** The upright rectangle of a box on the screen; images are turned by right angles alone. */
+function onScreen(geometry, box) {
+  const [x0, y0] = geometry.toScreen(box[0], box[1]);
+  const [x1, y1] = geometry.toScreen(box[2], box[3]);
+  return [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
 }
 
 /** Name and calibrated probability of the findings behind a sentence. */

@@ -1,7 +1,7 @@
 /** The earlier study beside the report: whose turn it was, what its report says, what changed since. */
 
 import { call } from "./api.js";
-import { el } from "./dom.js";
+import { el, localDay } from "./dom.js";
 import { link } from "./link.js";
 import { say } from "./words.js";
 
@@ -126,7 +126,8 @@ export class PriorPane {
     if (!this.prior) return [];
     const changes = this.compared?.changes ?? [];
     const count = changes.filter(({ kind }) => kind === "new" || kind === "gone").length;
-    const parts = [say("Earlier: {date} {modality}", this.prior)];
+    const { date, modality } = this.prior;
+    const parts = [say("Earlier: {date} {modality}", { date: localDay(date), modality })];
     if (count) parts.push(el("span", { class: "chip warn", text: say("{count} changed", { count }) }));
     parts.push(el("kbd", { "aria-hidden": "true", text: "h" }));
     return parts;
@@ -174,7 +175,7 @@ export class PriorPane {
 
 /** @param {Prior} prior */
 function name({ date, modality, description }) {
-  return [date || say("date unknown"), modality, description].filter(Boolean).join(" ");
+  return [localDay(date) || say("date unknown"), modality, description].filter(Boolean).join(" ");
 }
 
 /** @param {Change} change */
@@ -197,7 +198,8 @@ function said(statement, date) {
   const words = statement.key && link.sentences.some(({ key }) => key === statement.key)
     ? el("button", { type: "button", class: "sentence-link", text: statement.text, onclick: () => link.choose(statement.key) })
     : el("q", { text: statement.text });
-  return el("p", { class: "said" }, el("span", { class: "when", text: date || say("date unknown") }), words, mark, percent);
+  const when = el("span", { class: "when", text: localDay(date) || say("date unknown") });
+  return el("p", { class: "said" }, when, el("span", {}, words, mark, percent && ` ${percent}`));
 }
 
 /** @param {Prior} prior */

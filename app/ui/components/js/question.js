@@ -2,7 +2,7 @@
 
 import { whilePresent } from "./activity.js";
 import { call } from "./api.js";
-import { clockTime, el } from "./dom.js";
+import { el, localTime } from "./dom.js";
 import { link } from "./link.js";
 import { say } from "./words.js";
 
@@ -146,7 +146,7 @@ export class QuestionPane {
 
   /** @param {Question} question */
   card(question) {
-    const asked = el("p", { class: "asked" }, el("strong", { text: question.text }), el("span", { class: "when", text: `${question.by}, ${clockTime(question.askedAt)}` }));
+    const asked = el("p", { class: "asked" }, el("strong", { text: question.text }), el("span", { class: "when", text: `${question.by}, ${localTime(question.askedAt)}` }));
     return el("li", { dataset: { question: question.id, state: question.state } }, asked, ...this.reply(question));
   }
 

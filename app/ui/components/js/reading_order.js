@@ -2,17 +2,30 @@
 
 /** @typedef {import("./link.js").Sentence} Sentence */
 
+/** The sections in reading order. */
+export const SECTIONS = ["indication", "comparison", "technique", "findings", "impression"];
+/** What says how the patient is: nothing of it is signed unread. */
+const READING = ["findings", "impression"];
+
 /**
  * Return the sentences in reading order.
  * @param {Sentence[]} sentences
  * @returns {Sentence[]}
  */
 export function inReadingOrder(sentences) {
-  return ["findings", "impression"].flatMap((name) => sentences.filter(({ section }) => section === name));
+  return SECTIONS.flatMap((name) => sentences.filter(({ section }) => section === name));
 }
 
 /**
- * Return the sentence some steps away; the first when none is chosen.
+ * Whether a sentence has to be looked at before signing: the AI's, and a template's about the patient.
+ * @param {Sentence} sentence
+ */
+export function isUnread({ origin, decision, section }) {
+  return decision === "UNTOUCHED" && (origin === "AI" || (origin === "TEMPLATE" && READING.includes(section)));
+}
+
+/**
+ * Return the sentence some steps away; the first that is unread when none is chosen.
  * @param {Sentence[]} sentences
  * @param {string|null} chosen
  * @param {number} step
@@ -21,20 +34,20 @@ export function inReadingOrder(sentences) {
 export function neighbour(sentences, chosen, step) {
   const ordered = inReadingOrder(sentences);
   const at = ordered.findIndex(({ key }) => key === chosen);
-  return ordered[at < 0 ? 0 : Math.min(ordered.length - 1, Math.max(0, at + step))];
+  if (at < 0) return ordered.find(({ section }) => READING.includes(section)) ?? ordered[0];
+  return ordered[Math.min(ordered.length - 1, Math.max(0, at + step))];
 }
 
 /**
- * Return the next sentence of the AI that nobody has looked at: after this one, else from the top.
+ * Return the next sentence that nobody has looked at: after this one, else from the top.
  * @param {Sentence[]} sentences
  * @param {string} key
  * @returns {Sentence|undefined}
  */
 export function nextUntouched(sentences, key) {
   const ordered = inReadingOrder(sentences);
-  const isLeft = (s) => s.origin === "AI" && s.decision === "UNTOUCHED";
   const after = ordered.slice(ordered.findIndex((s) => s.key === key) + 1);
-  return after.find(isLeft) ?? ordered.find(isLeft);
+  return after.find(isUnread) ?? ordered.find(isUnread);
 }
 
 /**

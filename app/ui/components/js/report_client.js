@@ -83,16 +83,45 @@ export class ReportClient {
     return this.post(`${encodeURIComponent(this.keyOf(key))}/reject`);
   }
 
+  /** Take back the last decision. */
+  reopen(key) {
+    return this.post(`${encodeURIComponent(this.keyOf(key))}/reopen`);
+  }
+
+  /**
+   * Let a sentence change places with its neighbour.
+   * @param {string} key
+   * @param {"up"|"down"} way
+   */
+  move(key, way) {
+    return this.post(`${encodeURIComponent(this.keyOf(key))}/${way}`);
+  }
+
+  /** @param {number} template */
+  useTemplate(template) {
+    return this.send("POST", "template", { template });
+  }
+
+  /** @param {Object<string, {seconds: number, edits: number}>} spent */
+  tellTimes(spent) {
+    return this.send("POST", "times", spent);
+  }
+
+  /** Keep a macro of one's own; without text it is forgotten. */
+  keepMacro(name, text) {
+    return call("POST", "/api/macros", { csrf: this.csrf, body: { name, text } });
+  }
+
   /**
    * Write the text of a sentence; the first write of a new one makes it.
    * @param {Sentence} sentence
    */
   async write(sentence) {
-    const { key, section, text } = sentence;
+    const { key, section, text, after } = sentence;
     if (!this.isUnwritten(key)) {
       return this.send("PUT", `sentences/${encodeURIComponent(this.keyOf(key))}`, { text });
     }
-    const answer = await this.send("POST", "sentences", { section, text });
+    const answer = await this.send("POST", "sentences", { section, text, after: after ? this.keyOf(after) : "" });
     this.keys.set(key, answer.key);
     return answer;
   }

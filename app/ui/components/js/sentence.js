@@ -1,6 +1,9 @@
 /** One sentence of the report on the screen: what the AI wrote, how sure it was, what the reader made of it. */
 
 import { el } from "./dom.js";
+import { markedFields } from "./fields.js";
+import { isUnread } from "./reading_order.js";
+import { sentenceField } from "./sentence_field.js";
 import { say } from "./words.js";
 
 /** @typedef {import("./link.js").Sentence} Sentence */
@@ -12,6 +15,12 @@ import { say } from "./words.js";
  * @property {(key: string) => void} reject
  * @property {(key: string, text: string) => void} type
  * @property {(key: string) => void} leave Called when the reader is done with the text.
+ * @property {(key: string, area: HTMLTextAreaElement) => boolean} split
+ * @property {(key: string) => boolean} join With the sentence before.
+ * @property {(key: string, way: "up"|"down") => boolean} shift
+ * @property {(key: string) => boolean} nextField To the next open field of the report.
+ * @property {() => import("./macros.js").Macro[]} macros
+ * @property {() => boolean} dictate
  */
 
 const DECISIONS = { UNTOUCHED: "", ACCEPTED: "accepted", EDITED: "edited", REJECTED: "rejected" };
@@ -33,11 +42,11 @@ export function sentenceCard(sentence, how, actions) {
       tabindex: how.chosen ? 0 : -1,
       "aria-current": how.chosen ? "true" : null,
       "aria-label": spoken(sentence, isUntouched),
-      dataset: { key: sentence.key, decision: sentence.decision, origin: sentence.origin, ai: String(isUntouched) },
+      dataset: { key: sentence.key, decision: sentence.decision, origin: sentence.origin, ai: String(isUntouched), unread: String(isUnread(sentence)) },
       onclick: () => actions.choose(sentence.key),
     },
     facts(sentence, isUntouched, how.critical),
-    how.editing ? field(sentence, actions) : el("p", { class: "text", text: sentence.text }),
+    how.editing ? sentenceField(sentence, actions) : el("p", { class: "text" }, ...markedFields(sentence.text)),
     difference(sentence),
     how.mayEdit && !how.editing && buttons(sentence, actions),
   );
@@ -45,7 +54,9 @@ export function sentenceCard(sentence, how, actions) {
 }
 
 function spoken(sentence, isUntouched) {
-  const decision = isUntouched ? "AI draft, not reviewed" : DECISIONS[sentence.decision] || "your text";
+  const from = isUnread(sentence) ? say("template, not reviewed") : say("template");
+  const other = sentence.origin === "TEMPLATE" && sentence.decision === "UNTOUCHED" ? from : "your text";
+  const decision = isUntouched ? "AI draft, not reviewed" : DECISIONS[sentence.decision] || other;
   return `${decision}: ${sentence.text}`;
 }
 
@@ -54,6 +65,7 @@ function facts(sentence, isUntouched, critical) {
   if (critical) line.append(el("span", { class: "chip bad", text: say("CRITICAL") }));
   if (isUntouched) line.append(el("span", { class: "chip ai", text: "AI" }));
   else if (sentence.origin === "AI") line.append(el("span", { class: "chip", text: DECISIONS[sentence.decision] }));
+  else if (sentence.origin === "TEMPLATE") line.append(...templateChips(sentence));
   else line.append(el("span", { class: "chip own", text: "own text" }));
   if (sentence.origin === "AI" && sentence.confidence !== null) line.append(confidence(sentence.confidence));
   if (sentence.region && sentence.decision !== "REJECTED") {
@@ -62,41 +74,19 @@ function facts(sentence, isUntouched, critical) {
   return line;
 }
 
+/** The department's text is called so until somebody has written in it. */
+function templateChips(sentence) {
+  if (sentence.decision === "EDITED") return [el("span", { class: "chip own", text: say("own text") })];
+  const chips = [el("span", { class: "chip template", text: say("template") })];
+  if (isUnread(sentence)) chips.push(el("span", { class: "unread", text: say("not reviewed") }));
+  else if (sentence.decision !== "UNTOUCHED") chips.push(el("span", { text: DECISIONS[sentence.decision] }));
+  return chips;
+}
+
 function confidence(value) {
   const isLow = value < LOW_CONFIDENCE;
   const text = `${Math.round(100 * value)} %${isLow ? " low confidence" : ""}`;
   return el("span", { class: isLow ? "confidence low" : "confidence", text, title: "Confidence of the AI" });
-}
-
-function field(sentence, actions) {
-  const area = el("textarea", {
-    class: "field",
-    rows: 2,
-    spellcheck: true,
-    "aria-label": "Text of the sentence",
-    oninput: () => {
-      grow(area);
-      actions.type(sentence.key, area.value);
-    },
-    onkeydown: (event) => {
-      if (event.key !== "Escape" && !(event.key === "Enter" && !event.shiftKey)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      actions.leave(sentence.key);
-    },
-    onclick: (event) => event.stopPropagation(),
-  });
-  area.value = sentence.text;
-  return area;
-}
-
-/**
- * Give a text field the height of its text.
- * @param {HTMLTextAreaElement} area
- */
-export function grow(area) {
-  area.style.height = "auto";
-  area.style.height = `${area.scrollHeight + 2}px`;
 }
 
 /** What the AI wrote stays in sight beside what the reader made of it. */
@@ -124,10 +114,11 @@ function buttons(sentence, actions) {
       },
     });
   const isAi = sentence.origin === "AI";
+  const mayAccept = isAi || isUnread(sentence) || (sentence.origin === "TEMPLATE" && sentence.decision === "ACCEPTED");
   return el(
     "div",
     { class: "acts" },
-    isAi && button("Accept", "a", actions.accept, sentence.decision === "ACCEPTED"),
+    mayAccept && button("Accept", "a", actions.accept, sentence.decision === "ACCEPTED"),
     button("Edit", "e", actions.edit),
     button(isAi ? "Reject" : "Remove", "r", actions.reject, sentence.decision === "REJECTED"),
   );

@@ -8,6 +8,8 @@
  * @property {(steps: number) => boolean} scroll False when there is nothing to scroll.
  * @property {(x: number, y: number) => void} click
  * @property {() => void} fit
+ * @property {() => boolean} isTaken Whether the left button draws with a tool.
+ * @property {() => void} begin A button went down here.
  */
 
 const CLICK_RANGE = 4;
@@ -22,6 +24,8 @@ export function followPointer(stage, actions) {
 
   stage.addEventListener("pointerdown", (event) => {
     if (event.target instanceof HTMLElement && event.target.closest("button, input, select")) return;
+    actions.begin();
+    if (event.button === 0 && actions.isTaken()) return;
     drag = { button: event.shiftKey ? 1 : event.button, x: event.clientX, y: event.clientY, moved: 0 };
     stage.setPointerCapture(event.pointerId);
   });

@@ -1,6 +1,6 @@
 /** Window and level: from stored samples to grey (PS3.3 C.11.2.1 and C.7.6.3.1.2). */
 
-import { lookUp, modalityValue, storedValue } from "./image.js";
+import { histogramOf, lookUp, modalityValue } from "./image.js";
 
 /** @typedef {import("./image.js").Image} Image */
 /**
@@ -58,38 +58,50 @@ function contrasts(image) {
 
 /** The modality value below which a part of the image lies. */
 function quantile(image, part) {
-  const total = image.histogram.reduce((sum, n) => sum + n, 0);
+  const histogram = histogramOf(image);
+  const total = histogram.reduce((sum, n) => sum + n, 0);
   const wanted = Math.max(1, Math.ceil(part * total));
   const start = image.facts.signed ? 32768 : 0;
   let seen = 0;
   for (let i = 0; i < 65536; i += 1) {
     const code = (start + i) & 0xffff;
-    seen += image.histogram[code];
+    seen += histogram[code];
     if (seen >= wanted) return modalityValue(image.facts, code);
   }
   return 0;
 }
 
+/** Steps of the curve of a window that is no straight line. */
+const STEPS = 512;
+
 /**
- * Make the table from code to opaque grey pixel (little-endian RGBA).
+ * Return the range of modality values between black and white, for a straight window (PS3.3 C.11.2.1.2).
+ * @param {Setting} setting
+ * @returns {{lower: number, upper: number}|null} Null for a curve.
+ */
+export function rangeOf({ center, width, shape }) {
+  if (shape === "LINEAR") {
+    const half = Math.max(1e-6, width - 1) / 2;
+    return { lower: center - 0.5 - half, upper: center - 0.5 + half };
+  }
+  if (shape === "LINEAR_EXACT") return { lower: center - width / 2, upper: center + width / 2 };
+  return null;
+}
+
+/**
+ * Return a curve as points of modality value and brightness, for a sigmoid or the image's own table.
  * @param {Image} image
  * @param {Setting} setting
- * @param {boolean} invert The reader's own inversion, on top of MONOCHROME1.
- * @returns {Uint32Array} 65536 entries.
+ * @returns {Array<[number, number]>} Values rising, brightness 0 to 1.
  */
-export function greyTable(image, setting, invert) {
-  const table = new Uint32Array(65536);
-  const flip = invert !== image.facts.inverted;
+export function curvePoints(image, setting) {
   const part = curveOf(image, setting);
-  const [low, high] = image.facts.padding ?? [1, 0];
-  for (let code = 0; code < 65536; code += 1) {
-    const stored = storedValue(image.facts, code);
-    const share = Math.min(1, Math.max(0, part(modalityValue(image.facts, code))));
-    const isPadding = stored >= low && stored <= high;
-    const grey = isPadding ? 0 : Math.round(255 * (flip ? 1 - share : share));
-    table[code] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
-  }
-  return table;
+  const reach = setting.shape === "TABLE" ? 0.5 : 2;
+  const [low, high] = [setting.center - reach * setting.width, setting.center + reach * setting.width];
+  return Array.from({ length: STEPS + 1 }, (_, step) => {
+    const value = low + ((high - low) * step) / STEPS;
+    return [value, Math.min(1, Math.max(0, part(value)))];
+  });
 }
 
 /** The share of full brightness at a modality value, before clipping. */
@@ -99,27 +111,4 @@ function curveOf(image, { center, width, shape }) {
   if (shape === "SIGMOID") return (value) => 1 / (1 + Math.exp((-4 * (value - center)) / width));
   if (shape === "LINEAR_EXACT") return (value) => (value - center) / width + 0.5;
   return (value) => (value - (center - 0.5)) / Math.max(1e-6, width - 1) + 0.5;
-}
-
-/**
- * Paint an image; colour is shown as it was stored.
- * @param {Image} image
- * @param {Uint32Array} table
- * @param {HTMLCanvasElement} canvas Gets the size of the image.
- */
-export function paintPixels(image, table, canvas) {
-  const { rows, columns, samples } = image.facts;
-  if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
-  const context = canvas.getContext("2d");
-  const painted = context.createImageData(columns, rows);
-  const pixels = new Uint32Array(painted.data.buffer);
-  const { codes } = image;
-  if (samples === 3) {
-    for (let i = 0; i < pixels.length; i += 1) {
-      pixels[i] = 0xff000000 | (codes[3 * i + 2] << 16) | (codes[3 * i + 1] << 8) | codes[3 * i];
-    }
-  } else {
-    for (let i = 0; i < pixels.length; i += 1) pixels[i] = table[codes[i]];
-  }
-  context.putImageData(painted, 0, 0);
 }

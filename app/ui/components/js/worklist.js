@@ -1,33 +1,38 @@
 /** The worklist: one row a study, sorted and cut by the server, opened by a click or a key. */
 
-import { whilePresent } from "./activity.js";
 import { el, hold, localTime } from "./dom.js";
 import { bindKeys } from "./keys.js";
-import { cellsOf, COLUMNS } from "./worklist_cells.js";
+import { say } from "./words.js";
+import { cellOf, COLUMNS } from "./worklist_cells.js";
+import { WorklistBar } from "./worklist_bar.js";
+import { followChanges } from "./worklist_live.js";
 
 /**
  * @typedef {{rows: any[], total: number, offset: number, limit: number, sort: string, descending: boolean,
- *   mayOpen: boolean, at: string}} WorklistData
+ *   mayOpen: boolean, at: string, query: object, zone: string, csrf: string, hidden: string[],
+ *   saved: {name: string, isDefault: boolean}[], applied: string}} WorklistData
  */
 
 const lists = new WeakMap();
-const REFRESH_MS = 8000;
+const AGES_MS = 30_000;
 
 class Worklist {
   constructor() {
-    this.caption = el("caption", { class: "hidden", text: "Studies" });
     this.head = el("tr");
     this.body = el("tbody");
     this.count = el("span", { class: "count", role: "status" });
-    this.previous = el("button", { type: "button", text: "Previous", onclick: () => this.turn(-1) });
-    this.next = el("button", { type: "button", text: "Next", onclick: () => this.turn(1) });
-    const table = el("table", {}, this.caption, el("thead", {}, this.head), this.body);
-    const hint = el("span", { class: "hint", text: "j / k move, Enter opens" });
+    this.previous = el("button", { type: "button", text: say("Previous"), onclick: () => this.turn(-1) });
+    this.next = el("button", { type: "button", text: say("Next"), onclick: () => this.turn(1) });
+    this.trigger = () => undefined;
+    this.bar = new WorklistBar((name, value) => this.trigger(name, value));
+    const caption = el("caption", { class: "hidden", text: say("Studies") });
+    const table = el("table", {}, caption, el("thead", {}, this.head), this.body);
     this.root = el(
       "section",
-      { class: "worklist", "aria-label": "Worklist" },
+      { class: "worklist", "aria-label": say("Worklist") },
+      this.bar.root,
       el("div", { class: "scroll" }, table),
-      el("footer", {}, this.count, el("span", { class: "gap" }), hint, this.previous, this.next),
+      el("footer", {}, this.count, el("span", { class: "gap" }), this.previous, this.next),
     );
     /** @type {WorklistData|null} */
     this.data = null;
@@ -35,16 +40,24 @@ class Worklist {
   }
 
   attach(setTriggerValue) {
-    this.detach?.();
     this.trigger = setTriggerValue;
-    const key = (keys, label, run) => ({ keys, label, group: "Worklist", run });
+    if (this.detach) return;
+    const key = (keys, label, run) => ({ keys, label, group: say("Worklist"), run });
+    const ages = window.setInterval(() => this.draw(), AGES_MS);
     const stops = [
       bindKeys(this, [
-        key(["j", "ArrowDown"], "Next study", () => this.move(1)),
-        key(["k", "ArrowUp"], "Previous study", () => this.move(-1)),
-        key(["Enter"], "Open the study", () => this.chosen && this.open(this.chosen)),
+        key(["j", "ArrowDown"], say("Next study"), () => this.move(1)),
+        key(["k", "ArrowUp"], say("Previous study"), () => this.move(-1)),
+        key(["Enter"], say("Open the study"), () => this.chosen && this.open(this.chosen)),
+        key(["N"], say("Open the next case that waits"), () => this.data.mayOpen && this.trigger("next", Date.now())),
+        key(["PageDown"], say("Next page"), () => this.next.disabled || this.turn(1)),
+        key(["PageUp"], say("Page before"), () => this.previous.disabled || this.turn(-1)),
+        key(["/"], say("Search"), () => searchField()?.focus()),
+        key(["1", "2", "3", "4", "5", "6", "7", "8", "9"], say("Saved filter"), ({ key: k }) => this.bar.choose(Number(k) - 1)),
+        key(["0"], say("All studies"), () => this.bar.choose(-1)),
       ]),
-      whilePresent(REFRESH_MS, () => this.trigger("refresh", Date.now())),
+      followChanges(() => this.data, (page) => this.update({ ...this.data, ...page })),
+      () => window.clearInterval(ages),
     ];
     this.detach = () => stops.forEach((stop) => stop());
   }
@@ -52,26 +65,45 @@ class Worklist {
   /** @param {WorklistData} data */
   update(data) {
     this.data = data;
+    // the chosen study stays chosen wherever it moves; one that has left the page leaves the choice to the first
     if (!data.rows.some(({ study }) => study === this.chosen)) this.chosen = data.rows[0]?.study ?? null;
-    this.head.replaceChildren(...COLUMNS.map((column) => this.heading(column)));
-    this.body.replaceChildren(...data.rows.map((row) => this.row(row)));
-    if (data.rows.length === 0) this.body.append(emptyRow());
+    this.bar.update(data);
+    this.draw();
     const last = data.offset + data.rows.length;
-    this.count.textContent = `${data.total ? data.offset + 1 : 0} to ${last} of ${data.total} studies, ${localTime(data.at)}`;
+    const values = { first: data.total ? data.offset + 1 : 0, last, total: data.total, time: localTime(data.at) };
+    this.count.textContent = say("{first} to {last} of {total} studies, {time}", values);
     this.previous.disabled = data.offset === 0;
     this.next.disabled = last >= data.total;
-    this.mark(false);
   }
 
-  heading({ sort, title }) {
+  /** Draw the rows; the row under the pointer stays where it is on the screen, and the focus on its study. */
+  draw() {
+    const scroll = this.body.closest(".scroll");
+    const hadFocus = this.body.contains(this.body.getRootNode().activeElement);
+    const before = this.rowOf(this.chosen)?.offsetTop;
+    const columns = COLUMNS.filter(({ sort }) => !this.data.hidden.includes(sort));
+    this.head.replaceChildren(...columns.map((column) => this.heading(column)));
+    this.body.replaceChildren(...this.data.rows.map((row) => this.row(row, columns)));
+    if (this.data.rows.length === 0) this.body.append(emptyRow(columns.length));
+    const after = this.rowOf(this.chosen)?.offsetTop;
+    if (before !== undefined && after !== undefined) scroll.scrollTop += after - before;
+    this.mark(hadFocus);
+  }
+
+  rowOf(study) {
+    return [...this.body.querySelectorAll("tr[data-study]")].find((row) => row.dataset.study === study);
+  }
+
+  heading({ sort, title, label }) {
     const isSorted = this.data.sort === sort;
     const order = this.data.descending ? "descending" : "ascending";
     const arrow = isSorted ? (this.data.descending ? " \u25be" : " \u25b4") : "";
-    const button = el("button", { type: "button", text: title + arrow, onclick: () => this.sortBy(sort) });
+    const text = say(title) + arrow;
+    const button = el("button", { type: "button", text, title: label && say(label), onclick: () => this.sortBy(sort) });
     return el("th", { scope: "col", "aria-sort": isSorted ? order : "none" }, button);
   }
 
-  row(row) {
+  row(row, columns) {
     return el(
       "tr",
       {
@@ -84,7 +116,7 @@ class Worklist {
           this.mark(false);
         },
       },
-      ...cellsOf(row),
+      ...columns.map(({ sort }) => cellOf(sort, row)),
     );
   }
 
@@ -92,8 +124,9 @@ class Worklist {
     for (const row of this.body.querySelectorAll("tr[data-study]")) {
       const isChosen = row.dataset.study === this.chosen;
       row.tabIndex = isChosen ? 0 : -1;
-      row.toggleAttribute("aria-current", isChosen);
-      if (isChosen && focus) row.focus();
+      if (isChosen) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+      if (isChosen && focus) row.focus({ preventScroll: false });
     }
   }
 
@@ -120,8 +153,13 @@ class Worklist {
   }
 }
 
-function emptyRow() {
-  return el("tr", {}, el("td", { colspan: COLUMNS.length, class: "empty", text: "No study matches." }));
+function emptyRow(columns) {
+  return el("tr", {}, el("td", { colspan: columns, class: "empty", text: say("No study matches.") }));
+}
+
+/** The field is the page's own, outside of this component. */
+function searchField() {
+  return document.querySelector(".st-key-worklist_text input");
 }
 
 /** Mount or update; called again with every rerun of the script. */
@@ -139,7 +177,7 @@ export default function mount({ parentElement, data, setTriggerValue }) {
       it.root.remove();
     },
   );
-  list.attach(setTriggerValue);
   list.update(data);
+  list.attach(setTriggerValue);
   return letGo;
 }

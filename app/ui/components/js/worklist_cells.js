@@ -1,80 +1,101 @@
 /** What stands in the columns of the worklist. */
 
-import { el, localTime } from "./dom.js";
+import { el, localDay, localTime, shortTime } from "./dom.js";
+import { phrase, say } from "./words.js";
 
-/** The columns; `sort` is the name that the server sorts by. */
+/** The columns; `sort` is the name that the server sorts by, `label` a short title's whole name. */
 export const COLUMNS = [
-  { sort: "priority", title: "Priority" },
-  { sort: "received", title: "Received" },
-  { sort: "patient", title: "Patient" },
-  { sort: "patient id", title: "ID" },
-  { sort: "modality", title: "Mod" },
-  { sort: "description", title: "Study" },
-  { sort: "study date", title: "Date" },
-  { sort: "accession", title: "Accession" },
-  { sort: "images", title: "Img" },
-  { sort: "study state", title: "Draft" },
-  { sort: "report state", title: "Report" },
-  { sort: "lock", title: "Reader" },
-  { sort: "delivery", title: "Delivery" },
+  { sort: "priority", title: phrase("Priority") },
+  { sort: "received", title: phrase("Waiting"), label: phrase("Time since arrival") },
+  { sort: "patient", title: phrase("Patient") },
+  { sort: "patient id", title: phrase("ID"), label: phrase("Patient ID") },
+  { sort: "modality", title: phrase("Mod"), label: phrase("Modality") },
+  { sort: "description", title: phrase("Study") },
+  { sort: "study date", title: phrase("Date"), label: phrase("Study date") },
+  { sort: "accession", title: phrase("Accession"), label: phrase("Accession number") },
+  { sort: "images", title: phrase("Img"), label: phrase("Images") },
+  { sort: "study state", title: phrase("Draft") },
+  { sort: "report state", title: phrase("Report") },
+  { sort: "lock", title: phrase("Reader"), label: phrase("Reader who has it open") },
+  { sort: "delivery", title: phrase("Delivery") },
 ];
 
 const DRAFTS = {
-  RECEIVING: ["wait", "receiving"],
-  COMPLETE: ["wait", "drafting ..."],
-  DRAFTED: ["ai", "AI draft"],
-  UNDRAFTED: ["none", "no AI draft"],
-  EXCLUDED: ["none", "excluded"],
-  QUARANTINED: ["bad", "quarantine"],
+  RECEIVING: ["wait", phrase("receiving")],
+  COMPLETE: ["wait", phrase("drafting ...")],
+  DRAFTED: ["ai", phrase("AI draft")],
+  UNDRAFTED: ["none", phrase("no AI draft")],
+  EXCLUDED: ["none", phrase("excluded")],
+  QUARANTINED: ["bad", phrase("quarantine")],
 };
 const REPORTS = {
-  DRAFTED: ["", "not opened"],
-  IN_REVIEW: ["open", "in review"],
-  PRELIMINARY: ["warn", "preliminary"],
-  SIGNED: ["done", "signed"],
-  ADDENDED: ["done", "addended"],
-  CORRECTED: ["done", "corrected"],
-  REJECTED: ["bad", "rejected"],
-  SUPERSEDED: ["bad", "superseded"],
-  WITHDRAWN: ["bad", "withdrawn"],
+  DRAFTED: ["", phrase("not opened")],
+  IN_REVIEW: ["open", phrase("in review")],
+  PRELIMINARY: ["warn", phrase("preliminary")],
+  SIGNED: ["done", phrase("signed")],
+  ADDENDED: ["done", phrase("addended")],
+  CORRECTED: ["done", phrase("corrected")],
+  REJECTED: ["bad", phrase("rejected")],
+  SUPERSEDED: ["bad", phrase("superseded")],
+  WITHDRAWN: ["bad", phrase("withdrawn")],
 };
 const DELIVERIES = {
-  PENDING: ["wait", "waiting"],
-  SENT: ["done", "sent"],
-  COMMITTED: ["done", "committed"],
-  FAILED: ["warn", "trying again"],
-  DEAD: ["bad", "failed"],
-  CANCELLED: ["none", "not sent"],
+  PENDING: ["wait", phrase("waiting")],
+  SENT: ["done", phrase("sent")],
+  COMMITTED: ["done", phrase("committed")],
+  FAILED: ["warn", phrase("trying again")],
+  DEAD: ["bad", phrase("failed")],
+  CANCELLED: ["none", phrase("not sent")],
+};
+
+const MINUTE_MS = 60_000;
+
+/** @type {Object<string, (row: any) => HTMLElement>} */
+const CELLS = {
+  priority: (row) => el("td", { class: row.priority > 0 ? "priority high" : "priority", text: row.priorityReason, title: row.priorityReason }),
+  received: (row) => el("td", { class: "number", text: ageOf(row.received), title: localTime(row.received) }),
+  patient: (row) => {
+    const sexAge = [row.sex, localDay(row.birthDate)].filter(Boolean).join(" ");
+    const title = [row.name, sexAge].filter(Boolean).join(", ");
+    return el("td", { class: "name", title }, el("strong", { text: row.name }), sexAge && el("small", { text: sexAge }));
+  },
+  "patient id": (row) => el("td", { class: "number id", text: row.id, title: row.id }),
+  modality: (row) => el("td", { text: row.modality }),
+  description: (row) => el("td", { class: "wide", text: row.description, title: row.description }),
+  "study date": (row) => el("td", { class: "number", text: localDay(row.studyDate) }),
+  accession: (row) => el("td", { class: "number id", text: row.accession, title: row.accession }),
+  images: (row) => el("td", { class: "number right", text: row.images }),
+  "study state": (row) => stateCell(DRAFTS[row.studyState], row.reason),
+  "report state": (row) => stateCell(REPORTS[row.reportState], ""),
+  lock: (row) => el("td", { class: "reader", title: row.lockOwner }, row.lockOwner && el("span", { class: "lock", text: lockOf(row) })),
+  delivery: (row) => stateCell(DELIVERIES[row.deliveryState], row.deliveryState === "SENT" ? "" : row.deliveryReason),
 };
 
 /**
- * Return the cells of a row, in the order of the columns.
+ * Return the cell of a row in a column.
+ * @param {string} sort Name of the column.
  * @param {any} row
- * @returns {HTMLElement[]}
  */
-export function cellsOf(row) {
-  const sexAge = [row.sex, row.birthDate].filter(Boolean).join(" ");
-  return [
-    el("td", { class: row.priority > 0 ? "priority high" : "priority", text: row.priorityReason }),
-    el("td", { class: "number", text: localTime(row.received).slice(5), title: localTime(row.received) }),
-    el("td", { class: "name" }, el("strong", { text: row.name }), sexAge && el("small", { text: sexAge })),
-    el("td", { class: "number", text: row.id }),
-    el("td", { text: row.modality }),
-    el("td", { class: "wide", text: row.description, title: row.description }),
-    el("td", { class: "number", text: row.studyDate }),
-    el("td", { class: "number", text: row.accession }),
-    el("td", { class: "number right", text: row.images }),
-    stateCell(DRAFTS[row.studyState], row.reason),
-    stateCell(REPORTS[row.reportState], ""),
-    el("td", {}, row.lockOwner && el("span", { class: "lock", text: row.lockOwner })),
-    stateCell(DELIVERIES[row.deliveryState], row.deliveryState === "SENT" ? "" : row.deliveryReason),
-  ];
+export function cellOf(sort, row) {
+  return CELLS[sort](row);
+}
+
+/** How long a study waits, in words; the time of its arrival stands in the title. */
+function ageOf(received) {
+  const minutes = Math.max(0, Math.floor((Date.now() - Date.parse(received)) / MINUTE_MS));
+  if (minutes < 60) return say("{count} min", { count: minutes });
+  if (minutes < 48 * 60) return say("{hours} h {minutes} min", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
+  return say("{count} days", { count: Math.floor(minutes / 1440) });
+}
+
+function lockOf(row) {
+  return row.lockSince ? say("{name}, since {time}", { name: row.lockOwner, time: shortTime(row.lockSince).slice(-5) }) : row.lockOwner;
 }
 
 /** A state, and the reason for it in words: nobody has to point at it to learn why. */
 function stateCell(state, reason) {
   if (!state) return el("td");
   const [kind, word] = state;
-  const chip = kind ? el("span", { class: `chip ${kind}`, text: word }) : el("span", { class: "plain", text: word });
+  const chip = el("span", { class: kind ? `chip ${kind}` : "plain", text: say(word) });
   return el("td", { class: "state" }, chip, reason && el("small", { class: "reason", text: reason, title: reason }));
 }

@@ -1,0 +1,82 @@
+"""How an image lies in the patient, as its header says: for the marks at the edges and for measurements."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def read_placement(header: Dataset, frame: int = 0) -> dict[str, Any]:
+    """Read modality, side, orientation and magnification.
+
+    Parameters
+    ----------
+    header
+        The data set without pixels.
+    frame
+        Index of the frame, whose own functional groups come before the shared ones (PS3.3 C.7.6.16).
+
+    Returns
+    -------
+    dict
+        ``modality``, ``laterality``, ``image_orientation`` (six cosines, PS3.3 C.7.6.2.1.1, or None),
+        ``patient_orientation`` (two texts, PS3.3 C.7.6.1.1.1, or None), ``magnification`` (None when the
+        header does not say), ``spacing_calibration`` (GEOMETRY, FIDUCIAL or "", PS3.3 10.7.1.1).
+    """
+    return {
+        "modality": str(header.get("Modality") or ""),
+        "laterality": str(header.get("ImageLaterality") or header.get("Laterality") or ""),
+        "image_orientation": _orientation(header, frame),
+        "patient_orientation": _texts(header.get("PatientOrientation")),
+        "magnification": _magnification(header),
+        "spacing_calibration": str(header.get("PixelSpacingCalibrationType") or ""),
+    }
+
+
+def _orientation(header: Dataset, frame: int) -> list[float] | None:
+    for holder in (header, *_groups(header, frame)):
+        values = _numbers(holder.get("ImageOrientationPatient"))
+        if len(values) == 6:
+            return values
+    return None
+
+
+def _groups(header: Dataset, frame: int) -> list[Dataset]:
+    """Return the plane orientation items of a multi-frame image: of the frame, then shared."""
+    own = header.get("PerFrameFunctionalGroupsSequence") or []
+    shared = header.get("SharedFunctionalGroupsSequence") or []
+    items = [*own[frame : frame + 1], *shared[:1]]
+    return [plane for item in items for plane in (item.get("PlaneOrientationSequence") or [])[:1]]
+
+
+def _magnification(header: Dataset) -> float | None:
+    """Return the magnification at the patient (PS3.3 C.8.7.5, (0018,1114)), or what the distances make."""
+    given = _numbers(header.get("EstimatedRadiographicMagnificationFactor"))
+    if given:
+        return given[0] if 1.0 <= given[0] <= 10.0 else None
+    detector = _numbers(header.get("DistanceSourceToDetector"))
+    patient = _numbers(header.get("DistanceSourceToPatient"))
+    if not detector or not patient or patient[0] <= 0:
+        return None
+    factor = detector[0] / patient[0]
+    return round(factor, 4) if 1.0 <= factor <= 10.0 else None
+
+
+def _texts(value: Any) -> list[str] | None:
+    if value is None or isinstance(value, str) or len(value) != 2:
+        return None
+    return [str(one).strip().upper() for one in value]
+
+
+def _numbers(value: Any) -> list[float]:
+    if value is None or value == "":
+        return []
+    several = list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+    try:
+        numbers = [float(one) for one in several]
+    except (TypeError, ValueError):
+        return []
+    return numbers if all(math.isfinite(one) for one in numbers) else []

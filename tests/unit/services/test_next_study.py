@@ -1,0 +1,97 @@
+"""The next case: in the order of the list, never one that another reader has, never one twice.
+
+Not covered: how the screen follows (`tests/ui`, `tests/e2e`).
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from app.domain.errors import NotAuthorised
+from app.domain.worklist import SortKey, WorklistQuery
+from app.services.next_study import next_study
+from app.services.reading import open_study
+from tests.unit.services.conftest import NOW, House, image, uid
+
+AT = NOW + timedelta(minutes=1)
+BY_URGENCY = WorklistQuery()
+BY_NAME = WorklistQuery(sort=SortKey.ACCESSION, descending=False)
+
+
+@pytest.fixture
+def three(house: House) -> House:
+    """Three drafted studies in the order of their names, the last ordered STAT."""
+    for number, name in enumerate(("s1", "s2", "s3")):
+        priority, at = "STAT" if name == "s3" else "", NOW + timedelta(seconds=number)
+        house.receive(image(name, requested_priority=priority, received_at=at))
+        house.complete()
+        house.draft(name)
+    return house
+
+
+def _next(house: House, who: str, query: WorklistQuery, **more: object) -> str:
+    review = next_study(house.store, house[who], query, now=AT, **more)  # type: ignore[arg-type]
+    return review.study.accession_number.removeprefix("acc-") if review else ""
+
+
+@pytest.mark.covers("U1", "U2")
+def test_list_by_urgency_is_followed_from_its_top(three: House) -> None:
+    assert _next(three, "attending", BY_URGENCY) == "s3"
+    assert _next(three, "attending", BY_URGENCY, after=uid("s3"), passed=[uid("s3")]) == "s1"
+
+
+@pytest.mark.covers("U1")
+def test_other_list_goes_on_below_the_reader_and_then_from_its_top(three: House) -> None:
+    assert _next(three, "viewer", BY_NAME, after=uid("s1")) == "s2"
+    assert _next(three, "viewer", BY_NAME, after=uid("s3")) == "s1"
+    assert _next(three, "viewer", BY_NAME, after=uid("s3"), passed=[uid("s1"), uid("s2")]) == ""
+
+
+@pytest.mark.covers("U3")
+def test_studies_that_somebody_edits_or_has_signed_are_left_out(three: House) -> None:
+    open_study(three.store, three["resident"], uid("s3"), now=AT)
+    assert _next(three, "attending", BY_URGENCY) == "s1"
+    three.signed("s4")
+    assert _next(three, "attending", BY_NAME, passed=[uid("s2")]) == ""
+    later = AT + timedelta(hours=1)
+    freed = next_study(three.store, three["attending"], BY_URGENCY, now=later)
+    assert freed is not None
+    assert freed.study.study_uid == uid("s3")
+
+
+@pytest.mark.covers("U3", "A1")
+def test_next_study_is_opened_with_the_pen_and_on_record(three: House) -> None:
+    review = next_study(three.store, three["attending"], BY_URGENCY, now=AT)
+    assert review is not None
+    assert review.may_edit
+    assert [entry.study_uid for entry in three.log("study opened")] == [uid("s3")]
+    assert len(three.log("report locked")) == 1
+
+
+@pytest.mark.covers("U3")
+def test_readers_who_ask_at_the_same_time_get_different_studies(house: House) -> None:
+    for number in range(6):
+        house.drafted(f"s{number}")
+    got: list[str] = []
+    together = threading.Barrier(2)
+
+    def read(who: str) -> None:
+        for _ in range(3):
+            together.wait(30)
+            got.append(_next(house, who, BY_URGENCY))
+
+    readers = [threading.Thread(target=read, args=(who,)) for who in ("attending", "resident")]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(60)
+    assert sorted(got) == [f"s{number}" for number in range(6)]
+    assert len(house.log("study opened")) == 6  # nobody was shown a study that another took
+
+
+def test_who_may_not_open_studies_gets_none(three: House) -> None:
+    with pytest.raises(NotAuthorised):
+        next_study(three.store, three["auditor"], BY_URGENCY, now=AT)
