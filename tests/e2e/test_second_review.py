@@ -50,7 +50,7 @@ def test_signed_report_is_scored_blind_by_keyboard_and_stands_on_the_board(
     ada.press("Control+Enter")
     ada.page.get_by_text("is scored").wait_for()
 
-    ada.page.goto(f"{house.room.url}/?view=quality")
+    ada.page.get_by_role("button", name="Quality", exact=True).click()
     ada.page.get_by_text("A random sample of signed reports").wait_for()
     expect(ada.page.locator('[data-testid="stVegaLiteChart"] .marks')).to_have_count(3)
     assert breaches(ada.page) == []
