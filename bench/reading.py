@@ -79,7 +79,7 @@ def bring_in(house: House, folder: Path, count: int) -> None:
     """Bring in films as studies of their own, each with a draft that finds nothing."""
     for number, file in enumerate(write_films(folder, count=count)):
         uids: dict[str, Any] = {
-            part: derived_uid("bench", number, part) for part in ("study_uid", "series_uid", "sop_uid")
+            part: derived_uid("bench", str(number), part) for part in ("study_uid", "series_uid", "sop_uid")
         }
         received = seed.receive(
             house.store, house.room.settings.spool_dir, file, now=seed.now_utc(), **uids, sex="F"
@@ -106,7 +106,7 @@ def read_two(house: House, reader: Reader, figures: dict[str, list[float]]) -> N
 
 
 def _serve(house: House) -> dict[str, float]:
-    """Time what the services do for the next case, as another reader, who leaves it again."""
+    """Time what the services do for the next case, as a viewer, who takes no pen."""
     with house.store.begin() as tx:
         user = tx.users.by_username("vera")
         if user is None:
