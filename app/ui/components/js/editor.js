@@ -12,6 +12,7 @@ import { Decisions } from "./editor_decisions.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
 import { reportKeys } from "./editor_keys.js";
 import { Writing } from "./editor_writing.js";
+import { fillDown } from "./fill.js";
 import { findingsPanel } from "./findings.js";
 import { showHelp } from "./help.js";
 import { bindKeys } from "./keys.js";
@@ -106,6 +107,7 @@ export class Editor {
       guardPage(this.autosave),
       () => this.checks.stop(),
       this.times.start(),
+      fillDown(this.parts.root),
     ];
     this.checks.again();
     this.detach = () => stops.forEach((stop) => stop());

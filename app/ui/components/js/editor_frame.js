@@ -28,7 +28,7 @@ export function makeEditorFrame(actions) {
     adds[name] = el("button", {
       type: "button",
       class: "add",
-      text: say("+ Add to {section}", { section: title.toLocaleLowerCase(language()) }),
+      text: say("+ Add to {section}", { section: language() === "de" ? title : title.toLowerCase() }),
       onclick: () => actions.add(name),
     });
     return el("section", { class: "section", dataset: { section: name } }, el("h2", { text: title }), lists[name], adds[name]);
