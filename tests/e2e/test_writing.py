@@ -1,4 +1,4 @@
-"""Writing a report in a real browser: templates, open fields, macros, undo, order, and what a killed browser loses.
+"""Writing a report in a real browser: templates, open fields, macros, undo, order, what a killed browser loses.
 
 Not here: speech recognition itself, which no test browser has; only that the screen says so.
 """
@@ -127,7 +127,7 @@ def test_killed_browser_loses_seconds_and_the_reader_goes_on_in_the_same_text(
     tab.send("Page.enable")
     try:
         tab.send("Page.crash")
-    except Exception:  # noqa: BLE001 - the answer never comes
+    except Exception:
         assert datetime.now(UTC) - began > timedelta(seconds=5)
     kept = house.report_of(study).sentence("ai-2").text
     lost = 80 - kept.count("word")
