@@ -3,7 +3,7 @@
     python -m bench.reading [--rounds 7]
 
 Every study is one radiograph of 2500 x 2048 pixels with a draft of four sentences, read and signed by
-keyboard between two measurements. Counted is from the key ("x", next case) until another picture is drawn,
+keyboard between two measurements. Counted is from the key ("N", next case) until another picture is drawn,
 and until picture and draft are there: from the worklist, and from the case before. What the server alone
 takes of it (choose the study, open it) is measured beside. Medians count, ranges stand beside them.
 """
@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app.services.next_case import next_case
 from playwright.sync_api import expect, sync_playwright
 
 from app.domain.identifiers import derived_uid
-from app.services.next_case import next_case
 from app.services.reading import open_study
 from bench.viewer_studies import write_films
 from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, Reader
@@ -31,7 +31,7 @@ from tests.ui import seed
 WATCH = Path(__file__).with_name("viewer_watch.js")
 NEXT = """
 window.addEventListener("keydown", ({ key }) => {
-  if (key === "x") Object.assign(window, { pressed: performance.now(), before: benchSeen.changes.length });
+  if (key === "N") Object.assign(window, { pressed: performance.now(), before: benchSeen.changes.length });
 }, { capture: true });
 function* drafts(root) {
   for (const node of root.querySelectorAll("*")) {
@@ -93,7 +93,7 @@ def read_two(house: House, reader: Reader, figures: dict[str, list[float]]) -> N
     for where in ("from the worklist", "from the case before"):
         for what, seconds in _serve(house).items():
             figures.setdefault(what, []).append(seconds)
-        reader.press("x")
+        reader.press("N")
         taken = reader.page.evaluate("benchNext()")
         if taken is None:
             raise RuntimeError("no next case came within a minute")

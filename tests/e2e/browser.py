@@ -119,19 +119,20 @@ class Reader:
         expect(self.page.locator(".saved")).to_have_attribute("data-state", "saved")
 
     def layer(self, name: str) -> str:
-        """What is on a canvas of the viewer (a data URL), after the next frame."""
-        canvas = self.page.locator(f'canvas[data-layer="{name}"]')
+        """What is drawn in the first viewport, ``image`` or ``overlay`` (a data URL), after the next frames."""
+        place = ".view canvas" if name == "image" else f'canvas[data-layer="{name}"]'
+        canvas = self.page.locator(place).first
         return str(
             canvas.evaluate(
                 "c => new Promise(done => requestAnimationFrame(() => requestAnimationFrame("
-                "() => done(c.toDataURL()))))"
+                "() => requestAnimationFrame(() => done(c.toDataURL())))))"
             )
         )
 
     def overlay_is_empty(self) -> bool:
         """Whether nothing of the AI is drawn over the image."""
         self.layer("overlay")
-        canvas = self.page.locator('canvas[data-layer="overlay"]')
+        canvas = self.page.locator('canvas[data-layer="overlay"]').first
         script = "c => !c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v !== 0)"
         return bool(canvas.evaluate(script))
 
@@ -158,7 +159,7 @@ class Reader:
 
     def read_normal(self, password: str) -> None:
         """Go to the next case, accept what is normal in both sections, and sign it."""
-        self.press("x")
+        self.press("N")
         untouched = self.page.locator('.sentence[data-ai="true"]')
         expect(untouched.first).to_be_visible()
         self.wait_for_image()

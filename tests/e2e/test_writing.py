@@ -1,4 +1,4 @@
-"""Writing a report in a real browser: templates, open fields, macros, undo, order, what a killed browser loses.
+"""Writing a report in a real browser: templates, open fields, macros, undo, order, a killed browser.
 
 Not here: speech recognition itself, which no test browser has; only that the screen says so.
 """

@@ -9,7 +9,6 @@ import streamlit as st
 
 from app.domain.access import Action, Role, may
 from app.domain.study import Study
-from app.services.next_case import next_case
 from app.services.preferences import save_preference
 from app.ui.components.library import mount
 from app.ui.present import patient_data
@@ -109,9 +108,7 @@ def show_head(visit: Visit, here: str, study: Study | None = None) -> None:
         )
     if events["language"]:
         choose_language(visit, str(events["language"]))
-    if events["go"] == "next":
-        go_to_next_case(visit, study)
-    elif events["go"]:
+    if events["go"]:
         go_to(str(events["go"]))
 
 
@@ -123,19 +120,6 @@ def choose_language(visit: Visit, code: str) -> None:
     save_preference(visit.room.store, visit.actor, LANGUAGE, chosen, now=visit.now)
     st.session_state[LANGUAGE] = chosen
     st.rerun()
-
-
-def go_to_next_case(visit: Visit, study: Study | None) -> None:
-    """Open what comes next; the worklist when nothing is left, or the role opens no studies."""
-    if not may(visit.actor.role, Action.OPEN_STUDY):
-        return
-    following = next_case(
-        visit.room.store, visit.actor, after=study.study_uid if study else "", now=visit.now
-    )
-    if following is None:
-        go_to("worklist")
-    else:
-        go_to("review", study=following)
 
 
 def _may_go(role: Role, name: str) -> bool:
