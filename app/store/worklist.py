@@ -67,12 +67,14 @@ def select_candidates(
     limit: int,
     now: datetime,
 ) -> tuple[str, ...]:
-    """Return the next studies of a list whose reports are in these states and nobody edits, best first.
+    """Return the next studies of a list whose reports are in these states and nobody else edits, best first.
 
     Sorted by priority these are the first of the list, so that what has become urgent comes next; sorted
     otherwise those below `after`, then those above it.
     """
     held = exists().where(LockRow.report_id == NEWEST.c.id, LockRow.expires_at > now)
+    if reader is not None and reader.user_id is not None:
+        held = held.where(LockRow.user_id != reader.user_id)
     free = joined_report(choose(query, reader, now=now), query).where(
         StudyRow.study_uid.not_in(passed),
         StudyRow.state.in_(_READABLE),

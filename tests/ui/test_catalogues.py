@@ -44,9 +44,8 @@ NAMES = frozenset(
 )
 NOT_YET = frozenset(
     {
-        "autosave.js", "editor.js", "editor_frame.js", "locks.py", "priors.py", "sentence.js",
-        "viewer.js", "viewer_frame.js", "worklist.js", "worklist.py",
-        "worklist_cells.js",
+        "autosave.js", "editor.js", "editor_frame.js", "priors.py", "sentence.js", "viewer.js",
+        "viewer_frame.js",
     }
 )  # fmt: skip
 

@@ -9,7 +9,6 @@ import streamlit as st
 
 from app.domain.access import Action, Role, may
 from app.domain.study import Study
-from app.services.next_case import next_case
 from app.services.preferences import save_preference
 from app.ui.components.library import mount
 from app.ui.present import patient_data
@@ -127,15 +126,11 @@ def choose_language(visit: Visit, code: str) -> None:
 
 def go_to_next_case(visit: Visit, study: Study | None) -> None:
     """Open what comes next; the worklist when nothing is left, or the role opens no studies."""
-    if not may(visit.actor.role, Action.OPEN_STUDY):
-        return
-    following = next_case(
-        visit.room.store, visit.actor, after=study.study_uid if study else "", now=visit.now
-    )
-    if following is None:
+    from app.ui.views.reading_list import open_next
+
+    if may(visit.actor.role, Action.OPEN_STUDY):
+        open_next(visit, study.study_uid if study else "")
         go_to("worklist")
-    else:
-        go_to("review", study=following)
 
 
 def _may_go(role: Role, name: str) -> bool:

@@ -49,7 +49,6 @@ class Worklist {
         key(["j", "ArrowDown"], say("Next study"), () => this.move(1)),
         key(["k", "ArrowUp"], say("Previous study"), () => this.move(-1)),
         key(["Enter"], say("Open the study"), () => this.chosen && this.open(this.chosen)),
-        key(["N"], say("Open the next case that waits"), () => this.data.mayOpen && this.trigger("next", Date.now())),
         key(["PageDown"], say("Next page"), () => this.next.disabled || this.turn(1)),
         key(["PageUp"], say("Page before"), () => this.previous.disabled || this.turn(-1)),
         key(["/"], say("Search"), () => searchField()?.focus()),
@@ -100,7 +99,7 @@ class Worklist {
     const arrow = isSorted ? (this.data.descending ? " \u25be" : " \u25b4") : "";
     const text = say(title) + arrow;
     const button = el("button", { type: "button", text, title: label && say(label), onclick: () => this.sortBy(sort) });
-    return el("th", { scope: "col", "aria-sort": isSorted ? order : "none" }, button);
+    return el("th", { scope: "col", class: sort.replace(" ", "-"), "aria-sort": isSorted ? order : "none" }, button);
   }
 
   row(row, columns) {
