@@ -3,7 +3,7 @@
     python -m bench.readers [--studies 100000] [--readers 20] [--rounds 3] [--turns 3]
 
 A real reading room as a process of its own on an embedded server, asked by as many sessions. One reader
-and all of them take turns, so that what else the machine does meets both. A turn: the list page, the next case
+and all of them take turns, so that what else the machine does meets both. A turn: the list, the next case
 taken and opened, its report, an image (a real radiograph, in the cache of the server), a sentence, put down.
 "Next case" is called as a service beside the server: the page calls it in a run of its script. Not measured:
 the browser, Streamlit's own runs. What a reader waits is counted; they pause nowhere between their acts, as

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +35,9 @@ def select_page(
     """Return the page that `query` asks for, and how many studies it finds that the reader may open."""
     chosen = choose(query, reader, now=now)
     at = {HELD_AT: now}
-    total = session.scalars(select(func.count()).select_from(chosen.subquery()), at).one()
+    # how many there are does not depend on the order, nor on what is joined for it alone
+    counted = choose(replace(query, sort=SortKey.PRIORITY), reader, now=now).subquery()
+    total = session.scalars(select(func.count()).select_from(counted), at).one()
     if query.offset >= total:
         return WorklistPage((), total)
     uids = session.scalars(_cut(chosen, query, total), at).all()
