@@ -65,7 +65,7 @@ def queries(studies: int) -> Iterator[tuple[str, WorklistQuery]]:
         "priority": WorklistQuery(priorities=(50,)),
         "reader": WorklistQuery(reader="Reader 7"),
         "delivery": WorklistQuery(delivery_states=(DeliveryState.DEAD,)),
-        "images": WorklistQuery(fewest_images=50),
+        "images": WorklistQuery(fewest_images=3),
         "received today": WorklistQuery(received=Dates(Span.TODAY)),
         "received in 7 days": WorklistQuery(received=Dates(Span.WEEK)),
         "received between": WorklistQuery(received=month),
