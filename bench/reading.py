@@ -3,7 +3,7 @@
     python -m bench.reading [--rounds 7]
 
 Every study is one radiograph of 2500 x 2048 pixels with a draft of four sentences, read and signed by
-keyboard between two measurements. Counted is from the key ("x", next case) until another picture is drawn,
+keyboard between two measurements. Counted is from the key ("N", next case) until another picture is drawn,
 and until picture and draft are there: from the worklist, and from the case before. What the server alone
 takes of it (choose the study, open it) is measured beside. Medians count, ranges stand beside them.
 """
@@ -31,7 +31,7 @@ from tests.ui import seed
 WATCH = Path(__file__).with_name("viewer_watch.js")
 NEXT = """
 window.addEventListener("keydown", ({ key }) => {
-  if (key === "x") Object.assign(window, { pressed: performance.now(), before: benchSeen.changes.length });
+  if (key === "N") Object.assign(window, { pressed: performance.now(), before: benchSeen.changes.length });
 }, { capture: true });
 function* drafts(root) {
   for (const node of root.querySelectorAll("*")) {
@@ -79,7 +79,7 @@ def bring_in(house: House, folder: Path, count: int) -> None:
     """Bring in films as studies of their own, each with a draft that finds nothing."""
     for number, file in enumerate(write_films(folder, count=count)):
         uids: dict[str, Any] = {
-            part: derived_uid("bench", number, part) for part in ("study_uid", "series_uid", "sop_uid")
+            part: derived_uid("bench", str(number), part) for part in ("study_uid", "series_uid", "sop_uid")
         }
         received = seed.receive(
             house.store, house.room.settings.spool_dir, file, now=seed.now_utc(), **uids, sex="F"
@@ -93,7 +93,7 @@ def read_two(house: House, reader: Reader, figures: dict[str, list[float]]) -> N
     for where in ("from the worklist", "from the case before"):
         for what, seconds in _serve(house).items():
             figures.setdefault(what, []).append(seconds)
-        reader.press("x")
+        reader.press("N")
         taken = reader.page.evaluate("benchNext()")
         if taken is None:
             raise RuntimeError("no next case came within a minute")
@@ -106,7 +106,7 @@ def read_two(house: House, reader: Reader, figures: dict[str, list[float]]) -> N
 
 
 def _serve(house: House) -> dict[str, float]:
-    """Time what the services do for the next case, as another reader, who leaves it again."""
+    """Time what the services do for the next case, as a viewer, who takes no pen."""
     with house.store.begin() as tx:
         user = tx.users.by_username("vera")
         if user is None:

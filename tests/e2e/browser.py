@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,14 @@ class Reader:
     def sentence(self, key: str) -> Locator:
         return self.page.locator(f'.sentence[data-key="{key}"]')
 
+    def expect_text(self, key: str, text: str) -> None:
+        """Wait until a sentence says something, whether it is open for writing or not."""
+        card = self.sentence(key)
+        written = card.locator(".text", has_text=text).or_(card.locator("textarea"))
+        expect(written.first).to_be_visible()
+        if card.locator("textarea").count():
+            expect(card.locator("textarea")).to_have_value(re.compile(re.escape(text)))
+
     def choose(self, key: str) -> None:
         """Move to a sentence with the keys alone, from the top."""
         self.press("Escape")
@@ -119,19 +128,20 @@ class Reader:
         expect(self.page.locator(".saved")).to_have_attribute("data-state", "saved")
 
     def layer(self, name: str) -> str:
-        """What is on a canvas of the viewer (a data URL), after the next frame."""
-        canvas = self.page.locator(f'canvas[data-layer="{name}"]')
+        """What the first viewport shows after the next frames: ``image`` or ``overlay``, as a data URL."""
+        place = ".view canvas" if name == "image" else f'canvas[data-layer="{name}"]'
+        canvas = self.page.locator(place).first
         return str(
             canvas.evaluate(
                 "c => new Promise(done => requestAnimationFrame(() => requestAnimationFrame("
-                "() => done(c.toDataURL()))))"
+                "() => requestAnimationFrame(() => done(c.toDataURL())))))"
             )
         )
 
     def overlay_is_empty(self) -> bool:
         """Whether nothing of the AI is drawn over the image."""
         self.layer("overlay")
-        canvas = self.page.locator('canvas[data-layer="overlay"]')
+        canvas = self.page.locator('canvas[data-layer="overlay"]').first
         script = "c => !c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v !== 0)"
         return bool(canvas.evaluate(script))
 
@@ -158,7 +168,7 @@ class Reader:
 
     def read_normal(self, password: str) -> None:
         """Go to the next case, accept what is normal in both sections, and sign it."""
-        self.press("x")
+        self.press("N")
         untouched = self.page.locator('.sentence[data-ai="true"]')
         expect(untouched.first).to_be_visible()
         self.wait_for_image()

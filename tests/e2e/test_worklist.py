@@ -51,10 +51,10 @@ def test_critical_flag_moves_a_study_up_while_another_stays_chosen(house: House,
     # another reader takes it: the list says who, the next case is another one
     other = Reader(chromium, house.room.url, "otto")
     other.page.locator(".worklist").wait_for()
-    other.page.keyboard.press("x")
+    other.page.keyboard.press("N")
     other.page.locator(".steps").wait_for()
     expect(rows.first.locator(".lock")).to_contain_text("Otto")
-    page.keyboard.press("x")
+    page.keyboard.press("N")
     page.locator(".steps").wait_for()
     assert urgent not in page.url
     assert reader.problems == other.problems == []

@@ -35,10 +35,6 @@ NAMES = frozenset(
         "Enter",
         "Escape",
         "500 12px system-ui, sans-serif",
-        "possible both",
-        "possible one",
-        "silent now",
-        "silent then",
     }
     | {"patient id", "study date", "study state", "report state", "no store"}
 )

@@ -46,6 +46,7 @@ def places() -> Mapping[str, Place]:
         review,
         rules,
         second_review,
+        templates,
         users,
         worklist,
     )
@@ -60,6 +61,7 @@ def places() -> Mapping[str, Place]:
         "models": Place(phrase("AI models"), Action.VIEW_MODELS, models.show),
         "operations": Place(phrase("Operations"), Action.VIEW_OPERATIONS, operations.show),
         "rules": Place(phrase("Rules"), Action.MANAGE_RULES, rules.show),
+        "templates": Place(phrase("Templates"), Action.MANAGE_TEMPLATES, templates.show),
         "access": Place(phrase("Study access"), Action.MANAGE_ACCESS, access.show),
         "users": Place(phrase("Users"), Action.MANAGE_USERS, users.show),
         "account": Place(phrase("Account"), Action.OWN_ACCOUNT, account.show),
@@ -108,9 +110,7 @@ def show_head(visit: Visit, here: str, study: Study | None = None) -> None:
         )
     if events["language"]:
         choose_language(visit, str(events["language"]))
-    if events["go"] == "next":
-        go_to_next_case(visit, study)
-    elif events["go"]:
+    if events["go"]:
         go_to(str(events["go"]))
 
 
@@ -122,15 +122,6 @@ def choose_language(visit: Visit, code: str) -> None:
     save_preference(visit.room.store, visit.actor, LANGUAGE, chosen, now=visit.now)
     st.session_state[LANGUAGE] = chosen
     st.rerun()
-
-
-def go_to_next_case(visit: Visit, study: Study | None) -> None:
-    """Open what comes next; the worklist when nothing is left, or the role opens no studies."""
-    from app.ui.views.reading_list import open_next
-
-    if may(visit.actor.role, Action.OPEN_STUDY):
-        open_next(visit, study.study_uid if study else "")
-        go_to("worklist")
 
 
 def _may_go(role: Role, name: str) -> bool:

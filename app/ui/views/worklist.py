@@ -19,7 +19,7 @@ from app.ui.present import page_data
 from app.ui.session import Visit
 from app.ui.views.emergency import show_masked
 from app.ui.views.frame import go_to, show_head
-from app.ui.views.reading_list import follow_list, list_left
+from app.ui.views.reading_list import follow_list, list_left, open_next
 from app.ui.views.saved_filters import manage_filters
 from app.ui.views.worklist_filters import ask_filters, fill_filters, zone_name
 
@@ -28,7 +28,7 @@ HIDDEN_COLUMNS = "worklist_hidden_columns"
 _ORDER = "worklist_order"
 _BEGUN = "worklist_begun"
 _APPLIED = "worklist_applied"
-_TRIGGERS = ("open", "sort", "turn", "saved", "manage", "columns")
+_TRIGGERS = ("next", "open", "sort", "turn", "saved", "manage", "columns")
 
 
 def show(visit: Visit) -> None:
@@ -121,6 +121,8 @@ def _follow(
     """Do what was clicked in the table."""
     if events["open"]:
         go_to("review", study=str(events["open"]))
+    if events["next"]:
+        open_next(visit)
     if events["sort"]:
         wanted = events["sort"]
         sort = SortKey(str(wanted["sort"])).value

@@ -57,9 +57,8 @@ class Header {
     this.watcher.observe(this.root);
     const timer = window.setInterval(() => this.checkIdle(), CHECK_MS);
     const back = { keys: ["w"], label: say("Back to the worklist"), group: say("Report"), run: () => this.goBack() };
-    const next = { keys: ["x"], label: say("Next case"), group: say("Report"), run: () => this.goOn() };
     const stops = [
-      bindKeys(this, [back, next]),
+      bindKeys(this, [back]),
       returnFocusAfterDialogs(),
       () => window.clearInterval(timer),
       () => this.watcher.disconnect(),
@@ -69,10 +68,6 @@ class Header {
 
   goBack() {
     if (this.data.places.some(({ name }) => name === "worklist")) this.trigger("go", "worklist");
-  }
-
-  goOn() {
-    if (["worklist", "review"].includes(this.data.here)) this.trigger("go", "next");
   }
 
   /** A screen that nobody uses must not go on showing a patient. */

@@ -10,8 +10,8 @@ const held = new WeakMap();
 
 class Steps {
   constructor() {
-    this.previous = el("button", { type: "button", onclick: () => this.goBack() }, say("Previous case"), el("kbd", { text: "b" }));
-    this.next = el("button", { type: "button", onclick: () => this.goOn() }, say("Next case"), el("kbd", { text: "x" }));
+    this.previous = el("button", { type: "button", onclick: () => this.goBack() }, say("Previous case"), el("kbd", { text: "B" }));
+    this.next = el("button", { type: "button", onclick: () => this.goOn() }, say("Next case"), el("kbd", { text: "N" }));
     this.box = el("input", { type: "checkbox", onchange: () => this.trigger("goesOn", { on: this.box.checked, at: Date.now() }) });
     this.after = el("label", {}, this.box, say("After signing open the next case"));
     this.root = el("nav", { class: "steps", "aria-label": say("Cases of the list") }, this.previous, this.next, this.after);
@@ -21,8 +21,10 @@ class Steps {
     this.detach?.();
     this.trigger = setTriggerValue;
     const key = (keys, label, run) => ({ keys, label, group: say("Report"), run });
-    // "x", the next case, works on every page: the head has it
-    this.detach = bindKeys(this, [key(["b"], say("Case before"), () => this.goBack())]);
+    this.detach = bindKeys(this, [
+      key(["N"], say("Next case of the list"), () => this.goOn()),
+      key(["B"], say("Case before"), () => this.goBack()),
+    ]);
   }
 
   /** @param {StepsData} data */

@@ -19,11 +19,11 @@ export function viewerKeys(viewer) {
     key(["+", "-"], say("Zoom in, out"), ({ key: k }) => viewer.zoomMiddle(k === "+" ? 1.25 : 0.8)),
     key(["PageDown", "PageUp"], say("Next, previous image"), ({ key: k }) => viewer.scroll(k === "PageDown" ? 1 : -1)),
     key(["l"], say("Measure a length"), () => viewer.takeTool("Length")),
-    key(["g"], say("Measure an angle"), () => viewer.takeTool("Angle")),
+    key(["L"], say("Measure an angle"), () => viewer.takeTool("Angle")),
     key(["Backspace"], say("Delete the last measurement"), () => viewer.deleteMeasurement()),
     key(["v"], say("One, two or four viewports"), () => viewer.nextLayout()),
     key(["p"], say("Prior beside the current study"), () => viewer.togglePrior()),
-    key(["t"], say("Texts over the image on or off"), () => viewer.toggleTexts()),
+    key(["T"], say("Texts over the image on or off"), () => viewer.toggleTexts()),
     key([",", "."], say("Viewport before, next"), ({ key: k }) => viewer.step(k === "." ? 1 : -1)),
   ];
 }

@@ -49,6 +49,7 @@ class Worklist {
         key(["j", "ArrowDown"], say("Next study"), () => this.move(1)),
         key(["k", "ArrowUp"], say("Previous study"), () => this.move(-1)),
         key(["Enter"], say("Open the study"), () => this.chosen && this.open(this.chosen)),
+        key(["N"], say("Open the next case that waits"), () => this.data.mayOpen && this.trigger("next", Date.now())),
         key(["PageDown"], say("Next page"), () => this.next.disabled || this.turn(1)),
         key(["PageUp"], say("Page before"), () => this.previous.disabled || this.turn(-1)),
         key(["/"], say("Search"), () => searchField()?.focus()),
