@@ -6,6 +6,7 @@ Not covered: what the page makes of it (`tests/e2e/test_worklist.py`).
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import TooManyRequests
+from app.store.change_feed import ChangeFeed
 from app.ui.changes import MOST_OF_A_SESSION, Changes
 from app.ui.routes import worklist as routes
 from tests.ui.conftest import Browser, Hospital
@@ -53,6 +55,28 @@ def test_nothing_is_told_when_nothing_changes(hospital: Hospital, changes: Chang
 
     before, after = asyncio.run(wait())
     assert before == after
+
+
+@pytest.mark.covers("U2")
+def test_listening_goes_on_after_somebody_could_not_be_told(hospital: Hospital) -> None:
+    told: list[int] = []
+    twice = threading.Event()
+
+    def tell(count: int) -> None:
+        told.append(count)
+        if len(told) == 1:
+            raise RuntimeError("Event loop is closed")
+        twice.set()
+
+    feed = ChangeFeed(hospital.store.conninfo, tell)
+    feed.start()
+    try:
+        assert twice.wait(30)
+        assert feed.listens
+    finally:
+        feed.close()
+    assert told == [1, 2]
+    assert not feed.listens
 
 
 def test_a_session_waits_in_a_few_windows_only(changes: Changes) -> None:
