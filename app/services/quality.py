@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 from app.domain.access import Action, Actor
@@ -15,6 +15,7 @@ from app.domain.alert import AlertKind
 from app.domain.audit import AuditEvent, AuditFact
 from app.domain.quality import ModelQuality, Tally, judge_models
 from app.domain.quality_band import DayShare, drift
+from app.domain.section_times import SectionMedians, sum_sections
 from app.services.alerts import clear_alert, raise_alert
 from app.services.permission import permit
 from app.store.engine import Store
@@ -22,6 +23,7 @@ from app.store.engine import Store
 BOARD_DAYS = 180
 """Days that the alert looks at."""
 
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _Row = tuple[str | int | float, ...]
 _COLUMNS = (
     "model", "by", "name", "sentences", "accepted", "edited", "refused", "discordant", "discordant_low",
@@ -66,6 +68,22 @@ def watched_days(store: Store, actor: Actor, *, now: datetime) -> Mapping[str, t
     """Return the days that the alert looks at, by model version."""
     permit(store, actor, Action.VIEW_QUALITY, now=now)
     return {quality.model: quality.days for quality in _judge(store, BOARD_DAYS, now)}
+
+
+def section_times(
+    store: Store, actor: Actor, *, days: int | None = BOARD_DAYS, now: datetime
+) -> tuple[SectionMedians, ...]:
+    """Return what the sections of reports took in the last days, signed or not; no reader is named.
+
+    Raises
+    ------
+    NotAuthorised
+        If the role may not look at it.
+    """
+    permit(store, actor, Action.VIEW_QUALITY, now=now)
+    since = _BEGINNING if days is None else now - timedelta(days=days)
+    with store.begin() as tx:
+        return sum_sections(tx.reading_times.by_section(since, now))
 
 
 def export_quality(store: Store, actor: Actor, *, days: int | None, out: TextIO, now: datetime) -> int:

@@ -11,12 +11,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.access import service_actor
+from app.domain.identifiers import derived_uid
+from app.services.reading import open_study
+from app.services.reading_time import add_times
 from app.services.second_review import draw_second_reviews
 from app.ui.components.library import mount
 from tests.ui.conftest import Browser, Hospital
 from tests.ui.test_views import Page, page_of, sign_as
 
 __all__ = ["page_of"]
+_UIDS = ("study_uid", "series_uid", "sop_uid")
 
 
 @pytest.mark.covers("R3")
@@ -71,6 +75,32 @@ def test_board_is_exported_by_who_may_see_it(
     assert stranger.get("/quality/board.csv").status_code == 401
     for days in ("0", "-1", "x", "99999"):
         assert browser_of("ada").get(f"/quality/board.csv?days={days}").status_code == 422
+
+
+@pytest.mark.covers("R3")
+def test_board_shows_what_sections_take_without_readers(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    assert "No section was at work in 5 reports" in page_of("ada").open(view="quality").texts
+    _, ada = hospital.log_in("ada")
+    for number in range(5):
+        uids = {part: derived_uid(f"timed {number}", part) for part in _UIDS}
+        study, at = hospital.chest(**uids).study_uid, datetime.now(UTC)
+        report = open_study(hospital.store, ada, study, now=at).report
+        assert report is not None
+        told = {"impression": {"seconds": 10.5 * number, "edits": number}}
+        add_times(hospital.store, ada, report.report_id, told, now=at)
+    page = page_of("adam").open(view="quality")
+    [table] = [t.value for t in page._app.dataframe if "Section" in t.value.columns]
+    assert list(table.columns) == ["Model", "Section", "Reports", "Median s", "Edits, median"]
+    [row] = table.to_dict("records")
+    assert (row["Section"], row["Reports"], row["Median s"], row["Edits, median"]) == (
+        "Impression",
+        5,
+        21.0,
+        2,
+    )
+    assert "Ada" not in table.to_string()
 
 
 @pytest.fixture

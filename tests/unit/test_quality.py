@@ -32,7 +32,9 @@ from app.domain.quality_band import (
     side_of_band,
     usual_share,
 )
+from app.domain.reading_time import SectionEffort
 from app.domain.report import Decision, Origin, Section, Sentence
+from app.domain.section_times import SectionMedians, sum_sections
 
 MONDAY = date(2026, 11, 2)
 ACCEPTED = ReadSentence(("Edema",), Decision.ACCEPTED, 0.0)
@@ -195,3 +197,17 @@ def test_a_model_that_does_not_change_is_hardly_ever_called_drifting() -> None:
         ]
         alarms += bool(drift(drawn))
     assert alarms == 0
+
+
+def test_sections_are_summed_by_model_in_reading_order_with_half_values_between_two() -> None:
+    def effort(report: int, model: str, section: Section) -> SectionEffort:
+        return SectionEffort(report, model, section, seconds=float(report), edits=report, readers=2)
+
+    told = [effort(n, "b", section) for n in range(6) for section in (Section.IMPRESSION, Section.FINDINGS)]
+    told += [effort(n, "", Section.TECHNIQUE) for n in range(5)]
+    told += [effort(n, "a", Section.FINDINGS) for n in range(4)]  # too few
+    assert sum_sections(told) == (
+        SectionMedians("", Section.TECHNIQUE, 5, 2.0, 2.0),
+        SectionMedians("b", Section.FINDINGS, 6, 2.5, 2.5),
+        SectionMedians("b", Section.IMPRESSION, 6, 2.5, 2.5),
+    )

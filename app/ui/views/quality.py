@@ -14,6 +14,7 @@ from app.ui.session import Visit
 from app.ui.views.frame import show_head
 from app.ui.views.plain import plain
 from app.ui.views.quality_plots import show_days, show_findings, show_months
+from app.ui.views.quality_sections import show_sections
 from app.ui.views.second_review_figures import show_agreement
 from app.ui.words import say
 
@@ -29,6 +30,7 @@ def show(visit: Visit) -> None:
         _show_models(visit, judged, days)
     else:
         st.write(say("No report that began as an AI draft was signed in this time."))
+    show_sections(visit, days)
     show_agreement(visit, days)
     if may(visit.actor.role, Action.SIGN_FINAL):
         _show_own(visit, days)

@@ -18,11 +18,13 @@ from app.domain.errors import NotAuthorised
 from app.domain.quality import Times, judge_models
 from app.domain.quality_band import DayShare
 from app.domain.report import Section
+from app.domain.section_times import FEWEST_REPORTS, SectionMedians
 from app.services import quality
 from app.services.alerts import open_alerts
 from app.services.reading import add_sentence, edit_sentence, open_study, reject_sentence
+from app.services.reading_time import add_times
 from app.services.signing import sign
-from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House
+from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, uid
 
 AT = NOW + QUIET
 LATER = AT + timedelta(hours=1)
@@ -135,3 +137,40 @@ def test_board_as_csv_is_recorded_and_names_no_reader_and_no_patient(house: Hous
 def test_nothing_signed_is_no_drift(house: House) -> None:
     assert judge_models([]) == ()
     assert quality.watch_discordance(house.store, now=LATER) == ()
+
+
+@pytest.mark.covers("R3")
+def test_seconds_and_edits_are_medians_by_model_and_section_and_name_nobody(house: House) -> None:
+    told = [(10, 0), (20, 1), (30, 2), (40, 3), (600, 9)]
+    for number, (seconds, edits) in enumerate(told):
+        _spend(house, f"s{number}", seconds, edits)
+    found = quality.section_times(house.store, house["admin"], now=LATER)
+    assert found == (SectionMedians(found[0].model, Section.FINDINGS, 5, 30.0, 2.0),)
+    assert found[0].model.startswith("janus-tiny")
+    assert quality.section_times(house.store, house["admin"], days=None, now=LATER) == found
+    assert quality.section_times(house.store, house["admin"], days=1, now=AT + timedelta(days=2)) == ()
+
+
+def test_few_reports_have_no_medians(house: House) -> None:
+    for number in range(FEWEST_REPORTS - 1):
+        _spend(house, f"s{number}", 10, 1)
+        _spend(house, f"s{number}", 10, 1)
+    assert quality.section_times(house.store, house["admin"], now=LATER) == ()
+
+
+@pytest.mark.covers("C2")
+@pytest.mark.parametrize("username", ["viewer", "resident", "auditor"])
+def test_section_times_are_for_those_who_answer_for_the_board(house: House, username: str) -> None:
+    with pytest.raises(NotAuthorised):
+        quality.section_times(house.store, house[username], now=LATER)
+
+
+def _spend(house: House, name: str, seconds: float, edits: int) -> None:
+    """Be at the findings of a study; what was received before is not received again."""
+    with house.store.begin() as tx:
+        known = bool(tx.reports.summaries(uid(name)))
+    study = uid(name) if known else house.drafted(name)
+    report = open_study(house.store, house["attending"], study, now=AT).report
+    assert report is not None
+    told = {"findings": {"seconds": seconds, "edits": edits}}
+    add_times(house.store, house["attending"], report.report_id, told, now=AT)

@@ -199,6 +199,7 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     ),
     "quality_board": (Action.VIEW_QUALITY, lambda h, a: quality.quality_board(h.store, a, now=AT)),
     "watched_days": (Action.VIEW_QUALITY, lambda h, a: quality.watched_days(h.store, a, now=AT)),
+    "section_times": (Action.VIEW_QUALITY, lambda h, a: quality.section_times(h.store, a, now=AT)),
     "own_quality": (Action.SIGN_FINAL, lambda h, a: quality.own_quality(h.store, a, now=AT)),
     "export_quality": (
         Action.VIEW_QUALITY,
@@ -334,7 +335,7 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     }
     beside = {"open_prior", "compare_with_prior", "ask", "questions_of", "find_similar", "name_similar"}
     signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
-    board = {"quality_board", "watched_days", "own_quality", "export_quality"}
+    board = {"quality_board", "watched_days", "section_times", "own_quality", "export_quality"}
     second = {name for name, value in vars(second_review).items() if _takes_a_person(second_review, value)}
     written = {name for name, value in vars(templates).items() if _takes_a_person(templates, value)}
     written |= {name for name, value in vars(macros).items() if _takes_a_person(macros, value)}
