@@ -1,4 +1,4 @@
-"""Images with a bright square, drafts whose attention peaks on it, and where a screen shows both."""
+"""Drafts whose attention peaks on the square of `tests.films`, and where a screen shows both."""
 
 from __future__ import annotations
 
@@ -10,18 +10,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from pydicom import Dataset, dcmwrite
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from app.domain.draft import DraftContent
 from app.domain.identifiers import derived_uid
 from app.domain.intake import ReceivedInstance
 from tests.e2e.reading_room import House
 from tests.ui import seed
-
-DARK, BRIGHT = 600, 3600
-HALF = 12  # of the square, in pixels
 
 # Centroid of the bright square, of the attention (the layer at full opacity less the layer without it), and
 # the image's outline; everything in screen pixels of the first viewport.
@@ -76,32 +70,6 @@ async (viewer) => {
   };
 }
 """
-
-
-def make_film(
-    path: Path, *, rows: int = 480, columns: int = 600, at: tuple[int, int] = (170, 330), **header: Any
-) -> Path:
-    """Write a radiograph, dark grey with a bright square around a column and a row, however it is stored."""
-    pixels = np.full((rows, columns), DARK, np.uint16)
-    column, row = at
-    pixels[row - HALF : row + HALF, column - HALF : column + HALF] = BRIGHT
-    if header.get("PhotometricInterpretation") == "MONOCHROME1":
-        pixels = 4095 - pixels
-    image = Dataset()
-    image.SOPClassUID = ComputedRadiographyImageStorage
-    image.SOPInstanceUID = derived_uid(path.name, "sop")
-    image.StudyInstanceUID, image.SeriesInstanceUID = "1.2.3", derived_uid(path.name, "series")
-    image.Modality, image.Rows, image.Columns = "CR", rows, columns
-    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
-    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 12, 11, 0
-    image.WindowCenter, image.WindowWidth = "2048", "4096"
-    image.PixelData = pixels.tobytes()
-    for name, value in header.items():
-        setattr(image, name, value)
-    image.file_meta = FileMetaDataset()
-    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dcmwrite(path, image, enforce_file_format=True)
-    return path
 
 
 def bring(house: House, study: str, file: Path, **changes: Any) -> ReceivedInstance:

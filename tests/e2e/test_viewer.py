@@ -20,8 +20,9 @@ from pydicom.pixels import apply_modality_lut
 
 from app.domain.identifiers import derived_uid
 from tests.e2e.browser import Reader
-from tests.e2e.pictures import MEASURE, bring, make_film, marked_draft, peak
+from tests.e2e.pictures import MEASURE, bring, marked_draft, peak
 from tests.e2e.reading_room import House
+from tests.films import make_film
 from tests.ui import seed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
