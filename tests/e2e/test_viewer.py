@@ -299,6 +299,9 @@ def test_viewports_and_stacks_by_keys_and_wheel_need_no_more_of_the_graphics_car
     film = make_film(tmp_path / "beside.dcm", rows=96, columns=120, at=(40, 40))
     bring(house, "stack", film)
     seed.record(house.store, many, seed.no_draft(), now=seed.now_utc())
+    for number in range(20):
+        received = bring(house, f"stack {number}", film)
+        seed.record(house.store, received, seed.no_draft(), now=seed.now_utc())
     ada = Reader(chromium, house.room.url, "ada", scripts=[COUNT_CONTEXTS])
     ada.open_study(many.study_uid)
     ada.page.get_by_label("Series").select_option(many.series_uid)
