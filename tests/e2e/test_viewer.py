@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_modality_lut
 
@@ -24,6 +24,7 @@ from tests.e2e.browser import Reader
 from tests.e2e.pictures import MEASURE, bring, marked_draft, peak
 from tests.e2e.reading_room import House
 from tests.films import make_film
+from tests.model.input.test_overlay_planes import add_plane
 from tests.ui import seed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -335,3 +336,51 @@ def test_viewports_and_stacks_by_keys_and_wheel_need_no_more_of_the_graphics_car
     problems = ada.problems
     ada.close()
     assert problems == []
+
+
+# Where the middle of what the sender drew lies, as a part of the viewport; null when nothing is drawn.
+DRAWN = """
+async (pane) => {
+  for (let i = 0; i < 4; i += 1) await new Promise(requestAnimationFrame);
+  const canvas = pane.querySelector('canvas[data-layer="planes"]');
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let [sum, x, y] = [0, 0, 0];
+  for (let i = 3; i < data.length; i += 4) {
+    const at = (i - 3) / 4;
+    sum += data[i];
+    x += data[i] * ((at % canvas.width) + 0.5);
+    y += data[i] * (Math.floor(at / canvas.width) + 0.5);
+  }
+  const { clientWidth, clientHeight } = pane;
+  return sum ? [(x / sum / canvas.width) * clientWidth, (y / sum / canvas.height) * clientHeight] : null;
+}
+"""
+
+
+def test_sender_s_graphics_lie_on_the_image_and_go_with_the_texts(
+    house: House, reader_of: Callable[[str], Reader], tmp_path: Path
+) -> None:
+    image = dcmread(make_film(tmp_path / "film.dcm", at=AT))
+    plane = np.zeros((100, 100), np.uint8)
+    plane[40:60, 40:60] = 1
+    add_plane(image, 0x6000, plane, **{"0050": ("SS", [AT[1] - 50 + 1, AT[0] - 50 + 1])})
+    dcmwrite(tmp_path / "drawn.dcm", image)
+    received = bring(house, "planes", tmp_path / "drawn.dcm")
+    seed.record(house.store, received, marked_draft([(received, AT, peak(received, AT))]), now=seed.now_utc())
+    ada = reader_of("ada")
+    ada.open_study(received.study_uid)
+    pane = ada.page.locator(".viewer .pane")
+    expect(pane.locator('canvas[data-layer="planes"]')).to_have_attribute("data-count", "1")
+    pane.focus()
+    ada.press("o")
+    for key in ("", "z", "x"):
+        ada.press(*key)
+        square = ada.page.locator(".viewer").evaluate(MEASURE)["square"]
+        assert math.dist(square, pane.evaluate(DRAWN)) < 1
+    image_before = ada.layer("image")
+    ada.press("T")
+    assert pane.evaluate(DRAWN) is None
+    assert ada.layer("image") == image_before
+    assert not ada.overlay_is_empty()
+    ada.press("T")
+    assert pane.evaluate(DRAWN) is not None

@@ -4,6 +4,7 @@ import { imageIdOf, readyKit } from "./cornerstone_kit.js";
 import { knownImage } from "./cornerstone_image.js";
 import { Geometry } from "./geometry.js";
 import { makePane } from "./pane_frame.js";
+import { loadPlanes } from "./planes.js";
 import { prefetch } from "./prefetch.js";
 import { spreadFrames } from "./stacks.js";
 import { curvePoints, presetsOf, rangeOf } from "./window_level.js";
@@ -140,6 +141,7 @@ export class Pane {
     this.state.voi ??= { ...this.presets[0] };
     this.shade();
     this.events.changed();
+    if (image.facts.overlayPlanes > 0) void loadPlanes(image).then(() => this.events.changed());
   }
 
   /** Apply window, inversion and polarity. */
