@@ -119,7 +119,7 @@ class Reader:
         expect(self.page.locator(".saved")).to_have_attribute("data-state", "saved")
 
     def layer(self, name: str) -> str:
-        """What is drawn in the first viewport, ``image`` or ``overlay`` (a data URL), after the next frames."""
+        """What is drawn in the first viewport, ``image`` or ``overlay`` (a data URL), after two frames."""
         place = ".view canvas" if name == "image" else f'canvas[data-layer="{name}"]'
         canvas = self.page.locator(place).first
         return str(
