@@ -17,7 +17,7 @@ from app.demo_studies import DemoStudy
 from app.domain.access import Actor
 from app.domain.delivery import Delivery
 from app.domain.errors import Fatal
-from app.domain.report import Section
+from app.domain.report import REQUIRED_SECTIONS
 from app.domain.review import Review
 from app.services.accounts import log_in, log_out
 from app.services.audit import AuditFilter, export_audit, verify_file, verify_log
@@ -101,9 +101,9 @@ def _sign(store: Store, actor: Actor, plan: DemoPlan, review: Review) -> None:
     if report is None:
         raise Fatal("the study has no report yet")
     for sentence in report.sentences:
-        if sentence.is_untouched_ai:
+        if sentence.is_unread:
             report = accept_sentence(store, actor, report.report_id, sentence.key, now=_now())
-    for section in Section:
+    for section in REQUIRED_SECTIONS:
         if not any(s.section is section for s in report.sentences):
             text = "Written by hand in the demonstration."
             report = add_sentence(store, actor, report.report_id, section, text, now=_now())

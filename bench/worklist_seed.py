@@ -46,7 +46,7 @@ SELECT 10 * n, '1.2.' || n, 1, '', CASE WHEN n < 5000 AND n %% 3 > 0 THEN 'DRAFT
 FROM generate_series(1, %(studies)s) n WHERE n %% 50 > 2;
 INSERT INTO report_locks (report_id, user_id, taken_at, expires_at)
 SELECT 30 * n, 1001 + n %% 20, now(), now() + interval '1 hour' FROM generate_series(1, 40) n
-WHERE 3 * n %% 50 > 2;
+WHERE 3 * n %% 50 > 2 AND 3 * n <= %(studies)s;
 INSERT INTO attestations (id, report_id, report_version, user_id, username, printed_name, role, meaning,
     signed_at, text, sha256)
 SELECT id, id, 1, 1001, 'reader1', 'Dr Reader 1', 'attending', 'final', now(), '', md5(id::text) ||

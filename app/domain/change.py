@@ -41,8 +41,8 @@ class Change:
     now, then
         The sentence behind it; None where the text does not speak of it.
     why
-        Why it cannot be told (``possible both``, ``possible one``, ``sides``), or which of the two does not
-        mention it (``silent now``, ``silent then``).
+        Why it cannot be told (``possible_both``, ``possible_one``, ``sides``), or which of the two does not
+        mention it (``silent_now``, ``silent_then``).
     """
 
     finding: str
@@ -130,16 +130,16 @@ def _compare(
     is_there, was_there = _there(now, name), _there(then, name)
     if Presence.POSSIBLE in (is_there, was_there):
         both = is_there is was_there
-        why = "possible both" if both else "possible one"
+        why = "possible_both" if both else "possible_one"
         return Change(name, ChangeKind.CANNOT_TELL, now, then, why)
     if Presence.PRESENT not in (is_there, was_there):
         return None
     if is_there is was_there:
         return _both(name, now, then)
     if is_there is None:
-        return Change(name, ChangeKind.NOT_MENTIONED, None, then, "silent now")
+        return Change(name, ChangeKind.NOT_MENTIONED, None, then, "silent_now")
     if was_there is None:
-        return Change(name, ChangeKind.NOT_MENTIONED, now, None, "silent then")
+        return Change(name, ChangeKind.NOT_MENTIONED, now, None, "silent_then")
     return Change(name, ChangeKind.NEW if is_there is Presence.PRESENT else ChangeKind.GONE, now, then)
 
 

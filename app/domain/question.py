@@ -17,6 +17,14 @@ from app.domain.report import clean_text
 LONGEST_QUESTION = 200
 PATIENCE = timedelta(seconds=60)
 """After so long the reader is told that nobody answers; a later answer is still taken."""
+EXAMPLES = (
+    "Is there a pneumothorax?",
+    "Where is the nodule?",
+    "How many nodules are there?",
+    "Which findings are present?",
+    "Is the film normal?",
+)
+"""Of each kind that the model understands one; it reads English alone."""
 MOST_WAITING = 3
 MOST_A_MINUTE = 10
 NOBODY_ANSWERS = "no AI worker has answered within 60 s"

@@ -59,7 +59,7 @@ class SimilarStudies:
     Attributes
     ----------
     reason
-        Why there is nothing to show: ``not drafted`` (this study has no embedding) or ``none``.
+        Why there is nothing to show: ``undrafted`` (this study has no embedding) or ``none``.
     searched
         How many embeddings were compared.
     left_out

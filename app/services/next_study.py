@@ -31,8 +31,8 @@ def next_study(
     """Open the next study of a list that waits for its report, and take its pen; None when there is none.
 
     A list sorted by priority is followed from its top, so that what has become urgent meanwhile comes next;
-    any other list from where the reader is, and then from its top. Studies that somebody edits, and those
-    that another reader is just about to open, are left out.
+    any other list from where the reader is, and then from its top. Studies that somebody else edits, and
+    those that another reader is just about to open, are left out; what one has begun oneself comes again.
 
     Parameters
     ----------
@@ -78,7 +78,9 @@ def _is_free(tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime) -> 
         return False
     report = tx.reports.get(summaries[-1].report_id)
     lock = tx.reports.leases.get(report.report_id)
-    return report.state in unread_by(actor) and (lock is None or not lock.is_held(now=now))
+    return report.state in unread_by(actor) and (
+        lock is None or not lock.is_held(now=now) or lock.is_held_by(actor.user_id, now=now)
+    )
 
 
 def unread_by(actor: Actor) -> frozenset[ReportState]:

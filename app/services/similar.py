@@ -119,7 +119,7 @@ def find_similar(
         study = _opened(tx, actor, study_uid, now)
         if study is not None:
             wanted = tx.embeddings.of_study(study_uid)
-            found = SimilarStudies(reason="not drafted")
+            found = SimilarStudies(reason="undrafted")
             if wanted is not None:
                 found = _search(tx, actor, study, wanted, cache, now)
             detail = {

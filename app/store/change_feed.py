@@ -67,9 +67,11 @@ class ChangeFeed:
         while not self._closed.is_set():
             try:
                 self._listen()
-            except psycopg.Error as error:
+            except (psycopg.Error, RuntimeError) as error:
+                # RuntimeError: who was to be told is just ending; a thread that dies here leaves lists still
                 log.warning("worklist changes not heard", error=type(error).__name__)
-            self._listens = False
+            finally:
+                self._listens = False
             self._closed.wait(_AGAIN_SECONDS)
 
     def _listen(self) -> None:

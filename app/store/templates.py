@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.domain.errors import NotFound
@@ -28,7 +29,7 @@ class Templates:
 
     def current(self) -> tuple[ReportTemplate, ...]:
         """Return the version in force of every template, in the order in which they were made."""
-        latest = select(TemplateRow).distinct(TemplateRow.template_id)
+        latest = select(TemplateRow).ext(distinct_on(TemplateRow.template_id))
         ordered = latest.order_by(TemplateRow.template_id, TemplateRow.version.desc())
         return tuple(_as_template(row) for row in self._session.scalars(ordered))
 
@@ -74,7 +75,7 @@ class Templates:
 
     def macro_versions(self) -> tuple[MacroVersion, ...]:
         """Return the last version of every macro, also of the removed ones."""
-        latest = select(MacroRow).distinct(MacroRow.name)
+        latest = select(MacroRow).ext(distinct_on(MacroRow.name))
         rows = self._session.scalars(latest.order_by(MacroRow.name, MacroRow.version.desc()))
         return tuple(MacroVersion(row.name, row.version, row.text, row.username, row.at) for row in rows)
 
@@ -92,7 +93,11 @@ def _as_template(row: TemplateRow) -> ReportTemplate:
         language=row.language,
         modality=row.modality,
         body_part=row.body_part,
-        sections={Section(name): tuple(lines) for name, lines in row.sections.items()},
+        sections={
+            section: tuple(row.sections[section.value])
+            for section in Section
+            if section.value in row.sections
+        },
         is_active=row.is_active,
     )
     return ReportTemplate(row.template_id, row.version, content, row.username, row.at)

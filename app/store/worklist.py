@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +35,9 @@ def select_page(
     """Return the page that `query` asks for, and how many studies it finds that the reader may open."""
     chosen = choose(query, reader, now=now)
     at = {HELD_AT: now}
-    total = session.scalars(select(func.count()).select_from(chosen.subquery()), at).one()
+    # how many there are does not depend on the order, nor on what is joined for it alone
+    counted = choose(replace(query, sort=SortKey.PRIORITY), reader, now=now).subquery()
+    total = session.scalars(select(func.count()).select_from(counted), at).one()
     if query.offset >= total:
         return WorklistPage((), total)
     uids = session.scalars(_cut(chosen, query, total), at).all()
@@ -67,12 +70,14 @@ def select_candidates(
     limit: int,
     now: datetime,
 ) -> tuple[str, ...]:
-    """Return the next studies of a list whose reports are in these states and nobody edits, best first.
+    """Return the next studies of a list whose reports are in these states and nobody else edits, best first.
 
     Sorted by priority these are the first of the list, so that what has become urgent comes next; sorted
     otherwise those below `after`, then those above it.
     """
     held = exists().where(LockRow.report_id == NEWEST.c.id, LockRow.expires_at > now)
+    if reader is not None and reader.user_id is not None:
+        held = held.where(LockRow.user_id != reader.user_id)
     free = joined_report(choose(query, reader, now=now), query).where(
         StudyRow.study_uid.not_in(passed),
         StudyRow.state.in_(_READABLE),

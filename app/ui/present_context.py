@@ -10,7 +10,7 @@ from app.domain.comparing import comparing_word
 from app.domain.draft import Draft
 from app.domain.finding_statements import Statement
 from app.domain.prior import CurrentStudy, Prior, why_relevant
-from app.domain.question import LONGEST_QUESTION, NOBODY_ANSWERS, Question
+from app.domain.question import EXAMPLES, LONGEST_QUESTION, NOBODY_ANSWERS, Question
 from app.domain.review import Review
 from app.domain.similar import SimilarStudies, SimilarStudy
 from app.services.prior_viewing import Comparison, OpenedPrior
@@ -62,6 +62,7 @@ def beside_data(review: Review, actor: Actor, *, csrf: str) -> JSON:
         "mayAsk": may(actor.role, Action.ASK_MODEL),
         "maySearch": may(actor.role, Action.FIND_SIMILAR),
         "longest": LONGEST_QUESTION,
+        "examples": list(EXAMPLES),
         "model": _model_name(review.draft),
     }
 
@@ -157,7 +158,7 @@ def _similar_data(one: SimilarStudy) -> JSON:
 def _change_data(change: Change) -> JSON:
     return {
         "finding": change.finding,
-        "kind": change.kind.value,
+        "kind": change.kind.name.lower(),
         "critical": change.is_critical,
         "why": change.why,
         "now": _statement_data(change.now),

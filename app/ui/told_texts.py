@@ -84,6 +84,11 @@ TOLD: tuple[str, ...] = (
     "routine",
     "ordered {word}",
     "AI: possible {findings}",
+    "too many windows wait for changes of the worklist",
+    "{count} filters can be saved: delete one first",
+    "a filter has a name of 1 to {count} characters",
+    "there is a filter {name} already",
+    "there is no filter {name}",
     # a ruling of the rules
     "in the worklist",
     "excluded: {reason}",

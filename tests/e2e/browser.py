@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,14 @@ class Reader:
     def sentence(self, key: str) -> Locator:
         return self.page.locator(f'.sentence[data-key="{key}"]')
 
+    def expect_text(self, key: str, text: str) -> None:
+        """Wait until a sentence says something, whether it is open for writing or not."""
+        card = self.sentence(key)
+        written = card.locator(".text", has_text=text).or_(card.locator("textarea"))
+        expect(written.first).to_be_visible()
+        if card.locator("textarea").count():
+            expect(card.locator("textarea")).to_have_value(re.compile(re.escape(text)))
+
     def choose(self, key: str) -> None:
         """Move to a sentence with the keys alone, from the top."""
         self.press("Escape")
@@ -119,7 +128,7 @@ class Reader:
         expect(self.page.locator(".saved")).to_have_attribute("data-state", "saved")
 
     def layer(self, name: str) -> str:
-        """What is drawn in the first viewport, ``image`` or ``overlay`` (a data URL), after two frames."""
+        """What the first viewport shows after the next frames: ``image`` or ``overlay``, as a data URL."""
         place = ".view canvas" if name == "image" else f'canvas[data-layer="{name}"]'
         canvas = self.page.locator(place).first
         return str(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from app.domain.access import Actor, Role, service_actor
@@ -16,6 +17,7 @@ from app.domain.identifiers import derived_uid
 from app.services import ai_models, critical, study_groups
 from app.ui.words import ENGLISH, LANGUAGES
 from janus_med.checkpoint import bundled_folder
+from tests.e2e.beside import answering_worker, put_prior
 from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, Reader
 from tests.e2e.reading_room import House, open_house
 from tests.e2e.test_access_rules import speak
@@ -43,6 +45,7 @@ def main() -> None:
         draw_amended(browser, house.room.url, study)
         draw_models(browser, house)
         draw_access(browser, house)
+        draw_beside(browser, house)
         draw_audit(browser, house.room.url)
         browser.close()
 
@@ -208,6 +211,32 @@ def draw_access(browser: Browser, house: House) -> None:
     reader.page.goto(f"{house.room.url}/?view=access")
     reader.page.get_by_text("Restrict a study").wait_for()
     _draw(reader, "access")
+
+
+def draw_beside(browser: Browser, house: House) -> None:
+    """What changed since the prior, and a question that the bundled model answers."""
+    film = dcmread(str(get_testdata_file("RG1_UNCR.dcm", download=False)), stop_before_pixels=True)
+    # the worker opens the file: its own UIDs count
+    uids = {
+        "study_uid": str(film.StudyInstanceUID),
+        "series_uid": str(film.SeriesInstanceUID),
+        "sop_uid": str(film.SOPInstanceUID),
+    }
+    person = {"patient_name": "Berg^Ida", "patient_id": "IB-3310"}
+    study = house.chest("beside", description="Chest PA", study_date="20260301", **person, **uids)
+    put_prior(house, study, "earlier")
+    reader = Reader(browser, house.room.url, "ada")
+    reader.open_study(study)
+    reader.page.locator(".change-list li").first.wait_for()
+    _draw(reader, "changes", close=False)
+    reader.press("q")
+    with answering_worker(house):
+        for text in ("Where is the opacity?", "How old is the patient?"):
+            reader.page.keyboard.type(text)
+            reader.press("Enter")
+            ended = reader.page.locator('.questions li:not([data-state="PENDING"])', has_text=text)
+            ended.wait_for()
+    _draw(reader, "question")
 
 
 def draw_audit(browser: Browser, url: str) -> None:

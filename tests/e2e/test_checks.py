@@ -11,8 +11,10 @@ import pytest
 from playwright.sync_api import expect
 
 from app.domain.report import ReportState
+from tests.e2e.axe import breaches
 from tests.e2e.browser import Reader
 from tests.e2e.reading_room import House
+from tests.e2e.test_access_rules import settle
 from tests.ui.seed import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -60,6 +62,7 @@ def test_stops_and_warnings_are_seen_while_writing_and_answered_by_keys(
     changes = ada.page.locator("dialog.changes")
     expect(changes.locator('li[data-fate="edited"] ins')).to_contain_text("The prostate measures 14")
     expect(changes.locator('li[data-fate="accepted"]')).to_have_count(4)
+    assert breaches(ada.page) == []
     ada.press("a")  # keys belong to the dialog while it is open
     ada.press("Escape")
     expect(changes).to_be_hidden()
@@ -67,6 +70,8 @@ def test_stops_and_warnings_are_seen_while_writing_and_answered_by_keys(
     ada.press("s")
     confirm = dialog.get_by_role("button", name="Confirm 2 warning(s)")
     expect(confirm).to_be_visible()
+    settle(ada.page)
+    assert breaches(ada.page) == []
     expect(dialog.get_by_label("Your password")).to_have_count(0)
     ada.press("w")
     expect(dialog.get_by_label("Your password")).to_be_focused()

@@ -17,6 +17,7 @@ from tests.e2e.axe import breaches
 from tests.e2e.beside import answering_worker, embed, put_prior, sign_as_otto
 from tests.e2e.browser import Reader
 from tests.e2e.reading_room import House
+from tests.workers.conftest import wait_until
 
 # whose rules are asked of axe in tests of their own
 OTHERS = (".st-key-editor", ".st-key-viewer", ".st-key-head")
@@ -38,15 +39,16 @@ def test_reader_compares_asks_and_searches_by_keyboard_while_the_report_stays_as
         series_uid=str(header.SeriesInstanceUID),
         sop_uid=str(header.SOPInstanceUID),
     )
-    put_prior(house, study, "earlier")
+    earlier = put_prior(house, study, "earlier")
     alike = house.chest("alike", patient_name="Near^Nora", lesion_text="Nodule of Mrs Near, 2025-01-02.")
     sign_as_otto(house, alike)
     for uid, degrees in ((study, 0.0), (alike, 12.0)):
         embed(house, uid, degrees)
-    before = house.report_of(study).sentences
 
     ada = reader_of("ada")
     ada.open_study(study)
+    # opening fills in the template
+    before = house.report_of(study).sentences
     panel = ada.page.locator(".context")
     # the latest prior stands there with its report, and what changed comes first
     expect(panel.locator(".earlier-report")).to_contain_text("Small left pleural effusion.")
@@ -56,6 +58,10 @@ def test_reader_compares_asks_and_searches_by_keyboard_while_the_report_stays_as
     expect(first).to_contain_text("2025-01-14")
     first.locator(".sentence-link").click()
     expect(ada.sentence("ai-1")).to_have_attribute("aria-current", "true")
+
+    panel.get_by_role("button", name="Show beside").click()
+    wait_until(lambda: ("prior viewed", "ada") in house.events(earlier))
+    ada.press("p")
 
     # the sign button stays on the screen beside the open panel
     expect(ada.page.get_by_role("button", name="Sign final ...")).to_be_in_viewport()

@@ -26,10 +26,10 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.mark.covers("U1", "U2", "U3")
-def test_critical_flag_moves_a_study_up_while_another_stays_chosen(house: House, browser: Browser) -> None:
+def test_critical_flag_moves_a_study_up_while_another_stays_chosen(house: House, chromium: Browser) -> None:
     house.normal("first")
     chosen = house.normal("second")
-    reader = Reader(browser, house.room.url, "ada")
+    reader = Reader(chromium, house.room.url, "ada")
     page = reader.page
     rows = page.locator(".worklist tbody tr[data-study]")
     expect(rows).to_have_count(2)
@@ -49,12 +49,12 @@ def test_critical_flag_moves_a_study_up_while_another_stays_chosen(house: House,
     assert page.evaluate("window.notReloaded") is True
 
     # another reader takes it: the list says who, the next case is another one
-    other = Reader(browser, house.room.url, "otto")
+    other = Reader(chromium, house.room.url, "otto")
     other.page.locator(".worklist").wait_for()
-    other.page.keyboard.press("Shift+N")
+    other.page.keyboard.press("N")
     other.page.locator(".steps").wait_for()
     expect(rows.first.locator(".lock")).to_contain_text("Otto")
-    page.keyboard.press("Shift+N")
+    page.keyboard.press("N")
     page.locator(".steps").wait_for()
     assert urgent not in page.url
     assert reader.problems == other.problems == []

@@ -24,13 +24,6 @@ MUTANTS = (
         (SIGNING, CHECKS),
     ),
     Mutant(
-        "an open field in an amendment can be signed",
-        "app/domain/attestation.py",
-        '    if "[" in text or "___" in text:\n',
-        "    if False:\n",
-        ("tests/unit/services/test_amending.py",),
-    ),
-    Mutant(
         "a stop is signed over",
         "app/domain/checks.py",
         "    for stop in stops_of(checks):\n",

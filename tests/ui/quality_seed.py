@@ -13,7 +13,7 @@ from app.domain.checks import confirm
 from app.domain.draft import DraftContent
 from app.domain.identifiers import derived_uid
 from app.domain.intake import ReceivedInstance
-from app.domain.report import Report, Section
+from app.domain.report import Origin, Report, Section
 from app.domain.second_review import Score
 from app.services import reading, second_review, signing
 from app.services.checks import check_open_report
@@ -88,11 +88,13 @@ def _draft(received: ReceivedInstance, model: str) -> DraftContent:
 def _read(store: Store, reader: Actor, study: str, refused: float, rng: Random, at: datetime) -> None:
     report = reading.open_study(store, reader, study, now=at).report
     assert report is not None
-    if report.sentences:
-        for sentence in report.sentences:
+    for sentence in report.sentences:
+        if sentence.origin is Origin.AI:
             report = _decide(store, reader, report, sentence.key, refused, rng, at)
-    else:
-        for section in Section:
+        else:  # what a template leaves open
+            report = reading.reject_sentence(store, reader, report.report_id, sentence.key, now=at)
+    if not report.ai_model:
+        for section in (Section.FINDINGS, Section.IMPRESSION):
             report = reading.add_sentence(store, reader, report.report_id, section, "No fracture.", now=at)
     checked = check_open_report(store, reader, report.report_id, now=at)
     signing.sign(

@@ -80,10 +80,10 @@ def changes(now: str, then: str) -> list[tuple[str, ChangeKind, str]]:
         ("Normal chest.", "Left effusion.", ChangeKind.GONE, ""),
         ("Left effusion.", "Left effusion.", ChangeKind.STILL_THERE, ""),
         ("Left effusion.", "Right effusion.", ChangeKind.CANNOT_TELL, "sides"),
-        ("Possible effusion.", "No effusion.", ChangeKind.CANNOT_TELL, "possible one"),
-        ("Possible effusion.", "Possible effusion.", ChangeKind.CANNOT_TELL, "possible both"),
-        ("Left effusion.", "No pneumothorax.", ChangeKind.NOT_MENTIONED, "silent then"),
-        ("No pneumothorax.", "Left effusion.", ChangeKind.NOT_MENTIONED, "silent now"),
+        ("Possible effusion.", "No effusion.", ChangeKind.CANNOT_TELL, "possible_one"),
+        ("Possible effusion.", "Possible effusion.", ChangeKind.CANNOT_TELL, "possible_both"),
+        ("Left effusion.", "No pneumothorax.", ChangeKind.NOT_MENTIONED, "silent_then"),
+        ("No pneumothorax.", "Left effusion.", ChangeKind.NOT_MENTIONED, "silent_now"),
     ],
 )
 def test_finding_stands_beside_the_earlier_one(now: str, then: str, kind: ChangeKind, why: str) -> None:
@@ -97,7 +97,7 @@ def test_what_both_deny_is_left_out_and_an_unreadable_text_is_not_compared() -> 
 
 def test_normal_study_with_a_device_says_nothing_of_the_device() -> None:
     assert changes("The lungs are clear.", "Pacemaker. The lungs are clear.") == [
-        ("Support Devices", ChangeKind.NOT_MENTIONED, "silent now")
+        ("Support Devices", ChangeKind.NOT_MENTIONED, "silent_now")
     ]
 
 

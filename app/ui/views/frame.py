@@ -46,6 +46,7 @@ def places() -> Mapping[str, Place]:
         review,
         rules,
         second_review,
+        templates,
         users,
         worklist,
     )
@@ -60,6 +61,7 @@ def places() -> Mapping[str, Place]:
         "models": Place(phrase("AI models"), Action.VIEW_MODELS, models.show),
         "operations": Place(phrase("Operations"), Action.VIEW_OPERATIONS, operations.show),
         "rules": Place(phrase("Rules"), Action.MANAGE_RULES, rules.show),
+        "templates": Place(phrase("Templates"), Action.MANAGE_TEMPLATES, templates.show),
         "access": Place(phrase("Study access"), Action.MANAGE_ACCESS, access.show),
         "users": Place(phrase("Users"), Action.MANAGE_USERS, users.show),
         "account": Place(phrase("Account"), Action.OWN_ACCOUNT, account.show),

@@ -51,7 +51,10 @@ def show_days(days: Sequence[DayShare], *, key: str) -> None:
             )
         )
         rows = [{"day": day.day.isoformat(), "share": 100 * day.share, "side": "inside"} for day in days]
-    x = {"field": "day", "type": "temporal", "title": None, "axis": {"format": "%d %b", "labelOverlap": True}}
+    span = (days[-1].day - days[0].day).days if days else 0
+    ticks = {"interval": "day", "step": 1 + span // 15}
+    axis = {"format": "%d %b", "labelOverlap": True, "tickCount": ticks}
+    x = {"field": "day", "type": "temporal", "title": None, "axis": axis}
     y = {"type": "quantitative", "title": say("discordant %")}
     points = {
         "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},

@@ -47,7 +47,7 @@ def show_steps(visit: Visit, review: Review) -> None:
         del passed[:-_MOST_PASSED]
     goes_on, has_signed = _goes_on(visit), _has_just_signed(visit, review)
     if goes_on and has_signed:
-        open_next(visit, review)
+        open_next(visit, study)
     events = mount(
         "steps",
         {
@@ -63,20 +63,20 @@ def show_steps(visit: Visit, review: Review) -> None:
         save_preference(visit.room.store, visit.actor, OPEN_NEXT, st.session_state[OPEN_NEXT], now=visit.now)
         st.rerun()
     if events["next"]:
-        open_next(visit, review)
+        open_next(visit, study)
     if events["previous"] and passed.index(study) > 0:
         _put_down(visit)
         go_to("review", study=passed[passed.index(study) - 1])
 
 
-def open_next(visit: Visit, review: Review | None = None) -> None:
+def open_next(visit: Visit, after: str = "") -> None:
     """Open the next case of the list; say so when there is none."""
     passed = st.session_state.get(_PASSED, [])
     following = next_study(
         visit.room.store,
         visit.actor,
         st.session_state.get(_LIST, WorklistQuery()),
-        after=review.study.study_uid if review else "",
+        after=after,
         passed=passed,
         lease=visit.room.idle,
         now=visit.now,

@@ -28,7 +28,7 @@ HIDDEN_COLUMNS = "worklist_hidden_columns"
 _ORDER = "worklist_order"
 _BEGUN = "worklist_begun"
 _APPLIED = "worklist_applied"
-_TRIGGERS = ("open", "sort", "turn", "saved", "manage", "next", "columns")
+_TRIGGERS = ("next", "open", "sort", "turn", "saved", "manage", "columns")
 
 
 def show(visit: Visit) -> None:
@@ -51,6 +51,7 @@ def show(visit: Visit) -> None:
             "mayOpen": may(visit.actor.role, Action.OPEN_STUDY),
             "saved": [{"name": one.name, "isDefault": one.is_default} for one in kept],
             "applied": st.session_state.get(_APPLIED, ""),
+            "filters": len(query.filters),
             "hidden": _hidden_columns(visit),
         },
         key="worklist",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.checks import (
@@ -301,6 +301,7 @@ WORDS = st.sampled_from(
 TEXTS = st.lists(WORDS, max_size=25).map(" ".join)
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS, st.text(max_size=60))
 def test_any_text_is_checked_and_twice_alike(findings: str, impression: str, noise: str) -> None:
     passages = (Passage("findings", "f", f"{findings} {noise}"), Passage("impression", "i", impression))
@@ -314,6 +315,7 @@ def test_any_text_is_checked_and_twice_alike(findings: str, impression: str, noi
         assert "{" not in check.template.format(**dict.fromkeys(check.values, ""))
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_a_stop_is_never_signed_and_a_warning_only_with_its_own_word(findings: str, impression: str) -> None:
     passages = (Passage("findings", "f", findings), Passage("impression", "i", impression))
@@ -330,6 +332,7 @@ def test_a_stop_is_never_signed_and_a_warning_only_with_its_own_word(findings: s
                 require_checked(checks, word, 7)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_side_is_read_alike_whatever_stands_around_it(text: str) -> None:
     assert side_of(text) in set(Side)

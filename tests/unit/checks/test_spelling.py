@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.domain.spelling import SHORTEST, _words, meant_by, slips_in
@@ -36,6 +36,7 @@ def test_other_words_of_a_report_are_left_alone() -> None:
     assert list(slips_in(text)) == []
 
 
+@settings(deadline=None)
 @given(st.sampled_from(LONG), st.data())
 def test_two_letters_swapped_in_a_long_word_are_found_or_make_another_word(
     word: str, data: st.DataObject
@@ -50,6 +51,7 @@ def test_two_letters_swapped_in_a_long_word_are_found_or_make_another_word(
         assert any(swapped.startswith(other[:3]) for other in _words() if other != word)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_can_be_read(text: str) -> None:
     for slip in slips_in(text):

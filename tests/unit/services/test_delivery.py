@@ -99,6 +99,7 @@ def test_a_report_written_by_hand_names_no_model(house: House) -> None:
         version=report.version,
         password=PASSWORD,
         destinations=[PACS],
+        confirmation=house.confirm("attending", report),
         now=AT,
     )
     assert _order(house, _delivery_id(house)).draft_model == {}

@@ -13,8 +13,10 @@ import pytest
 from app.domain.errors import NotAuthorised
 from app.domain.worklist import SortKey, WorklistQuery
 from app.services.next_study import next_study
-from app.services.reading import open_study
-from tests.unit.services.conftest import NOW, House, image, uid
+from app.services.reading import open_study, release_lock
+from app.services.signing import sign
+from app.services.study_groups import add_group, restrict_study
+from tests.unit.services.conftest import NOW, PACS, PASSWORD, House, image, uid
 
 AT = NOW + timedelta(minutes=1)
 BY_URGENCY = WorklistQuery()
@@ -54,8 +56,9 @@ def test_other_list_goes_on_below_the_reader_and_then_from_its_top(three: House)
 def test_studies_that_somebody_edits_or_has_signed_are_left_out(three: House) -> None:
     open_study(three.store, three["resident"], uid("s3"), now=AT)
     assert _next(three, "attending", BY_URGENCY) == "s1"
+    assert _next(three, "attending", BY_URGENCY) == "s1"  # what one has begun oneself comes again
     three.signed("s4")
-    assert _next(three, "attending", BY_NAME, passed=[uid("s2")]) == ""
+    assert _next(three, "attending", BY_NAME, passed=[uid("s1"), uid("s2")]) == ""
     later = AT + timedelta(hours=1)
     freed = next_study(three.store, three["attending"], BY_URGENCY, now=later)
     assert freed is not None
@@ -79,9 +82,11 @@ def test_readers_who_ask_at_the_same_time_get_different_studies(house: House) ->
     together = threading.Barrier(2)
 
     def read(who: str) -> None:
+        mine: list[str] = []
         for _ in range(3):
             together.wait(30)
-            got.append(_next(house, who, BY_URGENCY))
+            got.append(_next(house, who, BY_URGENCY, passed=mine))
+            mine.append(uid(got[-1]))
 
     readers = [threading.Thread(target=read, args=(who,)) for who in ("attending", "resident")]
     for reader in readers:
@@ -90,6 +95,31 @@ def test_readers_who_ask_at_the_same_time_get_different_studies(house: House) ->
         reader.join(60)
     assert sorted(got) == [f"s{number}" for number in range(6)]
     assert len(house.log("study opened")) == 6  # nobody was shown a study that another took
+
+
+@pytest.mark.covers("U5")
+def test_preliminary_report_is_next_for_an_attending_alone(house: House) -> None:
+    report = house.accepted(house.drafted("s1"), "resident")
+    sign(
+        house.store,
+        house["resident"],
+        report.report_id,
+        version=report.version,
+        password=PASSWORD,
+        destinations=[PACS],
+        now=AT,
+    )
+    release_lock(house.store, house["resident"], report.report_id, now=AT)
+    assert _next(house, "resident", BY_URGENCY) == ""
+    assert _next(house, "attending", BY_URGENCY) == "s1"
+
+
+@pytest.mark.covers("C2")
+def test_restricted_study_is_nobody_elses_next_case(house: House) -> None:
+    house.drafted("s1")
+    add_group(house.store, house["admin"], "staff", now=AT)
+    restrict_study(house.store, house["admin"], uid("s1"), ["staff"], "an employee", now=AT)
+    assert _next(house, "attending", BY_URGENCY) == ""
 
 
 def test_who_may_not_open_studies_gets_none(three: House) -> None:

@@ -16,6 +16,7 @@ from app.domain.one_time import make_secret
 from app.domain.patient_data import PatientKey
 from app.domain.report import Section
 from app.domain.second_review import Score
+from app.domain.template import TemplateContent
 from app.services import (
     accounts,
     ai_models,
@@ -25,6 +26,7 @@ from app.services import (
     delivery,
     documents,
     erasure,
+    macros,
     prior_viewing,
     quality,
     reading,
@@ -32,15 +34,19 @@ from app.services import (
     second_review,
     signing,
     similar,
+    templates,
 )
+from app.services.beginning import use_template
 from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery, open_study
+from app.services.reading_time import add_times
 from app.services.withdrawal import withdraw
 from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, image, uid
 
 AT = NOW + QUIET
 ROLES = ("viewer", "resident", "attending", "admin", "auditor", "service")
 PATIENT = PatientKey("id-of-s1", "HOSPITAL")
+TEMPLATE = TemplateContent("Any", "en", "", "", {Section.FINDINGS: ("Clear.",)})
 UseCase = Callable[[House, Actor], object]
 
 USE_CASES: dict[str, tuple[Action, UseCase]] = {
@@ -219,6 +225,61 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     "list_models": (Action.VIEW_MODELS, lambda h, a: ai_models.list_models(h.store, a, now=AT)),
     "stop_model": (Action.STOP_MODEL, lambda h, a: ai_models.stop_model(h.store, a, 1, "no", now=AT)),
     "resume_model": (Action.RESUME_MODEL, lambda h, a: ai_models.resume_model(h.store, a, 1, now=AT)),
+    "reopen_sentence": (
+        Action.EDIT_REPORT,
+        lambda h, a: reading.reopen_sentence(h.store, a, 1, "ai-1", now=AT),
+    ),
+    "move_sentence": (
+        Action.EDIT_REPORT,
+        lambda h, a: reading.move_sentence(h.store, a, 1, "ai-1", step=1, now=AT),
+    ),
+    "use_template": (Action.EDIT_REPORT, lambda h, a: use_template(h.store, a, 1, 1, now=AT)),
+    "usable_templates": (
+        Action.EDIT_REPORT,
+        lambda h, a: templates.usable_templates(h.store, a, now=AT),
+    ),
+    "macros_of": (Action.EDIT_REPORT, lambda h, a: macros.macros_of(h.store, a, now=AT)),
+    "add_times": (Action.EDIT_REPORT, lambda h, a: add_times(h.store, a, 1, {}, now=AT)),
+    "save_own_macro": (
+        Action.OWN_ACCOUNT,
+        lambda h, a: macros.save_own_macro(h.store, a, "nl", "No lesion.", now=AT),
+    ),
+    "remove_own_macro": (
+        Action.OWN_ACCOUNT,
+        lambda h, a: macros.remove_own_macro(h.store, a, "nl", now=AT),
+    ),
+    "list_templates": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.list_templates(h.store, a, now=AT),
+    ),
+    "template_versions": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.template_versions(h.store, a, 1, now=AT),
+    ),
+    "add_template": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.add_template(h.store, a, TEMPLATE, now=AT),
+    ),
+    "edit_template": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.edit_template(h.store, a, 1, TEMPLATE, version=7, now=AT),
+    ),
+    "switch_template": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.switch_template(h.store, a, 1, is_active=False, now=AT),
+    ),
+    "department_macros": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.department_macros(h.store, a, now=AT),
+    ),
+    "save_department_macro": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.save_department_macro(h.store, a, "nl", "No lesion.", now=AT),
+    ),
+    "remove_department_macro": (
+        Action.MANAGE_TEMPLATES,
+        lambda h, a: templates.remove_department_macro(h.store, a, "nl", now=AT),
+    ),
     "retry_delivery": (
         Action.RETRY_WORK,
         lambda h, a: delivery.retry_delivery(h.store, a, 1, now=AT),
@@ -275,9 +336,11 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
     board = {"quality_board", "watched_days", "own_quality", "export_quality"}
     second = {name for name, value in vars(second_review).items() if _takes_a_person(second_review, value)}
-    assert acts | loops | own | models | patients | beside | signed | board | second | {
-        "retry_delivery"
-    } == set(USE_CASES)
+    written = {name for name, value in vars(templates).items() if _takes_a_person(templates, value)}
+    written |= {name for name, value in vars(macros).items() if _takes_a_person(macros, value)}
+    written = (written | {"use_template", "add_times"}) - {"install_shipped"}
+    known = acts | loops | own | models | patients | beside | signed | board | second | written
+    assert known | {"retry_delivery"} == set(USE_CASES)
 
 
 def _takes_a_person(module: ModuleType, value: object) -> bool:

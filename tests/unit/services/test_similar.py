@@ -151,7 +151,7 @@ def test_whose_it_is_takes_another_act_on_record(house: House, current: str) -> 
 def test_study_without_an_embedding_says_so(house: House) -> None:
     house.drafted()
     open_study(house.store, house["attending"], uid("s1"), now=AT)
-    assert search(house).reason == "not drafted"
+    assert search(house).reason == "undrafted"
 
 
 def test_what_a_process_remembers_follows_the_database(house: House, current: str) -> None:

@@ -18,6 +18,7 @@ import { say } from "./words.js";
  * @property {boolean} mayAsk
  * @property {boolean} maySearch
  * @property {number} longest Characters of a question.
+ * @property {string[]} examples Of questions.
  * @property {string} model
  */
 
@@ -44,6 +45,7 @@ class ContextPanel {
     this.data = null;
     this.size = new ResizeObserver(() => this.measure());
     this.size.observe(this.root);
+    this.size.observe(document.body);
   }
 
   button(name) {
@@ -124,8 +126,12 @@ class ContextPanel {
 
   /** Tell the editor how much of the column is taken, so that its foot stays on the screen. */
   measure() {
-    const height = this.root.hidden ? 0 : this.root.getBoundingClientRect().height + 6;
-    document.documentElement.style.setProperty(ROOM, `${Math.ceil(height)}px`);
+    const host = /** @type {ShadowRoot} */ (this.root.getRootNode()).host;
+    const column = host?.closest(".stColumn");
+    if (!column) return;
+    // what stands above the panel in its column takes room too
+    const taken = host.getBoundingClientRect().bottom - column.getBoundingClientRect().top;
+    document.documentElement.style.setProperty(ROOM, `${Math.ceil(taken) + 6}px`);
   }
 
   release() {

@@ -42,7 +42,7 @@ export function makeEditorFrame(actions) {
     saved: el("output", { class: "saved", "aria-live": "polite" }),
     version: el("span", { class: "version" }),
     note: el("output", { class: "note", "aria-live": "polite" }),
-    templates: el("button", { type: "button", class: "quiet", text: say("Templates"), title: say("Another template (t)"), onclick: actions.templates }),
+    templates: el("button", { type: "button", class: "quiet", text: say("Templates"), title: say("Another template (T)"), onclick: actions.templates }),
     macros: el("button", { type: "button", class: "quiet", text: say("Macros"), title: say("Macros (m)"), onclick: actions.macros }),
     dictate: el("button", { type: "button", class: "quiet", text: say("Dictate"), title: say("Dictate into the text (Ctrl+D)"), onclick: actions.dictate }),
     help: makeHelp(),
@@ -51,8 +51,9 @@ export function makeEditorFrame(actions) {
     sign: el("button", { type: "button", class: "sign", text: say("Sign ..."), title: say("Sign (s)"), onclick: actions.sign }),
   };
   const gap = el("span", { class: "gap" });
-  const foot = el("footer", {}, parts.saved, parts.version, parts.note, gap, parts.templates, parts.macros, parts.dictate, parts.keys, parts.critical, parts.sign);
-  parts.body = el("div", { class: "body" }, parts.banners, ...sections, parts.findings, parts.facts);
+  const foot = el("footer", {}, parts.saved, parts.version, parts.note, gap, parts.keys, parts.critical, parts.sign);
+  const aids = el("div", { class: "aids" }, parts.templates, parts.macros, parts.dictate);
+  parts.body = el("div", { class: "body" }, parts.banners, aids, ...sections, parts.findings, parts.facts);
   parts.root = el("section", { class: "editor", "aria-label": say("Report") }, parts.body, foot, parts.help);
   return parts;
 }

@@ -27,7 +27,7 @@ export function reportKeys(editor) {
     key(["Alt+ArrowUp", "Alt+ArrowDown"], say("Move the sentence up, down"), (event) =>
       onChosen((k) => void writing.shift(k, event.key === "ArrowUp" ? "up" : "down"))(),
     ),
-    key(["g"], say("Next open field (in a text: Tab)"), () => void writing.nextField()),
+    key(["F"], say("Next open field (in a text: Tab)"), () => void writing.nextField()),
     key(["m"], say("Macros"), () => aids.chooseMacro()),
     key(["t"], say("Another template"), () => aids.chooseTemplate()),
     key(["n"], say("New sentence in this section"), () => writing.add(link.chosenSentence?.section ?? "findings")),

@@ -26,16 +26,16 @@ const STATES = {
 const KINDS = {
   new: () => say("new"),
   gone: () => say("gone"),
-  "cannot tell": () => say("cannot tell"),
-  "not mentioned": () => say("not mentioned"),
-  "still there": () => say("still there"),
+  cannot_tell: () => say("cannot tell"),
+  not_mentioned: () => say("not mentioned"),
+  still_there: () => say("still there"),
 };
 const WHY = {
-  "possible both": () => say("only possible in both"),
-  "possible one": () => say("only possible in one of the two"),
+  possible_both: () => say("only possible in both"),
+  possible_one: () => say("only possible in one of the two"),
   sides: () => say("the sides differ"),
-  "silent now": () => say("this report does not mention it"),
-  "silent then": () => say("the earlier report does not mention it"),
+  silent_now: () => say("this report does not mention it"),
+  silent_then: () => say("the earlier report does not mention it"),
 };
 const SOURCES = {
   signed: () => say("Compared with the report that was signed here."),

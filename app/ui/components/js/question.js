@@ -14,7 +14,6 @@ import { say } from "./words.js";
  */
 
 const POLL_MS = 1000;
-const EXAMPLES = ["Is there a pneumothorax?", "Where is the nodule?", "How many nodules are there?", "Which findings are present?", "Is the film normal?"];
 const REFUSALS = {
   unknown: () => say("it is not among those the model can answer: whether a finding is present, where it is, how many nodules, which findings, whether the film is normal, which view"),
   several: () => say("it names several findings; ask about one at a time"),
@@ -36,6 +35,7 @@ export class QuestionPane {
     this.field = /** @type {HTMLInputElement} */ (
       el("input", { type: "text", id: "question-field", autocomplete: "off", list: "question-examples", placeholder: say("for example: Where is the nodule?"), onkeydown: (event) => this.typed(event) })
     );
+    this.examples = el("datalist", { id: "question-examples" });
     this.send = el("button", { type: "submit", text: say("Ask") });
     this.problem = el("p", { class: "problem", role: "alert" });
     this.list = el("ol", { class: "questions", "aria-live": "polite", "aria-label": say("Questions and answers") });
@@ -45,7 +45,7 @@ export class QuestionPane {
       el("label", { for: "question-field", text: say("Question to the image, in English") }),
       this.field,
       this.send,
-      el("datalist", { id: "question-examples" }, ...EXAMPLES.map((value) => el("option", { value }))),
+      this.examples,
     );
     const note = el("p", { class: "note", text: say("AI answers are not part of the report, and nothing copies them there.") });
     const body = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": say("Questions and answers") }, this.list);
@@ -61,6 +61,7 @@ export class QuestionPane {
     const isNew = this.study !== data.study;
     Object.assign(this, { study: data.study, csrf: data.csrf, mayAsk: data.mayAsk });
     this.field.maxLength = data.longest;
+    this.examples.replaceChildren(...data.examples.map((value) => el("option", { value })));
     if (!isNew) return;
     this.questions = [];
     this.field.value = "";

@@ -7,7 +7,7 @@ import { say } from "./words.js";
 /** @typedef {{number: number, similarity: number, age: string, sex: string, modality: string, findings: string, impression: string}} Similar */
 
 const REASONS = {
-  "not drafted": () => say("No model has drafted this study, so there is nothing to compare it by."),
+  undrafted: () => say("No model has drafted this study, so there is nothing to compare it by."),
   none: () => say("No signed study of another patient that you may open can be compared."),
 };
 

@@ -100,7 +100,7 @@ class Worklist {
     const arrow = isSorted ? (this.data.descending ? " \u25be" : " \u25b4") : "";
     const text = say(title) + arrow;
     const button = el("button", { type: "button", text, title: label && say(label), onclick: () => this.sortBy(sort) });
-    return el("th", { scope: "col", "aria-sort": isSorted ? order : "none" }, button);
+    return el("th", { scope: "col", class: sort.replace(" ", "-"), "aria-sort": isSorted ? order : "none" }, button);
   }
 
   row(row, columns) {

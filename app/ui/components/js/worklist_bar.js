@@ -12,18 +12,22 @@ export class WorklistBar {
     const manage = el("button", { type: "button", class: "quiet", text: say("Save or change filters ..."), onclick: () => trigger("manage", Date.now()) });
     this.choice = el("div", { class: "columns" });
     const columns = el("details", {}, el("summary", { text: say("Columns") }), this.choice);
-    this.root = el("div", { class: "bar" }, this.chips, manage, el("span", { class: "gap" }), columns);
+    this.inUse = el("span", { class: "inuse", role: "status" });
+    this.root = el("div", { class: "bar" }, this.chips, manage, this.inUse, el("span", { class: "gap" }), columns);
     this.names = [];
   }
 
-  /** @param {{saved: {name: string, isDefault: boolean}[], applied: string, hidden: string[]}} data */
-  update({ saved, applied, hidden }) {
-    const shown = JSON.stringify([saved, applied, hidden]);
+  /** @param {{saved: {name: string, isDefault: boolean}[], applied: string, hidden: string[],
+   *   filters: number}} data */
+  update({ saved, applied, hidden, filters }) {
+    const shown = JSON.stringify([saved, applied, hidden, filters]);
     if (this.shown === shown) return;
     this.shown = shown;
+    // a filter out of sight must not make anybody believe that there is nothing else to read
+    this.inUse.textContent = filters ? say("{count} filter(s) in use, 0 shows all", { count: filters }) : "";
     this.names = saved.map(({ name }) => name);
     this.chips.replaceChildren(
-      this.chip(say("All studies"), 0, !applied, -1),
+      this.chip(say("All studies"), 0, !applied && !filters, -1),
       ...saved.map(({ name, isDefault }, at) => this.chip(isDefault ? `${name} \u2605` : name, at + 1, name === applied, at)),
     );
     this.choice.replaceChildren(...COLUMNS.filter(({ sort }) => sort !== "patient").map((column) => this.box(column, hidden)));

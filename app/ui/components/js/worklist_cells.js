@@ -52,7 +52,7 @@ const MINUTE_MS = 60_000;
 
 /** @type {Object<string, (row: any) => HTMLElement>} */
 const CELLS = {
-  priority: (row) => el("td", { class: row.priority > 0 ? "priority high" : "priority", text: row.priorityReason, title: row.priorityReason }),
+  priority: (row) => el("td", { class: `priority${row.priority > 0 ? " high" : ""}`, text: row.priorityReason, title: row.priorityReason }),
   received: (row) => el("td", { class: "number", text: ageOf(row.received), title: localTime(row.received) }),
   patient: (row) => {
     const sexAge = [row.sex, localDay(row.birthDate)].filter(Boolean).join(" ");
