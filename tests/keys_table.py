@@ -19,7 +19,15 @@ _PLACES: Mapping[str, str] = {
     "viewer": "images",
     "editor": "report",
     "context": "beside the report",
+    "steps": "case of a list",
+    "second": "second review",
 }
+PAGES: Mapping[str, frozenset[str]] = {
+    "worklist": frozenset({"everywhere", "worklist"}),
+    "review": frozenset({"everywhere", "images", "report", "beside the report", "case of a list"}),
+    "second review": frozenset({"everywhere", "images", "second review"}),
+}
+"""What is on a page at once."""
 
 
 def bindings() -> list[tuple[str, str, str]]:
@@ -32,6 +40,15 @@ def bindings() -> list[tuple[str, str, str]]:
             found.append((place, names.replace("` `", "`, `").replace("`|`", "`\\|`"), act))
     order = list(dict.fromkeys(_PLACES.values()))
     return sorted(found, key=lambda one: order.index(one[0]))
+
+
+def doubled() -> list[tuple[str, str]]:
+    """Return page and key of every key that means two things at once."""
+    found = []
+    for page, places in PAGES.items():
+        keys = [key for place, names, _ in bindings() if place in places for key in names.split(", ")]
+        found += [(page, key) for key in sorted({key for key in keys if keys.count(key) > 1})]
+    return found
 
 
 def render_keys() -> str:

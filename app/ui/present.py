@@ -18,6 +18,7 @@ from app.domain.report import Report, ReportState, Sentence
 from app.domain.review import LockInfo, Review
 from app.domain.study import Instance, Study
 from app.domain.worklist import WorklistPage, WorklistQuery, WorklistRow
+from app.ui.terms import delivery_state, term
 from app.ui.told import retell
 from app.ui.words import say
 
@@ -117,8 +118,8 @@ def _signature_data(attestation: Attestation) -> JSON:
     return {
         "username": attestation.username,
         "printedName": attestation.printed_name,
-        "role": attestation.role,
-        "meaning": attestation.meaning.value,
+        "role": term(attestation.role),
+        "meaning": term(attestation.meaning),
         "at": attestation.signed_at.isoformat(),
         "sha256": attestation.sha256,
         "problem": attestation.problem,
@@ -131,7 +132,8 @@ def _delivery_data(delivery: Delivery) -> JSON:
         "destination": delivery.destination,
         "kind": delivery.kind,
         "state": delivery.state.value,
-        "reason": delivery.reason,
+        "stateName": delivery_state(delivery.state),
+        "reason": retell(delivery.reason),
         "sentAt": delivery.sent_at.isoformat() if delivery.sent_at else None,
     }
 

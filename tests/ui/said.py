@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,7 @@ _FOR_THE_BROWSER = re.compile(
     r"(?:\bclass(?:Name)?|dataset\.\w+)\s*[:=]\s*$|\b(?:from|import\()\s*$"
     r"|\.(?:querySelector(?:All)?|closest|matches|getContext)\(\s*$"
 )
+_SHOWN = re.compile(r'(?:\b(?:text|title|label|group|placeholder)|"aria-label"|\.textContent)\s*[:=]\s*$')
 _WORDS = re.compile(r"[^\W\d_]{2,}[,:;]? [^\W\d_]|^[A-Z][a-z]{2,}$")
 # Streamlit's elements, and which of their arguments a person reads
 _ELEMENTS = frozenset(
@@ -65,19 +67,23 @@ def bare_in_python(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def bare_in_script(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and literal of what may be shown unsaid: two words in a row, or one with a capital."""
+    """Yield line and literal of what may be shown unsaid: any text, two words in a row, a capital."""
 
     def blank(found: re.Match[str]) -> str:
         return "\n" * found[0].count("\n")
 
     source = _SAID_IN_SCRIPT.sub(blank, _COMMENT.sub(blank, path.read_text(encoding="utf-8")))
     for found in re.finditer(rf"{_LITERAL}|`[^`]*`", source):
-        text = re.sub(r"\$\{[^}]*\}", "{}", found[0][1:-1])
+        text = re.sub(r"\$\{[^}]*\}|\\u[0-9a-f]{4}", "{}", found[0][1:-1])
         before = source[max(0, found.start() - 60) : found.start()]
-        if _WORDS.search(text) and not _FOR_THE_BROWSER.search(before):
+        if before.rstrip().endswith(("{", ",")) and source[found.end() :].lstrip().startswith(":"):
+            continue  # the name of a field
+        is_shown = _SHOWN.search(before) is not None and has_words(text)
+        if is_shown or (_WORDS.search(text) and not _FOR_THE_BROWSER.search(before)):
             yield source.count("\n", 0, found.start()) + 1, text
 
 
+@cache
 def literals_of(folder: Path, *, leave_out: str = "") -> frozenset[str]:
     """Return every text literal below a folder, names of formatted ones as ``{}``."""
     found = set()

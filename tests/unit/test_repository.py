@@ -137,6 +137,10 @@ def test_table_of_keys_is_current() -> None:
     assert keys_table.main(["--check"]) == 0, "run `make docs`"
 
 
+def test_key_means_one_thing_on_a_page() -> None:
+    assert {key for _, key in keys_table.doubled()} == set()
+
+
 def test_example_alert_rules_name_metrics_that_exist() -> None:
     rules = (ROOT / "docs" / "alerts.example.yml").read_text()
     endings = {Kind.COUNTER: ("_total",), Kind.HISTOGRAM: ("_bucket", "_sum", "_count"), Kind.GAUGE: ("",)}

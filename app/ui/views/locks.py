@@ -19,6 +19,7 @@ def confirm_take_over(report_id: int, lock: LockInfo) -> None:
 
 
 def _ask(report_id: int, lock: LockInfo) -> None:
+    visit = begin_visit()  # which says too in what language
     st.write(
         say(
             "{name} has been editing since {time} UTC. "
@@ -30,7 +31,6 @@ def _ask(report_id: int, lock: LockInfo) -> None:
     )
     if not st.button(say("Take over"), type="primary", key="confirm_take_over"):
         return
-    visit = begin_visit()
     try:
         reading.take_over(
             visit.room.store,

@@ -12,6 +12,7 @@ import { Decisions } from "./editor_decisions.js";
 import { makeEditorFrame, place, recordOf } from "./editor_frame.js";
 import { reportKeys } from "./editor_keys.js";
 import { Writing } from "./editor_writing.js";
+import { fillDown } from "./fill.js";
 import { findingsPanel } from "./findings.js";
 import { showHelp } from "./help.js";
 import { bindKeys } from "./keys.js";
@@ -20,6 +21,7 @@ import { keepPlace, keptPlace } from "./place_kept.js";
 import { ReadingTime } from "./reading_time.js";
 import { ReportClient } from "./report_client.js";
 import { neighbour } from "./reading_order.js";
+import { say } from "./words.js";
 
 /** @typedef {import("./report_client.js").EditorData} EditorData */
 
@@ -105,6 +107,7 @@ export class Editor {
       guardPage(this.autosave),
       () => this.checks.stop(),
       this.times.start(),
+      fillDown(this.parts.root),
     ];
     this.checks.again();
     this.detach = () => stops.forEach((stop) => stop());
@@ -195,11 +198,11 @@ export class Editor {
     }
     parts.banners.replaceChildren(...banners(data, this.sentences, (event) => this.trigger(event, Date.now())));
     parts.facts.replaceChildren(...recordOf(data, localTime));
-    parts.version.textContent = `version ${data.version}`;
+    parts.version.textContent = say("version {number}", { number: data.version });
     for (const aid of [parts.templates, parts.macros, parts.dictate]) aid.hidden = !data.mayEdit;
     parts.critical.hidden = !data.mayTellCritical;
     parts.sign.hidden = !data.signAs || !data.mayEdit;
-    parts.sign.textContent = data.signAs === "final" ? "Sign final ..." : "Sign preliminary ...";
+    parts.sign.textContent = data.signAs === "final" ? say("Sign final ...") : say("Sign preliminary ...");
     parts.root.dataset.state = data.state;
     this.showFindings(data.findings);
     this.checks.follow(data);

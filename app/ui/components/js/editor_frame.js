@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { makeHelp } from "./help.js";
-import { say } from "./words.js";
+import { language, say } from "./words.js";
 
 /** The sections in reading order; the first three stay small while they are empty. */
 function titles() {
@@ -28,7 +28,7 @@ export function makeEditorFrame(actions) {
     adds[name] = el("button", {
       type: "button",
       class: "add",
-      text: say("+ Add to {section}", { section: title.toLowerCase() }),
+      text: say("+ Add to {section}", { section: language() === "de" ? title : title.toLowerCase() }),
       onclick: () => actions.add(name),
     });
     return el("section", { class: "section", dataset: { section: name } }, el("h2", { text: title }), lists[name], adds[name]);
@@ -46,15 +46,15 @@ export function makeEditorFrame(actions) {
     macros: el("button", { type: "button", class: "quiet", text: say("Macros"), title: say("Macros (m)"), onclick: actions.macros }),
     dictate: el("button", { type: "button", class: "quiet", text: say("Dictate"), title: say("Dictate into the text (Ctrl+D)"), onclick: actions.dictate }),
     help: makeHelp(),
-    keys: el("button", { type: "button", class: "quiet", text: "Keys ?", title: "Show the keys (?)", onclick: actions.help }),
-    critical: el("button", { type: "button", class: "quiet", text: "Critical ...", title: "Critical result (c)", onclick: actions.critical }),
-    sign: el("button", { type: "button", class: "sign", text: "Sign ...", title: "Sign (s)", onclick: actions.sign }),
+    keys: el("button", { type: "button", class: "quiet", text: say("Keys ?"), title: say("Show the keys (?)"), onclick: actions.help }),
+    critical: el("button", { type: "button", class: "quiet", text: say("Critical ..."), title: say("Critical result (c)"), onclick: actions.critical }),
+    sign: el("button", { type: "button", class: "sign", text: say("Sign ..."), title: say("Sign (s)"), onclick: actions.sign }),
   };
   const gap = el("span", { class: "gap" });
   const foot = el("footer", {}, parts.saved, parts.version, parts.note, gap, parts.keys, parts.critical, parts.sign);
   const aids = el("div", { class: "aids" }, parts.templates, parts.macros, parts.dictate);
   parts.body = el("div", { class: "body" }, parts.banners, aids, ...sections, parts.findings, parts.facts);
-  parts.root = el("section", { class: "editor", "aria-label": "Report" }, parts.body, foot, parts.help);
+  parts.root = el("section", { class: "editor", "aria-label": say("Report") }, parts.body, foot, parts.help);
   return parts;
 }
 
@@ -81,19 +81,22 @@ export function recordOf(data, time) {
     el(
       "dl",
       { class: "record" },
-      ...pair("Signed by", `${s.printedName} (${s.username}, ${s.role})`),
-      ...pair("At", time(s.at)),
-      ...pair("Meaning", s.meaning),
-      ...pair("Digest", `SHA-256 ${s.sha256.slice(0, 16)} ...`),
-      ...pair("Signature", s.problem ? `DOES NOT VERIFY: ${s.problem}` : `verified, key ${s.keyId}`),
+      ...pair(say("Signed by"), `${s.printedName} (${s.username}, ${s.role})`),
+      ...pair(say("At"), time(s.at)),
+      ...pair(say("Meaning"), s.meaning),
+      ...pair(say("Digest"), `SHA-256 ${s.sha256.slice(0, 16)} ...`),
+      ...pair(
+        say("Signature"),
+        s.problem ? say("DOES NOT VERIFY: {problem}", { problem: s.problem }) : say("verified, key {key}", { key: s.keyId }),
+      ),
     ),
   );
   const deliveries = data.deliveries.map((d) =>
     el(
       "dl",
       { class: "record", dataset: { delivery: d.state } },
-      ...pair("Sent to", `${d.destination} (${d.kind})`),
-      ...pair("Delivery", `${d.state}${d.sentAt ? ` ${time(d.sentAt)}` : ""}${d.reason ? `: ${d.reason}` : ""}`),
+      ...pair(say("Sent to"), `${d.destination} (${d.kind})`),
+      ...pair(say("Delivery"), `${d.stateName}${d.sentAt ? ` ${time(d.sentAt)}` : ""}${d.reason ? `: ${d.reason}` : ""}`),
     ),
   );
   return [...signatures, ...deliveries];

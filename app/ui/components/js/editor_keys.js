@@ -29,7 +29,7 @@ export function reportKeys(editor) {
     ),
     key(["F"], say("Next open field (in a text: Tab)"), () => void writing.nextField()),
     key(["m"], say("Macros"), () => aids.chooseMacro()),
-    key(["T"], say("Another template"), () => aids.chooseTemplate()),
+    key(["t"], say("Another template"), () => aids.chooseTemplate()),
     key(["n"], say("New sentence in this section"), () => writing.add(link.chosenSentence?.section ?? "findings")),
     key(["c"], say("Critical result: somebody must be told"), () => editor.tellCritical()),
     key(["d"], say("Changes from the AI draft"), () => showDifference(editor.changes, editor.data.reportId)),

@@ -1,5 +1,7 @@
 /** Stored pixels of one image as the scanner sent them: 16 bits, never a screen copy. */
 
+import { language, say } from "./words.js";
+
 /**
  * @typedef {{center: number, width: number, name: string}} Window
  * @typedef {{first: number, top: number, entries: Uint16Array}} Table
@@ -21,10 +23,13 @@
  * @returns {Promise<Image>}
  */
 export async function loadImage(sop, frame = 0) {
-  const answer = await fetch(`/pixels/${encodeURIComponent(sop)}?frame=${frame}`, { credentials: "same-origin" });
+  const answer = await fetch(`/pixels/${encodeURIComponent(sop)}?frame=${frame}`, {
+    credentials: "same-origin",
+    headers: { "Accept-Language": language() },
+  });
   if (!answer.ok) {
     const refusal = await answer.json().catch(() => ({}));
-    throw new Error(refusal.message || `the server answered ${answer.status}`);
+    throw new Error(refusal.message || say("the server answered {status}", { status: answer.status }));
   }
   /** @type {Facts} */
   const facts = JSON.parse(answer.headers.get("X-Image-Facts"));
@@ -41,7 +46,7 @@ function readTable({ first, top, entries_base64: text }) {
 /** Samples as unsigned 16-bit codes; a signed sample keeps its bits. */
 function readCodes(buffer, facts) {
   const length = facts.rows * facts.columns * facts.samples;
-  if (buffer.byteLength < length * facts.bytes) throw new Error("the image is shorter than it should be");
+  if (buffer.byteLength < length * facts.bytes) throw new Error(say("the image is shorter than it should be"));
   if (facts.bytes === 2) return new Uint16Array(buffer, 0, length);
   const small = facts.signed ? new Int8Array(buffer, 0, length) : new Uint8Array(buffer, 0, length);
   return Uint16Array.from(small);

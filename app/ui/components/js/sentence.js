@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { markedFields } from "./fields.js";
 import { isUnread } from "./reading_order.js";
 import { sentenceField } from "./sentence_field.js";
-import { say } from "./words.js";
+import { phrase, say } from "./words.js";
 
 /** @typedef {import("./link.js").Sentence} Sentence */
 /**
@@ -23,7 +23,7 @@ import { say } from "./words.js";
  * @property {() => boolean} dictate
  */
 
-const DECISIONS = { UNTOUCHED: "", ACCEPTED: "accepted", EDITED: "edited", REJECTED: "rejected" };
+const DECISIONS = { UNTOUCHED: "", ACCEPTED: phrase("accepted"), EDITED: phrase("edited"), REJECTED: phrase("rejected") };
 const LOW_CONFIDENCE = 0.5;
 
 /**
@@ -55,21 +55,21 @@ export function sentenceCard(sentence, how, actions) {
 
 function spoken(sentence, isUntouched) {
   const from = isUnread(sentence) ? say("template, not reviewed") : say("template");
-  const other = sentence.origin === "TEMPLATE" && sentence.decision === "UNTOUCHED" ? from : "your text";
-  const decision = isUntouched ? "AI draft, not reviewed" : DECISIONS[sentence.decision] || other;
+  const other = sentence.origin === "TEMPLATE" && sentence.decision === "UNTOUCHED" ? from : say("your text");
+  const decision = isUntouched ? say("AI draft, not reviewed") : say(DECISIONS[sentence.decision]) || other;
   return `${decision}: ${sentence.text}`;
 }
 
 function facts(sentence, isUntouched, critical) {
   const line = el("div", { class: "facts" });
   if (critical) line.append(el("span", { class: "chip bad", text: say("CRITICAL") }));
-  if (isUntouched) line.append(el("span", { class: "chip ai", text: "AI" }));
-  else if (sentence.origin === "AI") line.append(el("span", { class: "chip", text: DECISIONS[sentence.decision] }));
+  if (isUntouched) line.append(el("span", { class: "chip ai", text: say("AI") }));
+  else if (sentence.origin === "AI") line.append(el("span", { class: "chip", text: say(DECISIONS[sentence.decision]) }));
   else if (sentence.origin === "TEMPLATE") line.append(...templateChips(sentence));
-  else line.append(el("span", { class: "chip own", text: "own text" }));
+  else line.append(el("span", { class: "chip own", text: say("own text") }));
   if (sentence.origin === "AI" && sentence.confidence !== null) line.append(confidence(sentence.confidence));
   if (sentence.region && sentence.decision !== "REJECTED") {
-    line.append(el("span", { class: "region", text: "region", title: "This sentence has a region on the image" }));
+    line.append(el("span", { class: "region", text: say("region"), title: say("This sentence has a region on the image") }));
   }
   return line;
 }
@@ -79,14 +79,15 @@ function templateChips(sentence) {
   if (sentence.decision === "EDITED") return [el("span", { class: "chip own", text: say("own text") })];
   const chips = [el("span", { class: "chip template", text: say("template") })];
   if (isUnread(sentence)) chips.push(el("span", { class: "unread", text: say("not reviewed") }));
-  else if (sentence.decision !== "UNTOUCHED") chips.push(el("span", { text: DECISIONS[sentence.decision] }));
+  else if (sentence.decision !== "UNTOUCHED") chips.push(el("span", { text: say(DECISIONS[sentence.decision]) }));
   return chips;
 }
 
 function confidence(value) {
   const isLow = value < LOW_CONFIDENCE;
-  const text = `${Math.round(100 * value)} %${isLow ? " low confidence" : ""}`;
-  return el("span", { class: isLow ? "confidence low" : "confidence", text, title: "Confidence of the AI" });
+  const percent = `${Math.round(100 * value)} %`;
+  const text = isLow ? `${percent} ${say("low confidence")}` : percent;
+  return el("span", { class: isLow ? "confidence low" : "confidence", text, title: say("Confidence of the AI") });
 }
 
 /** What the AI wrote stays in sight beside what the reader made of it. */
@@ -95,7 +96,7 @@ function difference(sentence) {
   return el(
     "details",
     { class: "difference", onclick: (event) => event.stopPropagation() },
-    el("summary", { text: "AI wrote" }),
+    el("summary", { text: say("AI wrote") }),
     el("p", { text: sentence.aiText }),
   );
 }
@@ -118,8 +119,8 @@ function buttons(sentence, actions) {
   return el(
     "div",
     { class: "acts" },
-    mayAccept && button("Accept", "a", actions.accept, sentence.decision === "ACCEPTED"),
-    button("Edit", "e", actions.edit),
-    button(isAi ? "Reject" : "Remove", "r", actions.reject, sentence.decision === "REJECTED"),
+    mayAccept && button(say("Accept"), "a", actions.accept, sentence.decision === "ACCEPTED"),
+    button(say("Edit"), "e", actions.edit),
+    button(isAi ? say("Reject") : say("Remove"), "r", actions.reject, sentence.decision === "REJECTED"),
   );
 }
