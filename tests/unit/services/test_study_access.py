@@ -61,6 +61,15 @@ FREE = {
     "resume_model",
     # sums without a study
     "agreement",
+    "quality_board",
+    "watched_days",
+    "own_quality",
+    "export_quality",
+    # texts of the department and of oneself
+    "usable_templates",
+    "macros_of",
+    "save_own_macro",
+    "remove_own_macro",
     # of a review that nobody drew here: `test_second_review.py` draws one of a restricted study
     "open_second_review",
     "give_back",
