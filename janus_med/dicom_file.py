@@ -53,7 +53,9 @@ HEADER_TAGS = (
     "BurnedInAnnotation", "WindowCenter", "WindowWidth",
     "RescaleIntercept", "RescaleSlope", "RescaleType",
     "VOILUTFunction", "ModalityLUTSequence", "VOILUTSequence",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "ImageOrientationPatient",
+    "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "PixelSpacingCalibrationType",
+    "EstimatedRadiographicMagnificationFactor", "DistanceSourceToDetector", "DistanceSourceToPatient",
 )
 # fmt: on
 """What is read of a header; everything else is skipped unparsed."""
