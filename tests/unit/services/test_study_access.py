@@ -42,7 +42,14 @@ from tests.unit.services.test_routing import by, complete
 AT = NOW + QUIET
 READERS = ("viewer", "resident", "attending")
 GROUP = "staff health"
-LISTS = {"worklist", "refresh_worklist", "list_open_loops"}
+LISTS = {
+    "worklist",
+    "refresh_worklist",
+    "list_open_loops",
+    "waiting_reviews",
+    "scored_by_me",
+    "remarks_for_me",
+}
 # putting the pen down needs no access: it must always be possible; one's own account is no study
 FREE = {
     "release_lock",
@@ -52,6 +59,22 @@ FREE = {
     "list_models",
     "stop_model",
     "resume_model",
+    # sums without a study
+    "agreement",
+    "quality_board",
+    "watched_days",
+    "own_quality",
+    "export_quality",
+    # texts of the department and of oneself
+    "usable_templates",
+    "macros_of",
+    "save_own_macro",
+    "remove_own_macro",
+    # of a review that nobody drew here: `test_second_review.py` draws one of a restricted study
+    "open_second_review",
+    "give_back",
+    "score_second_review",
+    "correct_second_review",
 }
 STAFF_ONLY = b"""
 [[rules]]

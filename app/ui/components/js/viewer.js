@@ -97,7 +97,11 @@ class Viewer {
       void this.layout.openPrior(event.detail);
     };
     link.addEventListener("prior", asked);
+    // beside what else Escape does: a tool is put down
+    const putDown = (event) => event.key === "Escape" && this.state.tool && this.takeTool(this.state.tool);
+    document.addEventListener("keydown", putDown, true);
     const stops = [
+      () => document.removeEventListener("keydown", putDown, true),
       bindKeys(this, viewerKeys(this)),
       link.follow(() => this.followLink()),
       () => link.removeEventListener("prior", asked),
