@@ -165,14 +165,14 @@ def _conditions(query: WorklistQuery, now: datetime) -> list[ColumnElement[bool]
 def _of_text(query: WorklistQuery) -> list[ColumnElement[bool]]:
     names, identifiers = _person.name, _person.patient_id
     accession, description = StudyRow.accession_number, StudyRow.description
-    anywhere = or_(_of_people(query.text, names, identifiers), *_contain(query.text, accession, description))
+    anywhere = or_(_of_people(query.text, names, identifiers), _contain(query.text, accession, description))
     asked: list[tuple[str, ColumnElement[bool]]] = [
         (query.text, anywhere),
         (query.patient, _of_people(query.patient, names)),
         (query.patient_id, _of_people(query.patient_id, identifiers)),
-        (query.accession, *_contain(query.accession, accession)),
-        (query.description, *_contain(query.description, description)),
-        (query.reader, *_contain(query.reader, _HELD.c.printed_name)),
+        (query.accession, _contain(query.accession, accession)),
+        (query.description, _contain(query.description, description)),
+        (query.reader, _contain(query.reader, _HELD.c.printed_name)),
     ]
     return [condition for text, condition in asked if text]
 
@@ -182,13 +182,13 @@ _person, _recorded = aliased(PatientRow), aliased(StudyPatientRow)
 
 def _of_people(text: str, *columns: Any) -> ColumnElement[bool]:
     """Find the people first, who are fewer than studies; a former name or identifier finds the study too."""
-    people = select(_person.id).where(or_(*_contain(text, *columns)))
+    people = select(_person.id).where(_contain(text, *columns))
     corrected = select(_recorded.study_uid).where(_recorded.patient_row_id.in_(people))
     return or_(StudyRow.patient_row_id.in_(people), StudyRow.study_uid.in_(corrected))
 
 
-def _contain(text: str, *columns: Any) -> list[ColumnElement[bool]]:
-    return [column.icontains(text, autoescape=True) for column in columns]
+def _contain(text: str, *columns: Any) -> ColumnElement[bool]:
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
 def _of_choice(query: WorklistQuery) -> list[ColumnElement[bool]]:
