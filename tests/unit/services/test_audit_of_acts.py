@@ -21,6 +21,7 @@ from app.domain.one_time import make_secret
 from app.domain.patient_data import PatientKey
 from app.domain.report import Section
 from app.domain.sign_on import Identity
+from app.domain.template import TemplateContent
 from app.services import (
     ai_models,
     backup,
@@ -37,8 +38,10 @@ from app.services import (
     signatures,
     signing,
     study_groups,
+    templates,
 )
 from app.services.amending import add_addendum, correct_report
+from app.services.beginning import use_template
 from app.services.patient_export import begin_export
 from app.services.reading import WorklistQuery
 from app.services.withdrawal import withdraw
@@ -48,6 +51,7 @@ from tests.unit.services.conftest import NOW, PACS, PASSWORD, QUIET, House, imag
 AT = NOW + QUIET
 LATE = AT + timedelta(hours=1)
 DELIVERER = service_actor("deliver")
+TEMPLATE = TemplateContent("Any", "en", "", "", {Section.TECHNIQUE: ("Radiograph.",)})
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,12 @@ STORY = (
         lambda h: reading.accept_sentence(h.store, h["resident"], _report(h), "ai-2", now=AT),
     ),
     Act(
+        "take the decision back",
+        "resident",
+        ("sentence reopened",),
+        lambda h: reading.reopen_sentence(h.store, h["resident"], _report(h), "ai-2", now=AT),
+    ),
+    Act(
         "reject",
         "resident",
         ("sentence rejected",),
@@ -221,6 +231,58 @@ STORY = (
         lambda h: reading.add_sentence(
             h.store, h["resident"], _report(h), Section.IMPRESSION, "Nodule.", now=AT
         ),
+    ),
+    Act(
+        "add a second one",
+        "resident",
+        ("sentence edited",),
+        lambda h: reading.add_sentence(
+            h.store, h["resident"], _report(h), Section.IMPRESSION, "No effusion.", now=AT
+        ),
+    ),
+    Act(
+        "move it up",
+        "resident",
+        ("sentence moved",),
+        lambda h: reading.move_sentence(h.store, h["resident"], _report(h), "human-2", step=-1, now=AT),
+    ),
+    Act(
+        "write a template",
+        "admin",
+        ("report template changed",),
+        lambda h: templates.add_template(h.store, h["admin"], TEMPLATE, now=AT),
+    ),
+    Act(
+        "edit it",
+        "admin",
+        ("report template changed",),
+        lambda h: templates.edit_template(
+            h.store, h["admin"], _template(h), replace(TEMPLATE, name="Other"), version=1, now=AT
+        ),
+    ),
+    Act(
+        "use it",
+        "resident",
+        ("report template used",),
+        lambda h: use_template(h.store, h["resident"], _report(h), _template(h), now=AT),
+    ),
+    Act(
+        "put it out of use",
+        "admin",
+        ("report template changed",),
+        lambda h: templates.switch_template(h.store, h["admin"], _template(h), is_active=False, now=AT),
+    ),
+    Act(
+        "write a macro for everybody",
+        "admin",
+        ("macro changed",),
+        lambda h: templates.save_department_macro(h.store, h["admin"], "nl", "No lesion.", now=AT),
+    ),
+    Act(
+        "take the macro away",
+        "admin",
+        ("macro changed",),
+        lambda h: templates.remove_department_macro(h.store, h["admin"], "nl", now=AT),
     ),
     Act(
         "open a critical result",
@@ -475,6 +537,12 @@ def _report(house: House) -> int:
     """The report of the first revision: attempts that were undone have used up numbers."""
     with house.store.begin() as tx:
         return tx.reports.summaries(uid("s1"))[0].report_id
+
+
+def _template(house: House) -> int:
+    with house.store.begin() as tx:
+        (template,) = tx.templates.current()
+    return template.template_id
 
 
 def _session(house: House) -> int:
