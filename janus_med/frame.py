@@ -16,7 +16,7 @@ from janus_med.errors import DecodeFailed, ImpossibleSize, TruncatedFile, Unsupp
 from janus_med.frame_shape import FrameShape, check_frame
 from janus_med.grey_header import read_lookup, read_rescale, read_spacing, read_windows
 from janus_med.overlay_planes import read_overlay_planes
-from janus_med.placement import read_placement
+from janus_med.placement import read_placement, spread_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,7 @@ def decode_frame(path: Path, out: Path, *, frame: int = 0) -> dict[str, Any]:
         shape = check_frame(opened)
         if not 0 <= frame < shape.frames:
             raise UnsupportedImage(path.name, f"has {shape.frames} frame(s), there is no frame {frame}")
+        spread_groups(opened.header, frame)
         pixels = _read_pixels(opened, shape, frame)
         out.write_bytes(pixels.tobytes())
         return describe_frame(opened, shape, pixels, frame)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 
 from janus_med.frame import decode_frame
@@ -110,3 +110,25 @@ def test_cosines_that_are_not_six_numbers_are_none() -> None:
     header = Dataset()
     header.ImageOrientationPatient = [1, 0, 0]
     assert read_placement(header)["image_orientation"] is None
+
+
+def test_values_and_spacing_of_an_enhanced_image_are_those_of_its_frame(tmp_path: Path) -> None:
+    image = dcmread(make_film(tmp_path / "film.dcm", rows=40, columns=40, at=(20, 20)))
+    image.NumberOfFrames, image.PixelData = 2, image.PixelData * 2
+    del image.WindowCenter, image.WindowWidth
+    items = [Dataset(), Dataset()]
+    for item, intercept in zip(items, ("-1024", "-1000"), strict=True):
+        values = Dataset()
+        values.RescaleSlope, values.RescaleIntercept, values.RescaleType = "1", intercept, "HU"
+        item.PixelValueTransformationSequence = [values]
+    shared, measures, voi = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing = ["0.5", "0.25"]
+    voi.WindowCenter, voi.WindowWidth = "40", "400"
+    shared.PixelMeasuresSequence, shared.FrameVOILUTSequence = [measures], [voi]
+    image.PerFrameFunctionalGroupsSequence, image.SharedFunctionalGroupsSequence = items, [shared]
+    dcmwrite(tmp_path / "enhanced.dcm", image)
+    facts = [placed(tmp_path / "enhanced.dcm", frame) for frame in (0, 1)]
+    assert [one["rescale_intercept"] for one in facts] == [-1024.0, -1000.0]
+    assert {one["spacing_source"] for one in facts} == {"PixelSpacing"}
+    assert (facts[0]["row_spacing"], facts[0]["column_spacing"]) == (0.5, 0.25)
+    assert facts[0]["windows"] == [{"center": 40.0, "width": 400.0}]
