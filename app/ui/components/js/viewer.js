@@ -41,7 +41,11 @@ class Viewer {
     Object.assign(this, { data, listed, findings: readFindings(data.findings) });
     this.parts.prior.disabled = data.priors.length === 0;
     this.parts.toggle.disabled = !data.model;
-    if (isNew) this.state.overlayOn = false;
+    if (isNew) {
+      this.state.overlayOn = false;
+      // whose the next study is must not stay hidden
+      this.hideTexts(false);
+    }
     if (!isSame) this.layout.openStudy(data, isNew);
     this.draw();
   }
@@ -194,7 +198,13 @@ class Viewer {
   }
 
   toggleTexts() {
-    this.state.textsOff = !this.state.textsOff;
+    this.hideTexts(!this.state.textsOff);
+  }
+
+  /** Patient, corner texts and DICOM overlays. */
+  hideTexts(areOff) {
+    this.state.textsOff = areOff;
+    link.hideTexts(areOff);
     this.draw();
   }
 
@@ -249,6 +259,7 @@ export default function mount({ parentElement, data }) {
     },
     (it) => {
       it.detach();
+      link.hideTexts(false);
       it.layout.close();
       it.parts.root.remove();
     },
