@@ -58,9 +58,10 @@ def test_overlay_lies_on_the_square_however_the_image_is_stored_and_shown(
         expect(ada.page.locator(".viewer")).to_have_attribute("data-sop", places[number - 1][0].sop_uid)
         ada.press("Escape")
         errors[kind, "as sent"], square = off_by(ada)
-        for key in ("z", "Z", "x"):
-            ada.press(key)
-            errors[kind, key], moved = off_by(ada)
+        # each by itself on the plain one, all of them at once on the others
+        for keys in ("z", "Z", "x") if kind == "plain" else ("zZx",):
+            ada.press(*keys)
+            errors[kind, keys], moved = off_by(ada)
             assert math.dist(square, moved) > 0.1, "the image was not mirrored or turned"
             square = moved
         ada.press("-", "-")
