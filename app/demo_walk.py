@@ -28,7 +28,9 @@ from app.store.engine import Store
 
 SOURCE = "demo"
 _POLL_SECONDS = 0.2
-_SENTENCES = frozenset({"Finding", "Impression"})
+_SENTENCES = frozenset(
+    {"Indications for Procedure", "Previous Finding", "Procedure Description", "Finding", "Impression"}
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _find_document(plan: DemoPlan, delivery: Delivery, review: Review) -> tuple[
     document = dcmread(held[delivery.sop_uid])
     flags = (document.CompletionFlag, document.VerificationFlag)
     text = " ".join(_texts(document))
-    signed = [s.text for s in review.report.sentences] if review.report else []
+    signed = [s.text for s in review.report.sentences if s.may_leave] if review.report else []
     if flags != ("COMPLETE", "VERIFIED") or not all(sentence in text for sentence in signed):
         raise Fatal("the document in the PACS is not the report that was signed")
     return held[delivery.sop_uid], text

@@ -58,7 +58,9 @@ FIELDS: Mapping[str, FieldKind] = {
         _N,
     ),
     **dict.fromkeys(("instances", "job", "jobs", "line", "next_in", "port", "quarantined", "relinked"), _N),
-    **dict.fromkeys(("number", "repeated", "requeued", "revision", "stored", "temporary_files"), _N),
+    **dict.fromkeys(
+        ("number", "question", "repeated", "requeued", "revision", "stored", "temporary_files"), _N
+    ),
     **dict.fromkeys(("action", "address", "ae_title", "at", "calling_ae", "chore", "command"), _W),
     **dict.fromkeys(("destination", "error", "function", "host", "kind", "logger", "model", "peer"), _W),
     **dict.fromkeys(("rules", "setting", "source", "status", "subject", "tag", "task"), _W),

@@ -18,6 +18,7 @@ import pydicom
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from janus_med.errors import ImpossibleSize, JanusMedError, NotDicom, TruncatedFile
+from janus_med.overlay_planes import OVERLAY_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,9 @@ HEADER_TAGS = (
     "BurnedInAnnotation", "WindowCenter", "WindowWidth",
     "RescaleIntercept", "RescaleSlope", "RescaleType",
     "VOILUTFunction", "ModalityLUTSequence", "VOILUTSequence",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "ImageOrientationPatient",
+    "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "PixelSpacingCalibrationType",
+    "EstimatedRadiographicMagnificationFactor", "DistanceSourceToDetector", "DistanceSourceToPatient",
 )
 # fmt: on
 """What is read of a header; everything else is skipped unparsed."""
@@ -68,7 +71,7 @@ class OpenedFile:
     source
         File name for messages.
     header
-        The data set up to the pixel data, `HEADER_TAGS` alone.
+        The data set up to the pixel data, `HEADER_TAGS` and `OVERLAY_TAGS` alone.
     stream
         Positioned anywhere; seek before reading.
     transfer_syntax
@@ -182,7 +185,7 @@ def _parse(path: Path, stream: BinaryIO, header_only: bool) -> OpenedFile:
         stream.close()
         stream, syntax = _as_explicit(meta, data), ExplicitVRLittleEndian
     stream.seek(0)
-    header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
+    header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=[*HEADER_TAGS, *OVERLAY_TAGS])
     keyword, offset, length = _locate_pixels(stream, syntax)
     size = stream.seek(0, io.SEEK_END)
     return OpenedFile(path.name, header, stream, syntax, keyword, offset, length, size, whole)

@@ -15,7 +15,8 @@ from janus_med.dicom_file import UNDEFINED_LENGTH, OpenedFile, open_dicom, quiet
 from janus_med.errors import DecodeFailed, ImpossibleSize, TruncatedFile, UnsupportedImage
 from janus_med.frame_shape import FrameShape, check_frame
 from janus_med.grey_header import read_lookup, read_rescale, read_spacing, read_windows
-from janus_med.placement import read_placement
+from janus_med.overlay_planes import read_overlay_planes
+from janus_med.placement import read_placement, spread_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,7 @@ def decode_frame(path: Path, out: Path, *, frame: int = 0) -> dict[str, Any]:
         shape = check_frame(opened)
         if not 0 <= frame < shape.frames:
             raise UnsupportedImage(path.name, f"has {shape.frames} frame(s), there is no frame {frame}")
+        spread_groups(opened.header, frame)
         pixels = _read_pixels(opened, shape, frame)
         out.write_bytes(pixels.tobytes())
         return describe_frame(opened, shape, pixels, frame)
@@ -143,7 +145,7 @@ def describe_frame(opened: OpenedFile, shape: FrameShape, pixels: np.ndarray, fr
         ``spacing_source``, ``magnification`` (source to detector over source to patient, or null),
         ``modality``, ``laterality``, ``image_orientation`` (six cosines or null), ``patient_orientation``
         (two texts or null), ``spacing_calibration``, ``sop_instance_uid``, ``series_uid``, ``study_uid``,
-        ``minimum``, ``maximum`` (stored values).
+        ``overlay_planes`` (see `read_overlay_planes`), ``minimum``, ``maximum`` (stored values).
     """
     header = opened.header
     slope, intercept = read_rescale(header)
@@ -171,6 +173,9 @@ def describe_frame(opened: OpenedFile, shape: FrameShape, pixels: np.ndarray, fr
         "column_spacing": column_spacing,
         "spacing_source": spacing_source,
         **read_placement(header, frame),
+        "overlay_planes": read_overlay_planes(
+            header, shape, frame, is_big_endian=not opened.transfer_syntax.is_little_endian
+        ),
         "sop_instance_uid": str(header.get("SOPInstanceUID") or ""),
         "series_uid": str(header.get("SeriesInstanceUID") or ""),
         "study_uid": str(header.get("StudyInstanceUID") or ""),

@@ -9,6 +9,13 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 
+_SPREAD = {
+    "PixelMeasuresSequence": ("PixelSpacing",),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
+}
+
+
 def read_placement(header: Dataset, frame: int = 0) -> dict[str, Any]:
     """Read modality, side, orientation and magnification.
 
@@ -44,12 +51,24 @@ def _orientation(header: Dataset, frame: int) -> list[float] | None:
     return None
 
 
-def _groups(header: Dataset, frame: int) -> list[Dataset]:
-    """Return the plane orientation items of a multi-frame image: of the frame, then shared."""
+def spread_groups(header: Dataset, frame: int) -> None:
+    """Put what the functional groups say of a frame's values and spacing into the header, where it is silent.
+
+    An enhanced multi-frame image keeps there what others have in the header itself (PS3.3 C.7.6.16.2).
+    """
+    for sequence, keywords in _SPREAD.items():
+        for holder in _groups(header, frame, sequence):
+            for keyword in keywords:
+                if keyword in holder and keyword not in header:
+                    header[keyword] = holder[keyword]
+
+
+def _groups(header: Dataset, frame: int, sequence: str = "PlaneOrientationSequence") -> list[Dataset]:
+    """Return the items of a sequence in the functional groups: of the frame, then shared."""
     own = header.get("PerFrameFunctionalGroupsSequence") or []
     shared = header.get("SharedFunctionalGroupsSequence") or []
     items = [*own[frame : frame + 1], *shared[:1]]
-    return [plane for item in items for plane in (item.get("PlaneOrientationSequence") or [])[:1]]
+    return [inner for item in items for inner in (item.get(sequence) or [])[:1]]
 
 
 def _magnification(header: Dataset) -> float | None:

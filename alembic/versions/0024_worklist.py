@@ -34,7 +34,10 @@ def upgrade() -> None:
         [sa.text("priority DESC"), sa.text("received_at"), sa.text("study_uid")],
     )
     op.create_index("studies_by_arrival", "studies", ["received_at", "study_uid"])
-    op.create_index("deliveries_by_study", "deliveries", ["study_uid"])
+    op.create_index("deliveries_by_study", "deliveries", ["study_uid", "state"])
+    op.create_index(
+        "reports_later", "reports", ["study_uid", "revision"], postgresql_where=sa.text("revision > 1")
+    )
     connection = op.get_bind().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     connection.execute((SQL / "0024_worklist.sql").read_bytes())
@@ -45,6 +48,7 @@ def downgrade() -> None:
         for name in names:
             op.execute(f"DROP TRIGGER {name} ON {table}")
     op.execute("DROP FUNCTION worklist_changed()")
+    op.drop_index("reports_later")
     op.drop_index("deliveries_by_study")
     op.drop_index("studies_by_arrival")
     op.drop_index("studies_by_priority")

@@ -112,10 +112,8 @@ class StudyRow(Base):
     received_at: Mapped[datetime]
     last_instance_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
-    # Number of Study Related Instances, as the sender says
-    expected_count: Mapped[int | None]
-    # without a decision NULL, not the JSON value null
-    routing: Mapped[JSON | None] = mapped_column(JSONB(none_as_null=True))
+    expected_count: Mapped[int | None]  # Number of Study Related Instances, as the sender says
+    routing: Mapped[JSON | None] = mapped_column(JSONB(none_as_null=True))  # undecided: not the JSON null
 
 
 class InstanceRow(Base):
@@ -177,7 +175,10 @@ class ReportRow(Base):
     """The report of one study revision; its text is in `sentences`, what was signed in `attestations`."""
 
     __tablename__ = "reports"
-    __table_args__ = (UniqueConstraint("study_uid", "revision"),)
+    __table_args__ = (
+        UniqueConstraint("study_uid", "revision"),
+        Index("reports_later", "study_uid", "revision", postgresql_where=sql("revision > 1")),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     study_uid: Mapped[str] = mapped_column(ForeignKey("studies.study_uid"), index=True)
     revision: Mapped[int]
@@ -221,7 +222,7 @@ class DeliveryRow(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         UniqueConstraint("attestation_id", "destination", "kind"),
-        Index("deliveries_by_study", "study_uid"),
+        Index("deliveries_by_study", "study_uid", "state"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     report_id: Mapped[int] = mapped_column(ForeignKey("reports.id"), index=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from app.store.worklist_choice import (
     attention_rank,
     choose,
     in_order,
+    is_costly,
     joined_report,
     ordering,
 )
@@ -33,30 +34,34 @@ def select_page(
     session: Session, query: WorklistQuery, *, reader: Reader | None, now: datetime
 ) -> WorklistPage:
     """Return the page that `query` asks for, and how many studies it finds that the reader may open."""
-    chosen = choose(query, reader, now=now)
-    at = {HELD_AT: now}
-    # how many there are does not depend on the order, nor on what is joined for it alone
-    counted = choose(replace(query, sort=SortKey.PRIORITY), reader, now=now).subquery()
-    total = session.scalars(select(func.count()).select_from(counted), at).one()
-    if query.offset >= total:
+    chosen, at = choose(query, reader, now=now), {HELD_AT: now}
+    if is_costly(query) and not query.offset:
+        together = in_order(chosen.add_columns(func.count().over()), query).limit(query.limit)
+        found = session.execute(together, at).all()
+        uids, total = [row[0] for row in found], found[0][1] if found else 0
+    else:
+        # how many there are does not depend on the order, nor on what is joined for it alone
+        counted = choose(replace(query, sort=SortKey.PRIORITY), reader, now=now).subquery()
+        total = session.scalars(select(func.count()).select_from(counted), at).one()
+        uids = _cut(session, chosen, query, total, at) if query.offset < total else []
+    if not uids:
         return WorklistPage((), total)
-    uids = session.scalars(_cut(chosen, query, total), at).all()
     rows = {row.StudyRow.study_uid: row for row in session.execute(_described(uids, now))}
     return WorklistPage(tuple(_as_row(rows[uid]) for uid in uids), total)
 
 
-def _cut(chosen: Select[Any], query: WorklistQuery, total: int) -> Select[Any]:
+def _cut(
+    session: Session, chosen: Select[Any], query: WorklistQuery, total: int, at: Mapping[str, datetime]
+) -> list[str]:
     """Return the UIDs of one page, in order; a page of the second half is looked for from the end.
 
     A sort that keeps the first n rows costs more the larger n is: this way never more than half of them.
     """
     rows = min(query.limit, total - query.offset)
     if query.offset <= total // 2:
-        return in_order(chosen, query).limit(rows).offset(query.offset)
-    place = func.row_number().over(order_by=ordering(query, backwards=True)).label("place")
-    last = in_order(chosen, query, backwards=True).add_columns(place)
-    cut = last.limit(rows).offset(total - query.offset - rows).subquery("cut")
-    return select(cut.c.study_uid).order_by(cut.c.place.desc())
+        return list(session.scalars(in_order(chosen, query).limit(rows).offset(query.offset), at))
+    from_the_end = in_order(chosen, query, backwards=True).limit(rows)
+    return list(session.scalars(from_the_end.offset(total - query.offset - rows), at))[::-1]
 
 
 def select_candidates(

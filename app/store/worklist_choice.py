@@ -20,6 +20,7 @@ from app.domain.worklist import SortKey, WorklistQuery
 from app.store.study_access import open_to
 from app.store.study_rows import CorrectedPatient, with_patients
 from app.store.tables import DeliveryRow, InstanceRow, LockRow, PatientRow, ReportRow, StudyRow, UserRow
+from app.store.tables_orders import StudyPatientRow
 
 HELD_AT = "held_at"
 """Parameter of every statement that is made here: the time at which locks count."""
@@ -35,7 +36,10 @@ ATTENTION: tuple[DeliveryState, ...] = (
 """States of a delivery, what needs attention first."""
 
 _later = aliased(ReportRow)
-_overtaken = exists().where(_later.study_uid == ReportRow.study_uid, _later.revision > ReportRow.revision)
+# revisions count from 1: what overtakes another is one of the few rows that `reports_later` holds
+_overtaken = exists().where(
+    _later.study_uid == ReportRow.study_uid, _later.revision > ReportRow.revision, _later.revision > 1
+)
 NEWEST = (
     select(ReportRow.id, ReportRow.study_uid, ReportRow.revision, ReportRow.state)
     .where(~_overtaken.correlate(ReportRow))
@@ -76,7 +80,7 @@ _HELD = (
 def choose(query: WorklistQuery, reader: Reader | None, *, now: datetime) -> Select[Any]:
     """Return the UIDs of the studies that a query finds and the reader may open; in no order."""
     wanted: Select[Any] = select(StudyRow.study_uid)
-    if _needs_patients(query):
+    if query.sort in {SortKey.PATIENT, SortKey.PATIENT_ID}:
         wanted = with_patients(wanted)
     if query.report_states or query.sort is SortKey.REPORT_STATE:
         wanted = joined_report(wanted, query, join=True)
@@ -89,6 +93,13 @@ def choose(query: WorklistQuery, reader: Reader | None, *, now: datetime) -> Sel
     # a study of the self-test is nobody's
     wanted = wanted.where(StudyRow.calling_ae != SELF_TEST_TITLE, *_conditions(query, now))
     return wanted if reader is None else wanted.where(open_to(reader, now=now))
+
+
+def is_costly(query: WorklistQuery) -> bool:
+    """Whether finding the studies takes more than their own rows: then it is not done twice."""
+    counts = query.fewest_images is not None or query.most_images is not None
+    texts = query.text or query.patient or query.patient_id or query.accession or query.description
+    return counts or bool(texts or query.report_states or query.delivery_states)
 
 
 def joined_report(wanted: Select[Any], query: WorklistQuery, *, join: bool = False) -> Select[Any]:
@@ -147,31 +158,37 @@ def _sort_column(key: SortKey) -> ColumnElement[Any]:
     return column
 
 
-def _needs_patients(query: WorklistQuery) -> bool:
-    by_patient = query.sort in {SortKey.PATIENT, SortKey.PATIENT_ID}
-    return by_patient or bool(query.text or query.patient or query.patient_id)
-
-
 def _conditions(query: WorklistQuery, now: datetime) -> list[ColumnElement[bool]]:
     return [*_of_text(query), *_of_choice(query), *_of_range(query, now)]
 
 
 def _of_text(query: WorklistQuery) -> list[ColumnElement[bool]]:
-    people = (PatientRow, CorrectedPatient)
-    # a former name or identifier still finds the study
-    names, identifiers = [who.name for who in people], [who.patient_id for who in people]
-    anywhere = [*names, *identifiers, StudyRow.accession_number, StudyRow.description]
-    asked: list[tuple[str, list[Any]]] = [
+    names, identifiers = _person.name, _person.patient_id
+    accession, description = StudyRow.accession_number, StudyRow.description
+    anywhere = or_(_of_people(query.text, names, identifiers), _contain(query.text, accession, description))
+    asked: list[tuple[str, ColumnElement[bool]]] = [
         (query.text, anywhere),
-        (query.patient, names),
-        (query.patient_id, identifiers),
-        (query.accession, [StudyRow.accession_number]),
-        (query.description, [StudyRow.description]),
-        (query.reader, [_HELD.c.printed_name]),
+        (query.patient, _of_people(query.patient, names)),
+        (query.patient_id, _of_people(query.patient_id, identifiers)),
+        (query.accession, _contain(query.accession, accession)),
+        (query.description, _contain(query.description, description)),
+        (query.reader, _contain(query.reader, _HELD.c.printed_name)),
     ]
-    return [
-        or_(*(place.icontains(text, autoescape=True) for place in places)) for text, places in asked if text
-    ]
+    return [condition for text, condition in asked if text]
+
+
+_person, _recorded = aliased(PatientRow), aliased(StudyPatientRow)
+
+
+def _of_people(text: str, *columns: Any) -> ColumnElement[bool]:
+    """Find the people first, who are fewer than studies; a former name or identifier finds the study too."""
+    people = select(_person.id).where(_contain(text, *columns))
+    corrected = select(_recorded.study_uid).where(_recorded.patient_row_id.in_(people))
+    return or_(StudyRow.patient_row_id.in_(people), StudyRow.study_uid.in_(corrected))
+
+
+def _contain(text: str, *columns: Any) -> ColumnElement[bool]:
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
 def _of_choice(query: WorklistQuery) -> list[ColumnElement[bool]]:

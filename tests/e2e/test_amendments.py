@@ -35,7 +35,16 @@ def open_dialog(ada: Reader, button: str) -> Locator:
     return dialog
 
 
-@pytest.mark.covers("S3", "S4", "T27")
+def sign_again_over_warnings(dialog: Locator, button: str) -> None:
+    """Sign, read the warnings, and sign the same text again: that confirms them."""
+    dialog.get_by_label("Your password").fill(PASSWORD)
+    dialog.get_by_role("button", name=button).click()
+    expect(dialog).to_contain_text("sign again to confirm these warnings")
+    dialog.get_by_label("Your password").fill(PASSWORD)
+    dialog.get_by_role("button", name=button).click()
+
+
+@pytest.mark.covers("S3", "S4", "T27", "U8")
 def test_attending_adds_and_corrects_in_the_browser(house: House, reader_of: Callable[[str], Reader]) -> None:
     study, ada = house.chest("amend"), reader_of("ada")
     sign_all(ada, study)
@@ -49,8 +58,7 @@ def test_attending_adds_and_corrects_in_the_browser(house: House, reader_of: Cal
     expect(dialog.get_by_label("Addendum")).to_have_value(
         'Compared with 2020 <img src=x onerror="window.broken = true">.'
     )
-    dialog.get_by_label("Your password").fill(PASSWORD)
-    dialog.get_by_role("button", name="Sign the addendum").click()
+    sign_again_over_warnings(dialog, "Sign the addendum")  # "compared", and there is no prior
     dialog.wait_for(state="detached")
     expect(ada.page.get_by_role("heading", name="Addendum 1")).to_be_visible()
     expect(ada.page.get_by_text("Compared with 2020 <img src=x")).to_be_visible()
@@ -59,6 +67,7 @@ def test_attending_adds_and_corrects_in_the_browser(house: House, reader_of: Cal
 
     dialog = open_dialog(ada, "Correction ...")
     dialog.get_by_label("Findings").fill("The lungs are clear.")
+    dialog.get_by_label("Impression").fill("Normal chest.")
     dialog.get_by_label("Reason").fill("Wrong film.")
     dialog.get_by_label("Your password").fill(PASSWORD)
     dialog.get_by_role("button", name="Sign the correction").click()

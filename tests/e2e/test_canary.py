@@ -24,11 +24,13 @@ from pydicom import dcmread
 
 from app.domain.access import Actor, service_actor
 from app.domain.audit import AuditFilter, verify_chain
+from app.domain.checks import confirm
 from app.domain.patient_data import PatientKey
 from app.domain.report import ReportState, Section
 from app.domain.study import StudyState
 from app.services.accounts import log_in
-from app.services.reading import accept_sentence, add_sentence, open_study, release_lock
+from app.services.checks import check_open_report
+from app.services.reading import accept_sentence, add_sentence, open_study, reject_sentence, release_lock
 from app.services.signatures import verify_signatures
 from app.services.signing import sign
 from app.services.withdrawal import withdraw
@@ -158,14 +160,18 @@ def write_and_sign(site: Site, ada: Actor, study: str, destination: str) -> int:
     report = open_study(site.store, ada, study, now=now).report
     assert report is not None
     for sentence in report.sentences:
-        accept_sentence(site.store, ada, report.report_id, sentence.key, now=now)
+        # a template's open fields are not for this report
+        decide = reject_sentence if "[" in sentence.text else accept_sentence
+        decide(site.store, ada, report.report_id, sentence.key, now=now)
     for section in Section:
         report = add_sentence(
             site.store, ada, report.report_id, section, f"{CANARY} has healthy lungs.", now=now
         )
+    checked = check_open_report(site.store, ada, report.report_id, now=now)
     sign(
         site.store, ada, report.report_id,
-        version=report.version, password=seed.PASSWORD, destinations=[(destination, "report_sr")], now=now,
+        version=report.version, password=seed.PASSWORD, destinations=[(destination, "report_sr")],
+        confirmation=confirm(checked.report, checked.checks), now=now,
     )  # fmt: skip
     return report.report_id
 

@@ -5,10 +5,12 @@ Every test also proves that no request left the house and that no page broke its
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from app.domain.identifiers import derived_uid
@@ -38,6 +40,7 @@ def test_overlay_is_off_at_first_and_never_touches_window_or_pixels(
     assert not ada.overlay_is_empty()
     assert ada.layer("image") == before
     expect(ada.page.locator(".legend")).to_contain_text("AI attention - not a measurement")
+    assert _colour_bar_is_seen(ada), "nothing may cover the legend"
     expect(ada.page.locator(".legend")).to_contain_text("janus-tiny (3f3f3f3f3f3f)")
 
     strong = ada.layer("overlay")
@@ -46,6 +49,17 @@ def test_overlay_is_off_at_first_and_never_touches_window_or_pixels(
     ada.press("o")
     assert ada.overlay_is_empty()
     assert ada.layer("image") == before
+
+
+def _colour_bar_is_seen(reader: Reader) -> bool:
+    """Whether the screen shows the colour bar: bright at its top, dark violet at its bottom."""
+    bar = reader.page.locator(".legend canvas").bounding_box()
+    assert bar is not None
+    with Image.open(io.BytesIO(reader.page.screenshot(clip=bar))) as picture:  # type: ignore[arg-type]
+        shown = picture.convert("RGB")
+        middle = shown.width // 2
+        top, bottom = shown.getpixel((middle, 2)), shown.getpixel((middle, shown.height - 3))
+    return sum(top[:2]) > 400 and sum(bottom) < 200  # type: ignore[index,arg-type]
 
 
 @pytest.mark.covers("O2")

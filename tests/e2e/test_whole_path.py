@@ -156,7 +156,7 @@ def test_radiograph_becomes_a_draft_and_a_signed_report_in_the_pacs(
     attending.press("o")
     expect(attending.page.locator(".legend")).to_contain_text("AI attention - not a measurement")
 
-    cards = attending.page.locator(".sentence")
+    cards = attending.page.locator('.sentence[data-origin="AI"]')
     attending.choose(str(cards.first.get_attribute("data-key")))
     attending.press("e")
     attending.page.keyboard.press("ControlOrMeta+a")

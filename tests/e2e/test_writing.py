@@ -45,7 +45,7 @@ def test_template_is_read_by_key_and_its_fields_are_filled_in_before_the_signatu
     technique = ada.page.locator('.section[data-section="technique"] .sentence')
     expect(technique).to_have_attribute("data-unread", "false")
 
-    ada.press("T")
+    ada.press("t")
     picker = ada.page.locator("dialog.picker[open]")
     ada.page.keyboard.type("knee")
     expect(picker.locator(".option")).to_have_count(1)

@@ -71,7 +71,9 @@ def test_prior_is_opened_with_its_images_and_report_and_then_its_pixels(
         "date": "2025-01-01",
         "modality": "CR",
     }
-    assert shown["images"] == [{"sop": image, "modality": "CR", "number": shown["images"][0]["number"]}]
+    [picture] = shown["images"]
+    assert (picture["sop"], picture["modality"]) == (image, "CR")
+    assert picture["series"], "a stack is a series"
     assert NODULE in shown["report"]
     assert ada.get(f"/pixels/{image}").status_code == 200
 

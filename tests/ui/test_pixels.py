@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
 
 from app.services import accounts, reading
 from app.ui.csrf import SESSION_COOKIE
+from tests.films import make_film
+from tests.model.input.test_overlay_planes import add_plane, drawn, pixels
 from tests.ui.conftest import Browser, Hospital
+from tests.ui.seed import receive
 
 
 def opened(hospital: Hospital, browser: Browser, study_uid: str) -> None:
@@ -122,3 +126,26 @@ def test_image_that_cannot_be_decoded_says_why_and_the_next_is_shown(
     assert refused.status_code == 422
     assert refused.json()["message"]
     assert browser.get(f"/pixels/{good.sop_uid}").status_code == 200
+
+
+def test_planes_of_an_image_are_for_who_may_see_its_pixels(
+    hospital: Hospital, browser_of: Callable[[str], Browser], tmp_path: Path
+) -> None:
+    image = dcmread(make_film(tmp_path / "film.dcm", rows=40, columns=40, at=(20, 20)))
+    add_plane(image, 0x6000, drawn((2, 3)))
+    dcmwrite(tmp_path / "drawn.dcm", image)
+    received = receive(
+        hospital.store, hospital.room.settings.spool_dir, tmp_path / "drawn.dcm", now=datetime.now(UTC)
+    )
+    path, ada = f"/overlay-planes/{received.sop_uid}", browser_of("ada")
+    assert ada.get(path).status_code == 403
+    opened(hospital, ada, received.study_uid)
+    facts = json.loads(ada.get(f"/pixels/{received.sop_uid}").headers["x-image-facts"])
+    assert facts["overlayPlanes"] == 1
+    answer = ada.get(path)
+    [plane] = answer.json()["planes"]
+    np.testing.assert_array_equal(pixels(plane), drawn((2, 3)))
+    assert answer.headers["cache-control"].startswith("private")
+    assert browser_of("aud").get(path).status_code == 403
+    assert ada.get(path, params={"frame": "1"}).status_code == 422
+    assert ada.get("/overlay-planes/1..2").status_code == 404

@@ -122,7 +122,17 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
         ("ada", ["Worklist", "Critical results", "Quality", "Second reviews", "AI models", "Account"]),
         (
             "adam",
-            ["Worklist", "Quality", "AI models", "Operations", "Rules", "Study access", "Users", "Account"],
+            [
+                "Worklist",
+                "Quality",
+                "AI models",
+                "Operations",
+                "Rules",
+                "Templates",
+                "Study access",
+                "Users",
+                "Account",
+            ],
         ),
         ("aud", ["Audit", "AI models", "Account"]),
     ],

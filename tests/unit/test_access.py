@@ -42,6 +42,7 @@ view AI models    x x x x x .
 stop AI model     . . x x . .
 resume AI model   . . . x . .
 ask the AI        . x x . . .
+manage templates  . . . x . .
 find similar studies . x x . . .
 """
 

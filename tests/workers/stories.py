@@ -16,7 +16,7 @@ from app.services.accounts import add_user, log_in
 from app.services.amending import add_addendum, correct_report
 from app.services.assembly import complete_due_studies
 from app.services.drafting import record_draft
-from app.services.editing import accept_sentence, add_sentence
+from app.services.editing import accept_sentence, add_sentence, reject_sentence
 from app.services.intake import index_instances
 from app.services.reading import open_study, refresh
 from app.services.signing import sign
@@ -222,7 +222,11 @@ def sign_by_hand(
     actor = reader_of(store)
     report = open_study(store, actor, study_uid, now=now()).report
     assert report is not None
-    for section, text in zip(Section, texts, strict=True):
+    for sentence in report.sentences:
+        # the template's text is not what this person says
+        if sentence.is_unread or "[" in sentence.text:
+            report = reject_sentence(store, actor, report.report_id, sentence.key, now=now())
+    for section, text in zip((Section.FINDINGS, Section.IMPRESSION), texts, strict=True):
         report = add_sentence(store, actor, report.report_id, section, text, now=now())
     sign(
         store,

@@ -1,4 +1,7 @@
-"""`/pixels/<SOP Instance UID>`: the stored pixels of one frame, for whoever may see the study."""
+"""`/pixels/<SOP Instance UID>`: the stored pixels of one frame, for whoever may see the study.
+
+`/overlay-planes/<SOP Instance UID>`: what the sender drew over that frame, for the same people.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.domain.errors import NotFound, Rejected
 from app.domain.identifiers import is_uid
 from app.services import reading
+from app.services.decoder import StoredPixels
 from app.ui.room import Room
 from app.ui.routes.answers import answering, in_thread, now, resume
 
@@ -21,15 +25,45 @@ _KEPT_SECONDS = 600
 
 
 def image_routes(room: Room) -> list[Route]:
-    """Return the pixel route."""
+    """Return the routes of pixels and of what lies over them."""
 
     async def serve(request: Request) -> Response:
         return await in_thread(lambda: _pixels(room, request))
 
-    return [Route("/pixels/{sop_uid:str}", answering(serve), methods=["GET"])]
+    async def serve_planes(request: Request) -> Response:
+        return await in_thread(lambda: _planes(room, request))
+
+    return [
+        Route("/pixels/{sop_uid:str}", answering(serve), methods=["GET"]),
+        Route("/overlay-planes/{sop_uid:str}", answering(serve_planes), methods=["GET"]),
+    ]
 
 
 def _pixels(room: Room, request: Request) -> Response:
+    pixels, seconds = _read(room, request)
+    return Response(
+        pixels.data,
+        media_type="application/octet-stream",
+        headers={
+            FACTS_HEADER: json.dumps(facts_for_viewer(pixels.facts), separators=(",", ":")),
+            # Streamlit would gzip ten megabytes of noise: ten times slower than sending them as they are
+            "Content-Encoding": "identity",
+            **_kept_for(seconds),
+        },
+    )
+
+
+def _planes(room: Room, request: Request) -> Response:
+    pixels, seconds = _read(room, request)
+    return JSONResponse({"planes": pixels.facts["overlay_planes"]}, headers=_kept_for(seconds))
+
+
+def _kept_for(seconds: int) -> dict[str, str]:
+    return {"Cache-Control": f"private, max-age={seconds}", "Vary": "Cookie"}
+
+
+def _read(room: Room, request: Request) -> tuple[StoredPixels, int]:
+    """Return a frame that its reader may see, and for how many seconds a browser may keep it."""
     actor = resume(room, request)
     sop_uid = request.path_params["sop_uid"]
     if not is_uid(sop_uid):
@@ -38,18 +72,7 @@ def _pixels(room: Room, request: Request) -> Response:
     source = reading.may_see_pixels(room.store, actor, sop_uid, now=at)
     # the browser keeps no picture for longer than its reader may see it
     left = _KEPT_SECONDS if source.until is None else int((source.until - at).total_seconds())
-    pixels = room.pixels.get(source.sha256, _frame(request))
-    return Response(
-        pixels.data,
-        media_type="application/octet-stream",
-        headers={
-            FACTS_HEADER: json.dumps(facts_for_viewer(pixels.facts), separators=(",", ":")),
-            # Streamlit would gzip ten megabytes of noise: ten times slower than sending them as they are
-            "Content-Encoding": "identity",
-            "Cache-Control": f"private, max-age={min(_KEPT_SECONDS, left)}",
-            "Vary": "Cookie",
-        },
-    )
+    return room.pixels.get(source.sha256, _frame(request)), min(_KEPT_SECONDS, left)
 
 
 def _frame(request: Request) -> int:
@@ -85,4 +108,5 @@ def facts_for_viewer(facts: Mapping[str, Any]) -> dict[str, Any]:
         "laterality": facts.get("laterality") or "",
         "imageOrientation": facts.get("image_orientation"),
         "patientOrientation": facts.get("patient_orientation"),
+        "overlayPlanes": len(facts.get("overlay_planes") or ()),
     }

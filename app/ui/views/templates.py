@@ -157,11 +157,12 @@ def _show_versions(visit: Visit, template: ReportTemplate) -> None:
 
 def _macros(visit: Visit) -> None:
     known = templates.department_macros(visit.room.store, visit.actor, now=visit.now)
-    st.dataframe(
-        [{say("Name"): f".{macro.name}", say("Text"): macro.text} for macro in known],
-        hide_index=True,
-        key="templates_macros",
-    )
+    if known:
+        st.dataframe(
+            [{say("Name"): f".{macro.name}", say("Text"): macro.text} for macro in known],
+            hide_index=True,
+            key="templates_macros",
+        )
     with st.form("templates_macro", clear_on_submit=True):
         name = st.text_input(say("Name of the macro"), max_chars=30, key="templates_macro_name")
         text = st.text_area(say("Text of the macro"), max_chars=LONGEST_TEXT, key="templates_macro_text")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from app.domain.errors import (
     StudyRestricted,
 )
 from app.domain.prior import FoundStudy
+from app.domain.report import ReportState
 from app.domain.routing import routing_of
 from app.domain.rules import HeaderValues, StudyFacts, decide
 from app.domain.rules_toml import read_rules
@@ -42,7 +44,14 @@ from tests.unit.services.test_routing import by, complete
 AT = NOW + QUIET
 READERS = ("viewer", "resident", "attending")
 GROUP = "staff health"
-LISTS = {"worklist", "refresh_worklist", "list_open_loops"}
+LISTS = {
+    "worklist",
+    "refresh_worklist",
+    "list_open_loops",
+    "waiting_reviews",
+    "scored_by_me",
+    "remarks_for_me",
+}
 # putting the pen down needs no access: it must always be possible; one's own account is no study
 FREE = {
     "release_lock",
@@ -52,6 +61,31 @@ FREE = {
     "list_models",
     "stop_model",
     "resume_model",
+    # sums without a study
+    "agreement",
+    "quality_board",
+    "watched_days",
+    "own_quality",
+    "export_quality",
+    # texts of the department and of oneself
+    "usable_templates",
+    "macros_of",
+    "save_own_macro",
+    "remove_own_macro",
+    # of a review that nobody drew here: `test_second_review.py` draws one of a restricted study
+    "open_second_review",
+    "give_back",
+    "score_second_review",
+    "correct_second_review",
+}
+FILTERS_OF_BOTH: dict[str, Any] = {
+    "text": "name",
+    "patient": "name^s",
+    "patient_id": "id-of-s",
+    "accession": "acc-s",
+    "description": "chest",
+    "fewest_images": 1,
+    "report_states": (ReportState.DRAFTED,),
 }
 STAFF_ONLY = b"""
 [[rules]]
@@ -150,6 +184,19 @@ def test_restricted_study_is_in_no_list_but_is_found_by_its_whole_number(house: 
         assert "id-of" not in str(page)
         assert house.log("list studies")[-1].detail["masked"] == 1
         assert look("resident", number).masked == look("admin", number).masked == ()
+
+
+@pytest.mark.covers("C2")
+@pytest.mark.parametrize("field", FILTERS_OF_BOTH, ids=str)
+def test_filters_do_not_count_restricted_studies(house: House, field: str) -> None:
+    house.drafted()
+    house.drafted("s2")
+    guard(house, "s1", "resident")
+    query = WorklistQuery(**{field: FILTERS_OF_BOTH[field]}, limit=1)
+    seen = worklist(house.store, house["viewer"], query, now=AT)
+    assert ([row.study.study_uid for row in seen.rows], seen.total) == ([uid("s2")], 1)
+    everything = worklist(house.store, house["resident"], query, now=AT)
+    assert (len(everything.rows), everything.total) == (1, 2)
 
 
 def test_paging_past_the_end_counts_what_the_reader_may_open(house: House) -> None:

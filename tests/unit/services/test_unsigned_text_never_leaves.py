@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 
 from app.domain.access import service_actor
 from app.domain.attestation import Meaning
+from app.domain.checks import Confirmation
 from app.domain.delivery import DeliveryState
 from app.domain.errors import AuthenticationFailed, Rejected
 from app.domain.report import (
@@ -124,7 +125,7 @@ class ReadingRoom(RuleBasedStateMachine):
         self.open(reader)
         report = self.seen[reader]
         for sentence in report.sentences:
-            if sentence.is_untouched_ai:
+            if sentence.is_unread:
                 self.decide(reader, sentence.key, True)
             elif "[" in sentence.text:
                 self.edit(reader, sentence.key, "Nodule of 9 mm.")
@@ -159,6 +160,7 @@ class ReadingRoom(RuleBasedStateMachine):
                 version=report.version,
                 password=password,
                 destinations=[PACS],
+                confirmation=self._confirmed(reader, report),
                 now=self.now,
             )
         except (Rejected, AuthenticationFailed):
@@ -309,6 +311,11 @@ class ReadingRoom(RuleBasedStateMachine):
             self.seen[reader] = after
             changed = after.sentence(key) if key else after.sentences[-1]
             self.expected[(after.report_id, changed.key)] = (changed.text, changed.decision)
+
+    def _confirmed(self, reader: str, report: Report) -> Confirmation | None:
+        """This reader's word for the warnings about the text that they see."""
+        confirmed = self._try(lambda: self.house.confirm(reader, report, now=self.now))
+        return confirmed if isinstance(confirmed, Confirmation) else None
 
     def _try(self, act: object) -> object:
         assert callable(act)

@@ -49,7 +49,7 @@ export class Autosave {
    */
   now(key, write) {
     this.waiting.set(key, write);
-    this.show({ text: "saving ...", state: "waiting", at: this.lastSaved });
+    this.show({ text: say("saving ..."), state: "waiting", at: this.lastSaved });
     return this.flush();
   }
 

@@ -42,7 +42,7 @@ export function makeEditorFrame(actions) {
     saved: el("output", { class: "saved", "aria-live": "polite" }),
     version: el("span", { class: "version" }),
     note: el("output", { class: "note", "aria-live": "polite" }),
-    templates: el("button", { type: "button", class: "quiet", text: say("Templates"), title: say("Another template (T)"), onclick: actions.templates }),
+    templates: el("button", { type: "button", class: "quiet", text: say("Templates"), title: say("Another template (t)"), onclick: actions.templates }),
     macros: el("button", { type: "button", class: "quiet", text: say("Macros"), title: say("Macros (m)"), onclick: actions.macros }),
     dictate: el("button", { type: "button", class: "quiet", text: say("Dictate"), title: say("Dictate into the text (Ctrl+D)"), onclick: actions.dictate }),
     help: makeHelp(),

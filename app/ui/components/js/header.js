@@ -5,6 +5,7 @@ import { call } from "./api.js";
 import { el, hold, localDay } from "./dom.js";
 import { firstAfter, returnFocusAfterDialogs } from "./focus.js";
 import { bindKeys, holdKeysWhile } from "./keys.js";
+import { link } from "./link.js";
 import { language, say } from "./words.js";
 
 /**
@@ -60,6 +61,7 @@ class Header {
     const stops = [
       bindKeys(this, [back]),
       returnFocusAfterDialogs(),
+      link.follow(() => this.root.classList.toggle("texts-off", link.areTextsOff)),
       () => window.clearInterval(timer),
       () => this.watcher.disconnect(),
     ];

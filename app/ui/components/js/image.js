@@ -9,10 +9,12 @@ import { language, say } from "./words.js";
  *   inverted: boolean, slope: number, intercept: number, modalityLut: Table|null, voiLut: Table|null,
  *   windows: Window[], windowShape: string, padding: [number, number]|null, spacing: [number, number],
  *   spacingSource: string, spacingCalibration: string, magnification: number|null, modality: string, laterality: string,
- *   imageOrientation: number[]|null, patientOrientation: string[]|null}} Facts
+ *   imageOrientation: number[]|null, patientOrientation: string[]|null,
+ *   overlayPlanes: number}} Facts
  * `inverted` is MONOCHROME1: low values are shown white. `spacing` is millimetres between rows, between columns,
  * if `spacingSource` names an attribute in millimetres; otherwise their ratio alone counts.
- * @typedef {{sop: string, facts: Facts, codes: Uint16Array|null, range?: [number, number]}} Image
+ * @typedef {{sop: string, frame: number, facts: Facts, codes: Uint16Array|null, range?: [number, number],
+ *   planes?: import("./planes.js").Plane[]|null, planesMissing?: boolean}} Image
  * `codes` of a CT slice are let go of once its values are made; `range` is that of the values.
  */
 
@@ -35,7 +37,7 @@ export async function loadImage(sop, frame = 0) {
   const facts = JSON.parse(answer.headers.get("X-Image-Facts"));
   for (const name of ["modalityLut", "voiLut"]) facts[name] = facts[name] && readTable(facts[name]);
   const codes = readCodes(await answer.arrayBuffer(), facts);
-  return { sop, facts, codes };
+  return { sop, frame, facts, codes };
 }
 
 function readTable({ first, top, entries_base64: text }) {

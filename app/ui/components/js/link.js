@@ -15,6 +15,15 @@ class Link extends EventTarget {
     this.chosen = null;
     /** @type {{sop: string, box: number[], label: string}|null} A region that no sentence has. */
     this.region = null;
+    /** Whether whoever looks over the reader's shoulder is to see no names. */
+    this.areTextsOff = false;
+  }
+
+  /** @param {boolean} areOff Whether patient and texts over the images are hidden. */
+  hideTexts(areOff) {
+    if (this.areTextsOff === areOff) return;
+    this.areTextsOff = areOff;
+    this.dispatchEvent(new Event("change"));
   }
 
   /**

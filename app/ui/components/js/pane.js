@@ -4,9 +4,10 @@ import { imageIdOf, readyKit } from "./cornerstone_kit.js";
 import { knownImage } from "./cornerstone_image.js";
 import { Geometry } from "./geometry.js";
 import { makePane } from "./pane_frame.js";
+import { loadPlanes } from "./planes.js";
 import { prefetch } from "./prefetch.js";
 import { spreadFrames } from "./stacks.js";
-import { curvePoints, presetsOf, rangeOf } from "./window_level.js";
+import { curvePoints, presetsOf } from "./window_level.js";
 import { say } from "./words.js";
 
 /**
@@ -38,6 +39,7 @@ export class Pane {
     this.presets = [];
     this.prior = null;
     this.kit = null;
+    this.curve = null;
     this.stop = () => {};
     this.watcher = new ResizeObserver(() => this.resize());
     this.watcher.observe(this.parts.view);
@@ -140,30 +142,27 @@ export class Pane {
     this.state.voi ??= { ...this.presets[0] };
     this.shade();
     this.events.changed();
+    if (image.facts.overlayPlanes > 0) void loadPlanes(image).then(() => this.events.changed());
   }
 
-  /** Apply window, inversion and polarity. */
+  /**
+   * Apply window, inversion and polarity. The curve is always made anew: Cornerstone3D only stretches the one that is
+   * there, so that a straight window after a table would keep the steps of the table.
+   */
   shade() {
     const { viewport, image, state } = this;
     if (!viewport || !image) return;
     if (image.facts.samples !== 3) {
       const invert = state.invert !== image.facts.inverted;
-      const range = rangeOf(state.voi);
-      if (range) viewport.setProperties({ voiRange: range, invert });
-      else this.bend(invert);
+      this.curve ??= this.kit.cs.ColorTransferFunction.newInstance();
+      this.curve.removeAllPoints();
+      for (const [value, share] of curvePoints(image, state.voi)) {
+        const grey = invert ? 1 - share : share;
+        this.curve.addRGBPoint(value, grey, grey, grey);
+      }
+      viewport.getDefaultActor().actor.getProperty().setRGBTransferFunction(0, this.curve);
     }
     viewport.render();
-  }
-
-  /** A sigmoid or a table of the image's own: a transfer function of many points. */
-  bend(invert) {
-    const curve = this.kit.cs.ColorTransferFunction.newInstance();
-    for (const [value, share] of curvePoints(this.image, this.state.voi)) {
-      const grey = invert ? 1 - share : share;
-      curve.addRGBPoint(value, grey, grey, grey);
-    }
-    this.viewport.setProperties({ invert: false });
-    this.viewport.getDefaultActor().actor.getProperty().setRGBTransferFunction(0, curve);
   }
 
   /** Turn and mirror the image as its state says, and fit it. */

@@ -7,6 +7,7 @@ import { say } from "./words.js";
  * @typedef {object} PaneParts
  * @property {HTMLElement} root
  * @property {HTMLElement} view Cornerstone3D draws in it.
+ * @property {HTMLCanvasElement} planes
  * @property {HTMLCanvasElement} overlay
  */
 
@@ -16,6 +17,7 @@ export function makePane() {
   const edge = (place) => el("div", { class: `edge ${place}`, "aria-hidden": true });
   const parts = {
     view: /** @type {HTMLElement} */ (el("div", { class: "view" })),
+    planes: /** @type {HTMLCanvasElement} */ (el("canvas", { class: "layer", "data-layer": "planes" })),
     overlay: /** @type {HTMLCanvasElement} */ (el("canvas", { class: "layer", "data-layer": "overlay" })),
     topLeft: corner("top left"),
     topRight: corner("top right"),
@@ -34,6 +36,7 @@ export function makePane() {
       "aria-label": say("Image: drag to set window and level, right drag to pan, wheel to zoom or scroll"),
     },
     parts.view,
+    parts.planes,
     parts.overlay,
     ...Object.values(parts.edges),
     parts.topLeft,

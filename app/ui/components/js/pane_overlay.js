@@ -13,7 +13,7 @@ import { attentionOf, drawBox, drawRegion, drawTint, tint } from "./overlay.js";
  * @returns {{boxes: number, note: string}} How many boxes are drawn, and why these (a key of words).
  */
 export function drawLayer(pane, state, findings) {
-  const context = clear(pane.parts.overlay);
+  const context = emptyLayer(pane.parts.overlay);
   const { geometry, image } = pane;
   if (!geometry || !image || pane.prior) return { boxes: 0, note: "none" };
   const ratio = window.devicePixelRatio || 1;
@@ -32,8 +32,8 @@ export function drawLayer(pane, state, findings) {
   return { boxes: boxes.length + Number(isAsked), note: noteOf(sources.length > 0, chosen !== null) };
 }
 
-/** Empty the layer, at the size of its place. */
-function clear(canvas) {
+/** Empty a layer, at the size of its place. */
+export function emptyLayer(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
   Object.assign(canvas, { width, height });

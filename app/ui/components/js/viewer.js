@@ -41,7 +41,11 @@ class Viewer {
     Object.assign(this, { data, listed, findings: readFindings(data.findings) });
     this.parts.prior.disabled = data.priors.length === 0;
     this.parts.toggle.disabled = !data.model;
-    if (isNew) this.state.overlayOn = false;
+    if (isNew) {
+      this.state.overlayOn = false;
+      // whose the next study is must not stay hidden
+      this.hideTexts(false);
+    }
     if (!isSame) this.layout.openStudy(data, isNew);
     this.draw();
   }
@@ -97,7 +101,11 @@ class Viewer {
       void this.layout.openPrior(event.detail);
     };
     link.addEventListener("prior", asked);
+    // beside what else Escape does: a tool is put down
+    const putDown = (event) => event.key === "Escape" && this.state.tool && this.takeTool(this.state.tool);
+    document.addEventListener("keydown", putDown, true);
     const stops = [
+      () => document.removeEventListener("keydown", putDown, true),
       bindKeys(this, viewerKeys(this)),
       link.follow(() => this.followLink()),
       () => link.removeEventListener("prior", asked),
@@ -190,7 +198,13 @@ class Viewer {
   }
 
   toggleTexts() {
-    this.state.textsOff = !this.state.textsOff;
+    this.hideTexts(!this.state.textsOff);
+  }
+
+  /** Patient, corner texts and DICOM overlays. */
+  hideTexts(areOff) {
+    this.state.textsOff = areOff;
+    link.hideTexts(areOff);
     this.draw();
   }
 
@@ -245,6 +259,7 @@ export default function mount({ parentElement, data }) {
     },
     (it) => {
       it.detach();
+      link.hideTexts(false);
       it.layout.close();
       it.parts.root.remove();
     },

@@ -23,7 +23,7 @@ export function viewerKeys(viewer) {
     key(["Backspace"], say("Delete the last measurement"), () => viewer.deleteMeasurement()),
     key(["v"], say("One, two or four viewports"), () => viewer.nextLayout()),
     key(["p"], say("Prior beside the current study"), () => viewer.togglePrior()),
-    key(["T"], say("Texts over the image on or off"), () => viewer.toggleTexts()),
+    key(["T"], say("Patient, texts and graphics over the image on or off"), () => viewer.toggleTexts()),
     key([",", "."], say("Viewport before, next"), ({ key: k }) => viewer.step(k === "." ? 1 : -1)),
   ];
 }

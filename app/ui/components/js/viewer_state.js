@@ -3,6 +3,7 @@
 import { directionsOf, edgesOf } from "./orientation.js";
 import { setCorners, setEdges } from "./pane_frame.js";
 import { drawLayer } from "./pane_overlay.js";
+import { drawPlanes } from "./planes.js";
 import { say } from "./words.js";
 
 const NOTES = {
@@ -27,7 +28,10 @@ const PRESETS = {
 export function showState(viewer) {
   const { layout, state, findings, data } = viewer;
   const drawn = layout.panes.map((pane) => ({ pane, ...drawLayer(pane, state, findings) }));
-  for (const { pane } of drawn) describePane(pane, viewer);
+  for (const { pane } of drawn) {
+    drawPlanes(pane, state.textsOff);
+    describePane(pane, viewer);
+  }
   const active = drawn.find(({ pane }) => pane === layout.active) ?? drawn[0];
   showTools(viewer);
   showLegend(viewer, drawn, active);
@@ -51,12 +55,17 @@ function describePane(pane, viewer) {
   const { voi } = pane.state;
   setCorners(parts, {
     topLeft: pane.prior ? pane.prior.title : viewer.data.title,
-    topRight: entry ? [entry.modality, image?.facts.laterality, many && `${pane.state.index + 1} / ${stack.entries.length}`].filter(Boolean).join("  ") : "",
+    topRight: entry ? topRight(entry, image, many && `${pane.state.index + 1} / ${stack.entries.length}`) : "",
     bottomLeft: image && voi && !colour ? `W ${Math.round(voi.width)}  L ${Math.round(voi.center)}` : "",
     bottomRight: geometry ? `${Math.round(100 * geometry.zoom)} %` : "",
   });
   setEdges(parts, geometry ? edgesOf(directionsOf(image.facts), geometry) : null);
   parts.view.dataset.sop = image?.sop ?? "";
+}
+
+function topRight({ modality }, image, place) {
+  const missing = image?.planesMissing && say("graphics of the sender not loaded");
+  return [modality, image?.facts.laterality, place, missing].filter(Boolean).join("  ");
 }
 
 function showTools({ parts, state, layout, data }) {

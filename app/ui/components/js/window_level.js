@@ -74,12 +74,8 @@ function quantile(image, part) {
 /** Steps of the curve of a window that is no straight line. */
 const STEPS = 512;
 
-/**
- * Return the range of modality values between black and white, for a straight window (PS3.3 C.11.2.1.2).
- * @param {Setting} setting
- * @returns {{lower: number, upper: number}|null} Null for a curve.
- */
-export function rangeOf({ center, width, shape }) {
+/** The range of modality values between black and white of a straight window (PS3.3 C.11.2.1.2); null for a curve. */
+function rangeOf({ center, width, shape }) {
   if (shape === "LINEAR") {
     const half = Math.max(1e-6, width - 1) / 2;
     return { lower: center - 0.5 - half, upper: center - 0.5 + half };
@@ -89,12 +85,20 @@ export function rangeOf({ center, width, shape }) {
 }
 
 /**
- * Return a curve as points of modality value and brightness, for a sigmoid or the image's own table.
+ * Return a window as points of modality value and brightness: two for a straight one, many for a sigmoid or the
+ * image's own table.
  * @param {Image} image
  * @param {Setting} setting
  * @returns {Array<[number, number]>} Values rising, brightness 0 to 1.
  */
 export function curvePoints(image, setting) {
+  const range = rangeOf(setting);
+  if (range) {
+    return [
+      [range.lower, 0],
+      [range.upper, 1],
+    ];
+  }
   const part = curveOf(image, setting);
   const reach = setting.shape === "TABLE" ? 0.5 : 2;
   const [low, high] = [setting.center - reach * setting.width, setting.center + reach * setting.width];
