@@ -118,6 +118,37 @@ def test_macro_expands_while_one_types_and_order_and_decision_are_changed_by_key
     assert (third.key, third.text) == ("human-1", "Seen. No acute finding.")
 
 
+@pytest.mark.covers("U5")
+def test_sentence_is_split_at_the_cursor_and_joined_again(
+    house: House, reader_of: Callable[[str], Reader]
+) -> None:
+    study, ada = house.chest("split"), reader_of("ada")
+    ada.open_study(study)
+    whole = house.report_of(study).sentence("ai-1").text
+    head, tail = whole[:4].strip(), whole[4:].strip()
+    ada.choose("ai-1")
+    ada.press("e", "Home", *["ArrowRight"] * 4, "Control+Enter")
+    own = ada.page.locator('.section[data-section="findings"] textarea')
+    expect(own).to_be_focused()
+    expect(own).to_have_value(tail)
+    ada.wait_until_saved()
+    in_findings = in_order(house.report_of(study).sentences, Section.FINDINGS)
+    assert [s.text for s in in_findings[:2]] == [head, tail]
+
+    ada.press("Home", "ArrowRight", "Backspace")  # not at the start: a character goes, no sentence
+    expect(own).to_have_value(tail[1:])
+    ada.press("Backspace")
+    joined = ada.sentence("ai-1").locator("textarea")
+    expect(joined).to_be_focused()
+    expect(joined).to_have_value(f"{head} {tail[1:]}")
+    ada.page.keyboard.type("|")
+    expect(joined).to_have_value(f"{head}| {tail[1:]}")
+    ada.wait_until_saved()
+    said = compose_report(house.report_of(study).sentences)["findings"]
+    assert said.startswith(f"{head}| {tail[1:]}")
+    assert said.count(tail[1:]) == 1, "what was joined is not said twice"
+
+
 @pytest.mark.covers("U4")
 def test_killed_browser_loses_at_most_five_seconds_of_typing(
     house: House, chromium: Browser, tmp_path: Path
