@@ -64,6 +64,7 @@ FREE = {
     # sums without a study
     "agreement",
     "quality_board",
+    "section_times",
     "watched_days",
     "own_quality",
     "export_quality",
