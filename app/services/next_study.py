@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from app.domain.access import Action, Actor, may
 from app.domain.report import ReportState
 from app.domain.review import LEASE, Review
+from app.domain.study import Instance
 from app.domain.study_access import reader_of
 from app.domain.worklist import WorklistQuery
 from app.services.permission import permit
@@ -66,6 +67,40 @@ def next_study(
                 if _is_free(tx, actor, study_uid, now=now):
                     return open_in(tx, actor, study_uid, lease=lease, now=now)
         tried.update(wanted)
+
+
+def expected_images(
+    store: Store,
+    actor: Actor,
+    query: WorklistQuery,
+    *,
+    after: str,
+    passed: Collection[str] = (),
+    now: datetime,
+) -> tuple[Instance, ...]:
+    """Return the images of the study that `next_study` would open if it were asked now; nothing is opened.
+
+    Raises
+    ------
+    NotAuthorised
+        If the role may not open studies.
+    """
+    permit(store, actor, Action.OPEN_STUDY, now=now)
+    with store.begin() as tx:
+        wanted = tx.studies.candidates(
+            query,
+            reader=reader_of(actor),
+            states=unread_by(actor),
+            passed={*passed, after},
+            after=after,
+            limit=1,
+            now=now,
+        )
+        return tuple(
+            image
+            for study_uid in wanted
+            for image in tx.studies.instances(study_uid, up_to_revision=tx.studies.get(study_uid).revision)
+        )
 
 
 def _is_free(tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +13,7 @@ from app.domain.errors import NotFound
 from app.services.decoder import StoredPixels
 
 MEMORY_BYTES = 256 * 2**20
+Key = tuple[str, int]
 
 
 class Decodes(Protocol):
@@ -32,17 +35,22 @@ class PixelCache:
     ----------
     objects_dir
         Folder of the spool's objects.
+    decoders
+        As many images are decoded at once; what is decoded ahead never takes the last free one of several.
     memory_bytes
         Most that is kept.
     """
 
-    def __init__(self, objects_dir: Path, decoder: Decodes, *, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, objects_dir: Path, *decoders: Decodes, memory_bytes: int = MEMORY_BYTES) -> None:
         self._objects_dir = objects_dir
-        self._decoder = decoder
+        self._decoders = decoders
+        self._free: queue.LifoQueue[Decodes] = queue.LifoQueue()
+        for decoder in decoders:
+            self._free.put(decoder)
         self._memory_bytes = memory_bytes
-        self._kept: OrderedDict[tuple[str, int], StoredPixels] = OrderedDict()
+        self._kept: OrderedDict[Key, StoredPixels] = OrderedDict()
+        self._under_way: dict[Key, Future[StoredPixels]] = {}
         self._lock = threading.Lock()
-        self._decoding = threading.Lock()
 
     @property
     def held_bytes(self) -> int:
@@ -65,20 +73,47 @@ class PixelCache:
             # purged or erased: what was decoded of it goes too
             self._forget_gone()
             raise NotFound("the image is not in the spool any more")
-        if (known := self._look_up(key)) is not None:
-            return known
-        with self._decoding:
+        with self._lock:
             if (known := self._look_up(key)) is not None:
                 return known
-            pixels = self._decoder.decode(self._path_of(sha256), frame)
+            begun = self._under_way.get(key)
+            mine = self._under_way.setdefault(key, Future())
+        return begun.result() if begun else self._decode(key, mine)
+
+    def warm(self, sha256: str, frame: int = 0) -> None:
+        """Decode a frame that a reader is about to ask for, unless readers wait for the decoders themselves.
+
+        Raises
+        ------
+        NotFound, PixelsUnreadable
+            As `get` does.
+        """
+        if self._free.qsize() >= min(2, len(self._decoders)):
+            self.get(sha256, frame)
+
+    def _decode(self, key: Key, mine: Future[StoredPixels]) -> StoredPixels:
+        """Decode for whoever asks for this frame meanwhile; all of them get the pixels, or the reason."""
+        decoder = self._free.get()
+        try:
+            pixels = decoder.decode(self._path_of(key[0]), key[1])
             self._keep(key, pixels)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(pixels)
             return pixels
+        finally:
+            self._free.put(decoder)
+            with self._lock:
+                del self._under_way[key]
 
     def close(self) -> None:
         """Forget everything and stop the decoder."""
         with self._lock:
             self._kept.clear()
-        self._decoder.close()
+        for decoder in self._decoders:
+            decoder.close()
 
     def _path_of(self, sha256: str) -> Path:
         return self._objects_dir / sha256[:2] / f"{sha256}.dcm"
@@ -90,13 +125,12 @@ class PixelCache:
             for key in [key for key in self._kept if key[0] in gone]:
                 del self._kept[key]
 
-    def _look_up(self, key: tuple[str, int]) -> StoredPixels | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
+    def _look_up(self, key: Key) -> StoredPixels | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
 
-    def _keep(self, key: tuple[str, int], pixels: StoredPixels) -> None:
+    def _keep(self, key: Key, pixels: StoredPixels) -> None:
         self._forget_gone()
         with self._lock:
             self._kept[key] = pixels

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from app.store.engine import Store
     from app.ui.pixels import PixelCache
+    from app.ui.warming import Warming
 
 # Streamlit runs its script by path and hands it nothing: the server leaves the room here, one a process.
 _FURNISHED: list[Room] = []
@@ -24,7 +25,13 @@ _FURNISHED: list[Room] = []
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """One reading room, one a process."""
+    """One reading room, one a process.
+
+    Attributes
+    ----------
+    warming
+        Decodes pictures before they are asked for; None where nobody waits for them.
+    """
 
     store: Store
     settings: Settings
@@ -32,6 +39,7 @@ class Room:
     metrics: RoomMetrics = field(default_factory=RoomMetrics)
     provider: OpenIdProvider | None = None
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
+    warming: Warming | None = None
 
     @cached_property
     def limits(self) -> Limits:

@@ -39,6 +39,7 @@ from app.ui.routes.sign_on import sign_on_routes
 from app.ui.routes.start_page import start_routes
 from app.ui.routes.worklist import worklist_routes
 from app.ui.routes.writing import writing_routes
+from app.ui.warming import Warming
 from app.ui.words import say
 from app.web_checks import require_safe_web
 
@@ -71,8 +72,8 @@ def build_app(store: Store, settings: Settings, more_routes: MoreRoutes | None =
 
     apply_options(settings)
     provider = open_provider(settings.oidc) if settings.oidc else None
-    pixels = PixelCache(settings.spool_dir / "objects", DecoderProcess())
-    room = Room(store, settings, pixels, provider=provider)
+    pixels = PixelCache(settings.spool_dir / "objects", DecoderProcess(), DecoderProcess())
+    room = Room(store, settings, pixels, provider=provider, warming=Warming(pixels))
     end_sessions_without(store, settings.totp_roles, now=datetime.now(UTC))
     room.metrics.watch(room)
     furnish(room)

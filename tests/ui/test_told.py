@@ -74,6 +74,17 @@ def test_start_page_is_dark_before_any_script_and_brings_none_of_its_own() -> No
     assert "<title>Janus-Med</title>" in page
 
 
+def test_start_page_asks_for_every_script_at_once(stranger: TestClient) -> None:
+    links = re.findall(r'<link rel="modulepreload" href="([^"]+)">', start_page("en"))
+    assert {link.rpartition("/")[2] for link in links} >= {
+        "viewer.js",
+        "cornerstone.js",
+        "editor.js",
+        "image.js",
+    }
+    assert {stranger.get(link).status_code for link in links} == {200}
+
+
 def test_sizes_grow_with_the_screen_and_lines_stay_thin() -> None:
     assert scaled(
         "a { font: 13px/1.4 x; border: 1px solid; margin: -8px 0.5px; width: calc(100vh - 58px) }"

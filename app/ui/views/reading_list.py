@@ -10,7 +10,7 @@ from app.domain.access import Action, may
 from app.domain.review import Review
 from app.domain.worklist import WorklistQuery
 from app.services import reading
-from app.services.next_study import next_study, unread_by
+from app.services.next_study import expected_images, next_study, unread_by
 from app.services.preferences import read_preference, save_preference
 from app.ui.components.library import mount
 from app.ui.session import Visit
@@ -23,7 +23,9 @@ HELD = "held_report"
 _LIST = "reading_list"
 _PASSED = "passed_studies"
 _SEEN = "state_when_seen"
+_AHEAD = "looked_ahead_from"
 _MOST_PASSED = 500
+_AHEAD_AFTER_S = 2.0  # the pictures of the case that has just been opened go first
 
 
 def follow_list(query: WorklistQuery) -> None:
@@ -89,6 +91,21 @@ def open_next(visit: Visit, after: str = "") -> None:
     # it was opened just now, on record: the page looks at it and does not open it again
     st.session_state[OPENED] = (study, None)
     go_to("review", study=study)
+
+
+def look_ahead(visit: Visit, review: Review) -> None:
+    """Have the pictures of this study decoded, and those of the case that would come after it."""
+    study, warming = review.study.study_uid, visit.room.warming
+    if warming is None or st.session_state.get(_AHEAD) == study:
+        return
+    st.session_state[_AHEAD] = study
+    store, actor, now = visit.room.store, visit.actor, visit.now
+    query, passed = st.session_state.get(_LIST, WorklistQuery()), tuple(st.session_state.get(_PASSED, []))
+    warming.soon(lambda: review.instances)
+    warming.soon(
+        lambda: expected_images(store, actor, query, after=study, passed=passed, now=now),
+        after_s=_AHEAD_AFTER_S,
+    )
 
 
 def _put_down(visit: Visit) -> None:

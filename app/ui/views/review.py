@@ -27,7 +27,7 @@ from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
 from app.ui.views.plain import plain
 from app.ui.views.priors import show_context_panel
-from app.ui.views.reading_list import HELD, OPENED, show_steps
+from app.ui.views.reading_list import HELD, OPENED, look_ahead, show_steps
 from app.ui.views.sign import sign_dialog
 from app.ui.views.withdraw import offer_withdrawal
 from app.ui.words import say
@@ -43,6 +43,7 @@ def show(visit: Visit) -> None:
         leave(visit)
         ask_for_reason(visit, refusal.study_uid)
         return
+    look_ahead(visit, review)
     st.session_state[HELD] = review.report.report_id if review.report and review.may_edit else None
     show_head(visit, "review", review.study)
     show_running(visit, review.emergency)

@@ -12,7 +12,7 @@ import pytest
 
 from app.domain.errors import NotAuthorised
 from app.domain.worklist import SortKey, WorklistQuery
-from app.services.next_study import next_study
+from app.services.next_study import expected_images, next_study
 from app.services.reading import open_study, release_lock
 from app.services.signing import sign
 from app.services.study_groups import add_group, restrict_study
@@ -50,6 +50,18 @@ def test_other_list_goes_on_below_the_reader_and_then_from_its_top(three: House)
     assert _next(three, "viewer", BY_NAME, after=uid("s1")) == "s2"
     assert _next(three, "viewer", BY_NAME, after=uid("s3")) == "s1"
     assert _next(three, "viewer", BY_NAME, after=uid("s3"), passed=[uid("s1"), uid("s2")]) == ""
+
+
+@pytest.mark.covers("U1")
+def test_images_of_the_case_to_come_are_known_before_it_is_opened(three: House) -> None:
+    expected = expected_images(three.store, three["attending"], BY_URGENCY, after=uid("s3"), now=AT)
+    assert {image.study_uid for image in expected} == {uid("s1")}
+    assert _next(three, "attending", BY_URGENCY, after=uid("s3")) == "s1"
+    signed_out = [uid(name) for name in ("s1", "s2", "s3")]
+    nothing = expected_images(
+        three.store, three["attending"], BY_URGENCY, after="", passed=signed_out, now=AT
+    )
+    assert nothing == ()
 
 
 @pytest.mark.covers("U3")

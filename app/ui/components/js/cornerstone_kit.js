@@ -14,6 +14,7 @@ const SCHEME = "janus";
 const CACHE_BYTES = 768 * 2 ** 20;
 /** @type {Promise<Kit>|null} */
 let kit = null;
+let isReady = false;
 
 /** @returns {Promise<Kit>} */
 export function readyKit() {
@@ -22,6 +23,10 @@ export function readyKit() {
     throw error;
   });
   return kit;
+}
+
+export function isKitReady() {
+  return isReady;
 }
 
 async function makeKit() {
@@ -34,6 +39,7 @@ async function makeKit() {
   await cs.initTools();
   cs.addTool(cs.LengthTool);
   cs.addTool(cs.AngleTool);
+  isReady = true;
   return { cs, engine: new cs.RenderingEngine("reading-room"), tools: cs.ToolGroupManager.createToolGroup("measure") };
 }
 

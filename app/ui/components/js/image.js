@@ -18,13 +18,36 @@ import { language, say } from "./words.js";
  * `codes` of a CT slice are let go of once its values are made; `range` is that of the values.
  */
 
+/** What was asked for while Cornerstone3D was still on its way. @type {Map<string, Promise<Image>>} */
+const begun = new Map();
+
+/**
+ * Ask for an image before there is anything to draw it with; `loadImage` takes it over.
+ * @param {import("./stacks.js").Entry} entry
+ */
+export function beginLoading({ sop, frame = 0 }) {
+  const name = `${sop}#${frame}`;
+  if (begun.has(name)) return;
+  const promise = fetchImage(sop, frame);
+  begun.set(name, promise);
+  // whoever takes it over is told what was wrong
+  promise.catch(() => undefined);
+}
+
 /**
  * Fetch the pixels of an image; Cornerstone3D's cache keeps them.
  * @param {string} sop SOP Instance UID.
  * @param {number} [frame] From 0.
  * @returns {Promise<Image>}
  */
-export async function loadImage(sop, frame = 0) {
+export function loadImage(sop, frame = 0) {
+  const name = `${sop}#${frame}`;
+  const promise = begun.get(name) ?? fetchImage(sop, frame);
+  begun.delete(name);
+  return promise;
+}
+
+async function fetchImage(sop, frame) {
   const answer = await fetch(`/pixels/${encodeURIComponent(sop)}?frame=${frame}`, {
     credentials: "same-origin",
     headers: { "Accept-Language": language() },

@@ -1,7 +1,8 @@
 /** One viewport: a stack of images drawn by Cornerstone3D, with its own window, place and turn. */
 
-import { imageIdOf, readyKit } from "./cornerstone_kit.js";
+import { imageIdOf, isKitReady, readyKit } from "./cornerstone_kit.js";
 import { knownImage } from "./cornerstone_image.js";
+import { beginLoading } from "./image.js";
 import { Geometry } from "./geometry.js";
 import { makePane } from "./pane_frame.js";
 import { loadPlanes } from "./planes.js";
@@ -91,6 +92,8 @@ export class Pane {
     this.state.index = Math.min(entries.length - 1, Math.max(0, index));
     const entry = this.entry;
     if (!this.image) this.say(say("Loading ..."));
+    // pixels and Cornerstone3D come side by side; once it is there its cache knows what is to be fetched
+    if (!isKitReady()) beginLoading(entry);
     try {
       await this.enable();
       await this.draw(entry);
