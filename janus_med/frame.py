@@ -145,13 +145,17 @@ def describe_frame(opened: OpenedFile, shape: FrameShape, pixels: np.ndarray, fr
         ``spacing_source``, ``magnification`` (source to detector over source to patient, or null),
         ``modality``, ``laterality``, ``image_orientation`` (six cosines or null), ``patient_orientation``
         (two texts or null), ``spacing_calibration``, ``sop_instance_uid``, ``series_uid``, ``study_uid``,
-        ``overlay_planes`` (see `read_overlay_planes`), ``minimum``, ``maximum`` (stored values).
+        ``overlay_planes`` and ``overlay_planes_left_out`` (see `read_overlay_planes`), ``minimum``,
+        ``maximum`` (stored values).
     """
     header = opened.header
     slope, intercept = read_rescale(header)
     row_spacing, column_spacing, spacing_source = read_spacing(header)
     windows = read_windows(header)
     lookup = read_lookup(header, shape)
+    planes, left_out = read_overlay_planes(
+        header, shape, frame, is_big_endian=not opened.transfer_syntax.is_little_endian
+    )
     return {
         "rows": shape.rows,
         "columns": shape.columns,
@@ -173,9 +177,8 @@ def describe_frame(opened: OpenedFile, shape: FrameShape, pixels: np.ndarray, fr
         "column_spacing": column_spacing,
         "spacing_source": spacing_source,
         **read_placement(header, frame),
-        "overlay_planes": read_overlay_planes(
-            header, shape, frame, is_big_endian=not opened.transfer_syntax.is_little_endian
-        ),
+        "overlay_planes": planes,
+        "overlay_planes_left_out": left_out,
         "sop_instance_uid": str(header.get("SOPInstanceUID") or ""),
         "series_uid": str(header.get("SeriesInstanceUID") or ""),
         "study_uid": str(header.get("StudyInstanceUID") or ""),

@@ -23,11 +23,11 @@ OVERLAY_TAGS = tuple(group << 16 | element for group in _GROUPS for element in _
 
 def read_overlay_planes(
     header: Dataset, shape: FrameShape, frame: int, *, is_big_endian: bool = False
-) -> list[dict[str, Any]]:
-    """Return the planes of a frame.
+) -> tuple[list[dict[str, Any]], int]:
+    """Return the planes of a frame, and how many of the file cannot be shown.
 
-    A plane with too few bits or without a size is left out, and so is all that would together be larger than
-    twice the image. Planes within the unused bits of the pixels (retired in 2004) are not read.
+    A plane with too few bits or without a size cannot, nor what would make all together larger than twice
+    the image, nor planes within the unused bits of the pixels (retired in 2004).
 
     Parameters
     ----------
@@ -42,33 +42,51 @@ def read_overlay_planes(
 
     Returns
     -------
-    list of dict
+    planes : list of dict
         ``group`` (0 to 15), ``kind`` ("G" graphics, "R" region), ``rows``, ``columns``, ``top`` and ``left``
         (row and column of the image, from 0, at which the plane begins), ``bits_base64`` (row by row, the
         first pixel in the lowest bit).
+    left_out : int
+        Planes of the file, whatever frame they belong to, that are damaged, retired or too many.
     """
-    planes, room = [], 2 * shape.rows * shape.columns
-    for group in _GROUPS:
-        plane = _read(header, group << 16, frame, is_big_endian)
+    planes: list[dict[str, Any]] = []
+    left_out, room = 0, 2 * shape.rows * shape.columns
+    for group in (group << 16 for group in _GROUPS):
+        if not any(group | element in header for element in (_ROWS, _DATA)):
+            continue
+        if not _is_whole(header, group):
+            left_out += 1
+            continue
+        plane = _read(header, group, frame, is_big_endian)
         if plane is None:
             continue
         bits = plane.pop("bits")
         room -= len(bits)
         if room < 0:
-            break
+            left_out += 1
+            continue
         planes.append({**plane, "bits_base64": base64.b64encode(bits).decode()})
-    return planes
+    return planes, left_out
 
 
-def _read(header: Dataset, group: int, frame: int, is_big_endian: bool) -> dict[str, Any] | None:
+def _is_whole(header: Dataset, group: int) -> bool:
+    """Tell whether a plane has a size, and a bit for each of its pixels."""
     rows, columns = _whole(header, group | _ROWS), _whole(header, group | _COLUMNS)
     data = header[group | _DATA].value if group | _DATA in header else None
     if not rows or not columns or not isinstance(data, bytes) or (_whole(header, group | _BITS) or 1) != 1:
-        return None
+        return False
+    frames = max(1, _whole(header, group | _FRAMES) or 1)
+    return len(data) >= math.ceil(rows * columns * frames / 8)
+
+
+def _read(header: Dataset, group: int, frame: int, is_big_endian: bool) -> dict[str, Any] | None:
+    """Return the plane of a frame, or None where it has none."""
+    rows, columns = _whole(header, group | _ROWS) or 0, _whole(header, group | _COLUMNS) or 0
+    data: bytes = header[group | _DATA].value
     frames, first = _whole(header, group | _FRAMES), _whole(header, group | _FIRST_FRAME) or 1
     index = frame - (first - 1) if frames else 0
     size = rows * columns
-    if not 0 <= index < max(1, frames or 1) or len(data) < math.ceil(size * max(1, frames or 1) / 8):
+    if not 0 <= index < max(1, frames or 1):
         return None
     if is_big_endian and header[group | _DATA].VR == "OW":
         data = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()

@@ -109,4 +109,5 @@ def facts_for_viewer(facts: Mapping[str, Any]) -> dict[str, Any]:
         "imageOrientation": facts.get("image_orientation"),
         "patientOrientation": facts.get("patient_orientation"),
         "overlayPlanes": len(facts.get("overlay_planes") or ()),
+        "overlayPlanesLeftOut": facts.get("overlay_planes_left_out") or 0,
     }

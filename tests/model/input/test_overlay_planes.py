@@ -39,6 +39,13 @@ def add_plane(image: Dataset, group: int, *planes: np.ndarray, **changes: Any) -
         image.add_new(group << 16 | int(number, 16), kind, value)
 
 
+def counted(path: Path, *planes: np.ndarray, **changes: Any) -> tuple[int, int]:
+    """How many planes of a film are shown, and how many are left out."""
+    planes_of(path, *planes, **changes)
+    facts = decode_frame(path / "overlay.dcm", path / "out.raw")
+    return len(facts["overlay_planes"]), facts["overlay_planes_left_out"]
+
+
 def planes_of(path: Path, *planes: np.ndarray, group: int = 0x6000, **changes: Any) -> list[dict[str, Any]]:
     """What comes out of a small film with one overlay."""
     image = dcmread(make_film(path / "film.dcm", rows=40, columns=40, at=(20, 20)))
@@ -80,8 +87,11 @@ def test_frames_of_an_overlay_belong_to_frames_of_the_image(tmp_path: Path) -> N
 
 def test_planes_that_are_short_or_too_large_or_have_no_size_are_left_out(tmp_path: Path) -> None:
     plane = drawn((1, 1))
-    assert planes_of(tmp_path, plane, **{"3000": ("OW", b"\1\0")}) == []
-    assert planes_of(tmp_path, plane, **{"0010": ("US", 0)}) == []
-    assert planes_of(tmp_path, plane, **{"0015": ("IS", 3)}) == []
-    assert planes_of(tmp_path, np.ones((200, 200), np.uint8)) == []  # 5,000 bytes over 40 x 40 pixels
-    assert len(planes_of(tmp_path, plane)) == 1
+    large = np.ones((200, 200), np.uint8)  # 5,000 bytes over 40 x 40 pixels
+    assert counted(tmp_path, plane, **{"3000": ("OW", b"\1\0")}) == (0, 1)
+    assert counted(tmp_path, plane, **{"0010": ("US", 0)}) == (0, 1)
+    assert counted(tmp_path, plane, **{"0015": ("IS", 3)}) == (0, 1)
+    assert counted(tmp_path, plane, **{"0100": ("US", 16)}) == (0, 1), "a plane within the pixels"
+    assert counted(tmp_path, large) == (0, 1)
+    assert counted(tmp_path, plane) == (1, 0)
+    assert counted(tmp_path, plane, **{"0015": ("IS", 1), "0051": ("US", 2)}) == (0, 0), "of another frame"

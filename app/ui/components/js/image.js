@@ -10,7 +10,7 @@ import { language, say } from "./words.js";
  *   windows: Window[], windowShape: string, padding: [number, number]|null, spacing: [number, number],
  *   spacingSource: string, spacingCalibration: string, magnification: number|null, modality: string, laterality: string,
  *   imageOrientation: number[]|null, patientOrientation: string[]|null,
- *   overlayPlanes: number}} Facts
+ *   overlayPlanes: number, overlayPlanesLeftOut: number}} Facts
  * `inverted` is MONOCHROME1: low values are shown white. `spacing` is millimetres between rows, between columns,
  * if `spacingSource` names an attribute in millimetres; otherwise their ratio alone counts.
  * @typedef {{sop: string, frame: number, facts: Facts, codes: Uint16Array|null, range?: [number, number],

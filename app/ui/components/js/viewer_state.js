@@ -65,7 +65,8 @@ function describePane(pane, viewer) {
 
 function topRight({ modality }, image, place) {
   const missing = image?.planesMissing && say("graphics of the sender not loaded");
-  return [modality, image?.facts.laterality, place, missing].filter(Boolean).join("  ");
+  const damaged = image?.facts.overlayPlanesLeftOut > 0 && say("graphics of the sender cannot be shown");
+  return [modality, image?.facts.laterality, place, missing, damaged].filter(Boolean).join("  ");
 }
 
 function showTools({ parts, state, layout, data }) {
