@@ -64,7 +64,7 @@ TOLD: tuple[str, ...] = (
     "a critical result names its finding, in {count} characters at most",
     "a critical result is closed with {missing}",
     "a critical result is closed with how it was told: choose one",
-    "the time reads like 2026-11-27 06:12, in UTC",
+    "the time reads like 06:12 or 2026-11-27 06:12",
     # beside the report
     "this is no earlier study of the one that you have open",
     "type a question first",

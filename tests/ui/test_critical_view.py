@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.domain.access import service_actor
 from app.domain.critical import Category, CriticalState, Means
 from app.services import critical
+from app.ui.views.critical import read_time
 from tests.ui.conftest import Hospital
 from tests.ui.test_views import Page, page_of
 
@@ -70,6 +72,20 @@ def test_a_time_that_is_none_closes_nothing(hospital: Hospital, page_of: Callabl
     fill(page, **{f"receiver_{number}": "Dr. Ward", f"told_at_{number}": "at noon"}).press("Close the loop")
     assert "the time reads like" in page.texts.replace("\\", "")
     assert state_of(hospital, study) is CriticalState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("written", "now", "read"),
+    [
+        ("06:12", "2026-11-27T05:12", "2026-11-27T05:12"),
+        ("23:50", "2026-11-26T23:40", "2026-11-26T22:50"),  # it is 00:40 in Berlin: 23:50 was yesterday
+        ("2026-07-01 06:12", "2026-11-27T05:12", "2026-07-01T04:12"),
+        ("  ", "2026-11-27T05:12", None),
+    ],
+)
+def test_time_is_read_as_the_clock_on_the_readers_wall(written: str, now: str, read: str | None) -> None:
+    moment = read_time(written, ZoneInfo("Europe/Berlin"), datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert (moment and moment.strftime("%Y-%m-%dT%H:%M")) == read
 
 
 @pytest.mark.covers("S7")

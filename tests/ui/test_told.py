@@ -88,9 +88,11 @@ def test_start_page_asks_for_every_script_at_once(stranger: TestClient) -> None:
 def test_sizes_grow_with_the_screen_and_lines_stay_thin() -> None:
     assert scaled(
         "a { font: 13px/1.4 x; border: 1px solid; margin: -8px 0.5px; width: calc(100vh - 58px) }"
+        "@media (max-width: 1400px) { b { gap: 9px } }"
     ) == (
         "a { font: calc(13px * var(--scale, 1))/1.4 x; border: 1px solid; "
         "margin: -8px calc(0.5px * var(--scale, 1)); width: calc(100vh - calc(58px * var(--scale, 1))) }"
+        "@media (max-width: 1400px) { b { gap: calc(9px * var(--scale, 1)) } }"
     )
 
 

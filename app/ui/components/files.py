@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-_SIZE = re.compile(r"(?<![\w.-])(?:[3-9]|\d{2,}|\d+\.\d+)px\b")
+# what a condition asks of the screen stays as it is: it knows no variables
+_SIZE = re.compile(r"(@(?:media|container)[^{]*)|(?<![\w.-])(?:[3-9]|\d{2,}|\d+\.\d+)px\b")
 MEDIA_TYPES: Mapping[str, str] = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -38,7 +39,7 @@ def east_asian_font() -> bytes:
 
 def scaled(style: str) -> str:
     """Return a style sheet whose sizes grow with the screen: `--scale` of `css/page.css`; lines stay thin."""
-    return _SIZE.sub(lambda size: f"calc({size[0]} * var(--scale, 1))", style)
+    return _SIZE.sub(lambda size: size[1] or f"calc({size[0]} * var(--scale, 1))", style)
 
 
 @cache

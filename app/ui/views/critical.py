@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import streamlit as st
 
@@ -18,6 +18,7 @@ from app.ui.views.frame import go_to, show_head
 from app.ui.views.operations_page import ago, attempt, utc
 from app.ui.views.plain import plain
 from app.ui.words import say
+from app.ui.zone import zone, zone_name
 
 REFRESH_SECONDS = 10
 _LOOKED_AT = "critical_looked_at"
@@ -154,7 +155,9 @@ def _ask_who_was_told(visit: Visit, loop: CriticalResult) -> None:
             key=f"critical_means_{number}",
         )
         told_at = st.text_input(
-            say("When (UTC; empty: now)"), placeholder="2026-11-27 06:12", key=f"critical_told_at_{number}"
+            say("When (time zone {zone}; empty: now)", zone=zone_name()),
+            placeholder=visit.now.astimezone(zone()).strftime("%H:%M"),
+            key=f"critical_told_at_{number}",
         )
         wants = st.form_submit_button(say("Close the loop"), type="primary")
     if wants:
@@ -163,7 +166,9 @@ def _ask_who_was_told(visit: Visit, loop: CriticalResult) -> None:
                 visit.room.store,
                 visit.actor,
                 number,
-                Communication(teller, receiver, read_time(told_at) or visit.now, _chosen(means)),
+                Communication(
+                    teller, receiver, read_time(told_at, zone(), visit.now) or visit.now, _chosen(means)
+                ),
                 now=visit.now,
             )
         )
@@ -187,14 +192,30 @@ def _chosen(means: Means | None) -> Means:
     return means
 
 
-def read_time(text: str) -> datetime | None:
-    """Read a moment in UTC, ``2026-11-27 06:12``; None for an empty text, `Rejected` when it is none."""
+def read_time(text: str, zone: tzinfo, now: datetime) -> datetime | None:
+    """Read a moment that has passed, as a clock in `zone` shows it; None for an empty text.
+
+    ``06:12`` is the last time that it was 06:12; ``2026-11-27 06:12`` names its day.
+
+    Raises
+    ------
+    Rejected
+        If it is neither.
+    """
     if not text.strip():
         return None
-    try:
-        return datetime.strptime(text.strip(), "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
-    except ValueError:
-        raise Rejected("the time reads like 2026-11-27 06:12, in UTC") from None
+    today = now.astimezone(zone)
+    for form in ("%Y-%m-%d %H:%M", "%H:%M"):
+        try:
+            read = datetime.strptime(text.strip(), form)
+        except ValueError:
+            continue
+        if form == "%H:%M":
+            read = datetime.combine(today.date(), read.time())
+            if read.replace(tzinfo=zone) > now:
+                read -= timedelta(days=1)
+        return read.replace(tzinfo=zone).astimezone(UTC)
+    raise Rejected("the time reads like 06:12 or 2026-11-27 06:12")
 
 
 def _ended(loop: CriticalResult) -> str:

@@ -55,7 +55,13 @@ def show_days(days: Sequence[DayShare], *, key: str) -> None:
     ticks = {"interval": "day", "step": 1 + span // 15}
     axis = {"format": "%d %b", "labelOverlap": True, "tickCount": ticks}
     x = {"field": "day", "type": "temporal", "title": None, "axis": axis}
-    y = {"type": "quantitative", "title": say("discordant %")}
+    top = max([5.0, *(100 * day.share for day in days), *(row.get("high", 0.0) for row in rows)])
+    y = {
+        "type": "quantitative",
+        "title": say("discordant %"),
+        "axis": {"format": "~g"},
+        "scale": {"domain": [0, min(100.0, top)], "nice": True},
+    }
     points = {
         "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
         "encoding": {

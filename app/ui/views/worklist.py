@@ -21,7 +21,8 @@ from app.ui.views.emergency import show_masked
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.reading_list import follow_list, list_left, open_next
 from app.ui.views.saved_filters import manage_filters
-from app.ui.views.worklist_filters import ask_filters, fill_filters, zone_name
+from app.ui.views.worklist_filters import ask_filters, fill_filters
+from app.ui.zone import zone_name
 
 PAGE_ROWS = 50
 HIDDEN_COLUMNS = "worklist_hidden_columns"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, tzinfo
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -15,6 +14,7 @@ from app.domain.study import StudyState
 from app.domain.worklist import Dates, Span, WorklistQuery
 from app.ui.terms import delivery_state, report_state, study_state
 from app.ui.words import phrase, say
+from app.ui.zone import zone
 
 _STUDY_STATES = (
     StudyState.DRAFTED,
@@ -58,7 +58,7 @@ def ask_filters() -> WorklistQuery:
     with more.popover(say("More filters"), width="stretch"):
         columns = _ask_columns()
     return WorklistQuery(
-        text=text.strip(), states=tuple(drafts), report_states=tuple(reports), zone=_zone(), **columns
+        text=text.strip(), states=tuple(drafts), report_states=tuple(reports), zone=zone(), **columns
     )
 
 
@@ -131,18 +131,6 @@ def fill_filters(query: WorklistQuery) -> None:
 def take_filled() -> None:
     """Move what `fill_filters` left into the fields: a field that is shown cannot be set any more."""
     st.session_state.update(st.session_state.pop("worklist_to_fill", {}))
-
-
-def zone_name() -> str:
-    """Return the name of the time zone that the browser is in."""
-    return str(st.context.timezone or "UTC")
-
-
-def _zone() -> tzinfo:
-    try:
-        return ZoneInfo(zone_name())
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
 
 
 def _text(label: str, name: str) -> str:
