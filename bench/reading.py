@@ -1,11 +1,12 @@
 """From one case to the next, as the reader's browser sees it.
 
-    python -m bench.reading [--rounds 7]
+    python -m bench.reading [--rounds 7] [--pause 0] [--encoded]
 
 Every study is one radiograph of 2500 x 2048 pixels with a draft of four sentences, read and signed by
 keyboard between two measurements. Counted is from the key ("N", next case) until another picture is drawn,
-and until picture and draft are there: from the worklist, and from the case before. What the server alone
-takes of it (choose the study, open it) is measured beside. Medians count, ranges stand beside them.
+and until picture and draft are there: from the worklist, and from the case before, which was looked at for
+`--pause` seconds. `--encoded` sends the films in JPEG 2000. What the server alone takes of it (choose the
+study, open it) is measured beside. Medians count, ranges stand beside them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import expect, sync_playwright
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 
 from app.domain.identifiers import derived_uid
 from app.domain.worklist import WorklistQuery
@@ -57,27 +59,30 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--encoded", action="store_true")
+    asked = parser.parse_args()
+    rounds, syntax = asked.rounds, JPEG2000Lossless if asked.encoded else ExplicitVRLittleEndian
     figures: dict[str, list[float]] = {}
     with (
         tempfile.TemporaryDirectory() as name,
         open_house(Path(name) / "ui.log") as house,
         sync_playwright() as playwright,
     ):
-        bring_in(house, Path(name), 2 * (rounds + 1))
+        bring_in(house, write_films(Path(name), count=2 * (rounds + 1), syntax=syntax))
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
         reader = Reader(browser, house.room.url, "ada", scripts=(WATCH.read_text(), NEXT))
         for number in range(rounds + 1):
-            read_two(house, reader, figures if number else {})
+            read_two(house, reader, figures if number else {}, pause_s=asked.pause)
         browser.close()
     print("| from the key, s | median (range) | rounds |\n|---|---|---|")
     for what, values in figures.items():
         print(f"| {what} | {_told(values)} | {len(values)} |")
 
 
-def bring_in(house: House, folder: Path, count: int) -> None:
+def bring_in(house: House, films: Sequence[Path]) -> None:
     """Bring in films as studies of their own, each with a draft that finds nothing."""
-    for number, file in enumerate(write_films(folder, count=count)):
+    for number, file in enumerate(films):
         uids: dict[str, Any] = {
             part: derived_uid("bench", str(number), part) for part in ("study_uid", "series_uid", "sop_uid")
         }
@@ -87,7 +92,7 @@ def bring_in(house: House, folder: Path, count: int) -> None:
         seed.record(house.store, received, seed.normal_draft(), now=seed.now_utc())
 
 
-def read_two(house: House, reader: Reader, figures: dict[str, list[float]]) -> None:
+def read_two(house: House, reader: Reader, figures: dict[str, list[float]], *, pause_s: float) -> None:
     """Read a case from the worklist, then the next one from there."""
     reader.page.locator("tr[data-study]").first.wait_for()
     for where in ("from the worklist", "from the case before"):
@@ -100,6 +105,7 @@ def read_two(house: House, reader: Reader, figures: dict[str, list[float]]) -> N
         picture, everything = taken
         figures.setdefault(f"{where}: picture", []).append(picture / 1000)
         figures.setdefault(f"{where}: picture and draft", []).append(everything / 1000)
+        reader.page.wait_for_timeout(1000 * pause_s)
         reader.sign_normal(seed.PASSWORD)
     reader.press("w")
     expect(reader.page.locator("tr[data-study]").first).to_be_visible()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     CTImageStorage,
     ExplicitVRLittleEndian,
@@ -17,8 +18,9 @@ FILM = (2500, 2048)
 SLICE = (512, 512)
 
 
-def write_films(folder: Path, *, count: int = 2) -> list[Path]:
-    """Write one study of radiographs, 2500 x 2048 of 16 bits."""
+def write_films(folder: Path, *, count: int = 2, syntax: UID = ExplicitVRLittleEndian) -> list[Path]:
+    """Write one study of radiographs, 2500 x 2048 of 16 bits, in one transfer syntax."""
+    folder.mkdir(exist_ok=True)
     study, series = generate_uid(), generate_uid()
     rows, columns = FILM
     down, across = np.mgrid[0:rows, 0:columns]
@@ -30,7 +32,7 @@ def write_films(folder: Path, *, count: int = 2) -> list[Path]:
         image.SOPClassUID, image.Modality = ComputedRadiographyImageStorage, "CR"
         image.BodyPartExamined, image.ViewPosition = "CHEST", "PA"
         image.WindowCenter, image.WindowWidth, image.PixelSpacing = "1200", "2400", ["0.14", "0.14"]
-        written.append(_save(image, folder / f"film-{number}.dcm"))
+        written.append(_save(image, folder / f"film-{number}.dcm", syntax))
     return written
 
 
@@ -69,11 +71,12 @@ def _image(study: str, series: str, number: int, pixels: np.ndarray) -> Dataset:
     return image
 
 
-def _save(image: Dataset, path: Path) -> Path:
+def _save(image: Dataset, path: Path, syntax: UID = ExplicitVRLittleEndian) -> Path:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    FileDataset(str(path), image, file_meta=meta, preamble=b"\0" * 128).save_as(
-        path, enforce_file_format=True
-    )
+    file = FileDataset(str(path), image, file_meta=meta, preamble=b"\0" * 128)
+    if syntax.is_compressed:
+        file.compress(syntax, generate_instance_uid=False)
+    file.save_as(path, enforce_file_format=True)
     return path

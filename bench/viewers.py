@@ -2,8 +2,9 @@
 
     python -m bench.viewers [--rounds 7] [--slices 300]
 
-Measured from the browser: from the address until the first picture is on the screen, with a new browser
-profile and with files that the browser knows; and each step of the wheel through a CT until another picture
+Measured from the browser: from the address of a study that nobody has looked at before until its first
+picture is on the screen, with a new browser profile and with files that the browser knows; and each step of
+the wheel through a CT until another picture
 stands there, from the first picture on. Both are logged in where they need it, and go to the study's own
 address. Rounds alternate; medians count, ranges stand beside them.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pydicom import dcmread
+from pydicom.uid import JPEG2000Lossless
 
 from bench.viewer_ohif import VERSION, run_ohif
 from bench.viewer_studies import write_films, write_volume
@@ -53,17 +55,24 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        films, volume = write_films(folder), write_volume(folder, count=asked.slices)
-        with run_ohif(folder, [*films, *volume]) as ohif, open_house(folder / "ui.log") as house:
-            take(house, [*films, *volume])
+        volume = write_volume(folder, count=asked.slices)
+        plain = [write_films(folder / f"plain-{number}") for number in range(asked.rounds)]
+        encoded = [
+            write_films(folder / f"encoded-{number}", syntax=JPEG2000Lossless)
+            for number in range(asked.rounds)
+        ]
+        files = [file for study in (*plain, *encoded, volume) for file in study]
+        with run_ohif(folder, files) as ohif, open_house(folder / "ui.log") as house:
+            take(house, files)
             viewers = [
                 Viewer("ours", lambda study: f"{house.room.url}/?view=review&study={study}", _enter(house)),
                 Viewer(f"OHIF {VERSION}", lambda study: f"{ohif}/viewer?StudyInstanceUIDs={study}"),
             ]
             browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
-            for _ in range(asked.rounds):
+            for number in range(asked.rounds):
                 for viewer in viewers:
-                    read_films(browser, viewer, _study_of(films))
+                    read_films(browser, viewer, "radiograph", _study_of(plain[number]))
+                    read_films(browser, viewer, "radiograph in JPEG 2000", _study_of(encoded[number]))
                     scroll(browser, viewer, _study_of(volume))
                 viewers.reverse()
             browser.close()
@@ -78,13 +87,13 @@ def take(house: House, files: Sequence[Path]) -> None:
     seed.complete(house.store, now=now)
 
 
-def read_films(browser: Browser, viewer: Viewer, study: str) -> None:
+def read_films(browser: Browser, viewer: Viewer, what: str, study: str) -> None:
     """Time the first picture of two radiographs, twice."""
     with _profile(browser) as context:
         page = context.new_page()
         viewer.log_in(page)
-        viewer.note("radiograph, new profile, s", _first_picture(page, viewer.address(study)))
-        viewer.note("radiograph, known files, s", _first_picture(page, viewer.address(study)))
+        viewer.note(f"{what}, new profile, s", _first_picture(page, viewer.address(study)))
+        viewer.note(f"{what}, known files, s", _first_picture(page, viewer.address(study)))
 
 
 def scroll(browser: Browser, viewer: Viewer, study: str) -> None:
