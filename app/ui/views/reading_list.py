@@ -15,6 +15,7 @@ from app.services.preferences import read_preference, save_preference
 from app.ui.components.library import mount
 from app.ui.session import Visit
 from app.ui.views.frame import go_to
+from app.ui.warming import Warming
 from app.ui.words import say
 
 OPEN_NEXT = "open_next_after_signing"
@@ -99,11 +100,21 @@ def look_ahead(visit: Visit, review: Review) -> None:
     if warming is None or st.session_state.get(_AHEAD) == study:
         return
     st.session_state[_AHEAD] = study
+    warming.soon(lambda: review.instances)
+    _look_at_next(visit, warming, after=study)
+
+
+def look_ahead_from_list(visit: Visit) -> None:
+    """Have the pictures of the case decoded that the list on the screen begins with."""
+    if visit.room.warming:
+        _look_at_next(visit, visit.room.warming, after="")
+
+
+def _look_at_next(visit: Visit, warming: Warming, *, after: str) -> None:
     store, actor, now = visit.room.store, visit.actor, visit.now
     query, passed = st.session_state.get(_LIST, WorklistQuery()), tuple(st.session_state.get(_PASSED, []))
-    warming.soon(lambda: review.instances)
     warming.soon(
-        lambda: expected_images(store, actor, query, after=study, passed=passed, now=now),
+        lambda: expected_images(store, actor, query, after=after, passed=passed, now=now),
         after_s=_AHEAD_AFTER_S,
     )
 

@@ -19,7 +19,7 @@ from app.ui.present import page_data
 from app.ui.session import Visit
 from app.ui.views.emergency import show_masked
 from app.ui.views.frame import go_to, show_head
-from app.ui.views.reading_list import follow_list, list_left, open_next
+from app.ui.views.reading_list import follow_list, list_left, look_ahead_from_list, open_next
 from app.ui.views.saved_filters import manage_filters
 from app.ui.views.worklist_filters import ask_filters, fill_filters
 from app.ui.zone import zone_name
@@ -42,6 +42,8 @@ def show(visit: Visit) -> None:
     page = look(visit.room.store, visit.actor, query, now=visit.now)
     show_masked(visit, page)
     follow_list(query)
+    if look is reading.worklist and may(visit.actor.role, Action.EDIT_REPORT):
+        look_ahead_from_list(visit)
     events = mount(
         "worklist",
         {

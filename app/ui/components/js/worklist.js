@@ -1,6 +1,7 @@
 /** The worklist: one row a study, sorted and cut by the server, opened by a click or a key. */
 
 import { el, hold, localTime } from "./dom.js";
+import { getReadyForImages } from "./images_ready.js";
 import { bindKeys } from "./keys.js";
 import { say } from "./words.js";
 import { cellOf, COLUMNS } from "./worklist_cells.js";
@@ -179,5 +180,6 @@ export default function mount({ parentElement, data, setTriggerValue }) {
   );
   list.update(data);
   list.attach(setTriggerValue);
+  if (data.mayOpen) getReadyForImages();
   return letGo;
 }
