@@ -19,7 +19,7 @@ from janus_med.scope import choose_frontals, refuse_by_model, refuse_image
 from janus_med.study_embedding import combine_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from janus_med.draft import DraftSentence
     from janus_med.reading import Reader, Reading
@@ -42,6 +42,8 @@ def draft_study(
     seed: int = 0,
     has_prior: bool = False,
     indication: str = "",
+    on_images: Callable[[], None] = lambda: None,
+    on_model: Callable[[], None] = lambda: None,
 ) -> Draft:
     """Draft one study, or say why not.
 
@@ -60,6 +62,8 @@ def draft_study(
     indication
         Why the study was made, as ordered. The image alone decides findings and text; what the indication
         asks about and the text leaves out becomes an issue of the draft.
+    on_images, on_model
+        Called before an image is decoded, and before the model reads it.
 
     Returns
     -------
@@ -73,7 +77,10 @@ def draft_study(
     load_libraries()
     with ExitStack() as stack:
         sandbox = decoder or stack.enter_context(Decoder())
-        outcomes = [_read_image(instance, model, sandbox, seed) for instance in chosen]
+        outcomes = []
+        for instance in chosen:
+            on_images()
+            outcomes.append(_read_image(instance, model, sandbox, seed, on_model))
     images = [outcome for outcome in outcomes if isinstance(outcome, ReadImage)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, _Refused)]
     if not images:
@@ -101,7 +108,9 @@ def draft_study(
     )
 
 
-def _read_image(instance: Instance, model: Reader, decoder: Decoder, seed: int) -> ReadImage | _Refused:
+def _read_image(
+    instance: Instance, model: Reader, decoder: Decoder, seed: int, on_model: Callable[[], None]
+) -> ReadImage | _Refused:
     try:
         image = load_image(instance, decoder)
         started = time.perf_counter()
@@ -112,6 +121,7 @@ def _read_image(instance: Instance, model: Reader, decoder: Decoder, seed: int) 
     reason = refuse_image(image, prepared)
     if reason:
         return _Refused(reason)
+    on_model()
     try:
         answer = _ask_model(prepared, model, seed)
     except ModelFault as fault:

@@ -39,6 +39,37 @@ class LockInfo:
 
 
 @dataclass(frozen=True)
+class SentenceAct:
+    """That somebody saved something about a sentence."""
+
+    username: str
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class PenActivity:
+    """What a takeover would interrupt.
+
+    Attributes
+    ----------
+    lock
+        None when the report is free by now.
+    seen_at
+        When the owner's page last said that somebody is there.
+    saved_at
+        When the owner last saved something since the last signature; None for never.
+    unsigned
+        Sentences that were written or decided about, and not signed since.
+    """
+
+    lock: LockInfo | None
+    seen_at: datetime | None
+    saved_at: datetime | None
+    unsigned: int
+
+
+@dataclass(frozen=True)
 class ReportSummary:
     """A report of the study, without its text."""
 

@@ -11,6 +11,7 @@ from app.domain.delivery import DeliveryState
 from app.domain.report import ReportState
 from app.domain.study import Study, StudyState
 from app.domain.study_access import MaskedStudy
+from app.domain.waiting_draft import NO_ANSWER_YET, WaitingDraft
 
 
 class SortKey(StrEnum):
@@ -147,6 +148,8 @@ class WorklistRow:
         Printed name of who edits it, since when and until when; empty and None when it is free.
     delivery_state, delivery_reason
         The delivery that most needs attention; None when nothing was to be delivered.
+    draft
+        Where the draft stands that the study waits for; None when none waits in the queue.
     """
 
     study: Study
@@ -158,6 +161,15 @@ class WorklistRow:
     locked_until: datetime | None
     delivery_state: DeliveryState | None
     delivery_reason: str
+    draft: WaitingDraft | None = None
+
+    @property
+    def awaits_draft(self) -> bool:
+        """Whether a draft may still come that nobody has begun to write without."""
+        study = self.study
+        if study.state is StudyState.UNDRAFTED:
+            return study.reason == NO_ANSWER_YET and self.report_state is ReportState.DRAFTED
+        return study.state is StudyState.COMPLETE
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,8 @@ class Reporter:
         Returns the store; raises `DatabaseUnavailable` while it is away.
     gauges
         Numbers as they are right now.
+    news
+        What worklists are told a change of; None is no news.
     """
 
     def __init__(
@@ -89,13 +91,16 @@ class Reporter:
         *,
         counts: Counts | None = None,
         gauges: Callable[[], Mapping[str, float]] = dict,
+        news: Callable[[], object] = lambda: None,
     ) -> None:
         self._process = process
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         self._connect = connect
         self._gauges = gauges
+        self._news = news
+        self._told: object = None
         self._started_at = datetime.now(UTC)
-        self._stop = threading.Event()
+        self._stop, self._due = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
         self.counts = counts or Counts()
 
@@ -105,12 +110,17 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        self._due.set()
         self._thread.join(REPORT_SECONDS)
         try:
             self.report(now=datetime.now(UTC))
             retire_process(self._connect(), self._process, self._instance)
         except JanusMedError:
             return
+
+    def soon(self) -> None:
+        """Let the thread report now, without waiting for it."""
+        self._due.set()
 
     def report(self, *, now: datetime) -> None:
         """Report once.
@@ -121,18 +131,25 @@ class Reporter:
             What was counted stays for the next time.
         """
         increments, heard = self.counts.take()
+        news = self._news()
+        is_news = news is not None and news != self._told
         report = ProcessReport(
-            self._process, self._instance, self._started_at, increments, self._gauges(), heard
+            self._process, self._instance, self._started_at, increments, self._gauges(), heard, is_news
         )
         try:
             record_report(self._connect(), report, now=now)
+            self._told = news
         except BaseException:
             self.counts.put_back(increments, heard)
             raise
 
     def _run(self) -> None:
         wait = 0.0
-        while not self._stop.wait(wait):
+        while True:
+            self._due.wait(wait)
+            if self._stop.is_set():
+                return
+            self._due.clear()
             wait = REPORT_SECONDS
             try:
                 self.report(now=datetime.now(UTC))

@@ -15,6 +15,7 @@ from app.domain.errors import Rejected
 from app.domain.priority import Priority, with_findings
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.study import Study, StudyState
+from app.domain.waiting_draft import NO_ANSWER_YET
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY, draft_lock, worklist_lock
 from app.services.facts import fact_about
 from app.services.orders import clinical_context
@@ -150,7 +151,7 @@ def decline_overdue(store: Store, actor: Actor, *, waiting: timedelta, now: date
 
 
 def _decline(store: Store, actor: Actor, study_uid: str, now: datetime) -> bool:
-    content = undrafted("no answer from drafting yet")
+    content = undrafted(NO_ANSWER_YET)
     with store.begin() as tx:
         study = tx.studies.get(study_uid)
     if study.state is not StudyState.COMPLETE:

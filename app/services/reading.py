@@ -29,9 +29,11 @@ from app.services.facts import fact_about
 from app.services.image_access import may_see_pixels
 from app.services.locking import give, hold, release_lock, renew_lock, take_over
 from app.services.orders import clinical_context
+from app.services.pens import activity_of_pen, look_at_pen
 from app.services.permission import permit, record_denial
 from app.services.prior_viewing import priors_of
 from app.services.study_access import begin_on_study, require_access
+from app.services.waiting_drafts import with_drafts
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
 
@@ -43,8 +45,10 @@ __all__ = [
     "WorklistQuery",
     "WorklistRow",
     "accept_sentence",
+    "activity_of_pen",
     "add_sentence",
     "edit_sentence",
+    "look_at_pen",
     "may_see_pixels",
     "move_sentence",
     "open_study",
@@ -269,7 +273,7 @@ def _checked(query: WorklistQuery) -> WorklistQuery:
 
 def _page(tx: UnitOfWork, actor: Actor, query: WorklistQuery, now: datetime) -> WorklistPage:
     reader = reader_of(actor)
-    page = tx.studies.worklist(query, reader=reader, now=now)
+    page = with_drafts(tx, tx.studies.worklist(query, reader=reader, now=now), now=now)
     if reader is None or not query.text:
         return page
     return replace(page, masked=tx.access.masked(reader, query.text, now=now))

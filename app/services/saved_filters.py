@@ -33,14 +33,30 @@ class SavedFilter:
 
 def saved_filters(store: Store, actor: Actor, *, now: datetime) -> tuple[SavedFilter, ...]:
     """Return the reader's filters in their order; one that this release cannot read is left out."""
-    found = []
+    return _read(store, actor, now)[0]
+
+
+def drop_unreadable(store: Store, actor: Actor, *, now: datetime) -> tuple[str, ...]:
+    """Forget the filters that this release cannot read, and return their names, empty for one without."""
+    readable, lost = _read(store, actor, now)
+    if lost:
+        _keep(store, actor, readable, now=now)
+    return lost
+
+
+def _read(store: Store, actor: Actor, now: datetime) -> tuple[tuple[SavedFilter, ...], tuple[str, ...]]:
+    """Return the filters that can be read, and the names of the others."""
     kept = read_preference(store, actor, PREFERENCE, now=now)
-    for one in kept if isinstance(kept, list) else []:
+    if kept is None:
+        return (), ()
+    found, lost = [], []
+    for one in kept if isinstance(kept, list) else [kept]:
         try:
-            found.append(SavedFilter(str(one["name"]), query_of(one["query"]), bool(one["default"])))
-        except (Rejected, KeyError, TypeError):
-            continue
-    return tuple(found)
+            found.append(SavedFilter(_named(one["name"]), query_of(one["query"]), bool(one["default"])))
+        except (Rejected, KeyError, TypeError, AttributeError):
+            name = one.get("name", "") if isinstance(one, dict) else ""
+            lost.append(clean_value(str(name))[:LONGEST_NAME])
+    return tuple(found), tuple(lost)
 
 
 def save_filter(store: Store, actor: Actor, name: str, query: WorklistQuery, *, now: datetime) -> None:

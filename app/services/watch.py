@@ -24,6 +24,8 @@ class ProcessReport:
     ----------
     heard
         By calling AE title: time of the last association, time of the last instance.
+    is_news
+        Whether worklists on a screen show some of it: they are told.
     """
 
     process: str
@@ -32,6 +34,7 @@ class ProcessReport:
     increments: Sequence[Increment] = ()
     gauges: Mapping[str, float] = field(default_factory=dict)
     heard: Mapping[str, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
+    is_news: bool = False
 
 
 def record_report(store: Store, report: ProcessReport, *, now: datetime) -> None:
@@ -42,6 +45,8 @@ def record_report(store: Store, report: ProcessReport, *, now: datetime) -> None
         tx.figures.beat(
             report.process, report.instance, started_at=report.started_at, gauges=report.gauges, now=now
         )
+        if report.is_news:
+            tx.figures.tell_worklists()
 
 
 def retire_process(store: Store, process: str, instance: str) -> None:

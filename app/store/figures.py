@@ -111,6 +111,10 @@ class Figures:
         self._session.execute(sign.on_conflict_do_update(index_elements=keys, set_=shown))
         self._session.execute(delete(HeartbeatRow).where(HeartbeatRow.seen_at < now - _FORGET_PROCESS_AFTER))
 
+    def tell_worklists(self) -> None:
+        """Send word to the lists on the screens, as a change of a study does (`app.store.change_feed`)."""
+        self._session.execute(select(func.pg_notify("worklist", "")))
+
     def retire(self, process: str, instance: str) -> None:
         """Forget a process that has ended as it was asked to."""
         ended = delete(HeartbeatRow).where(HeartbeatRow.process == process, HeartbeatRow.instance == instance)

@@ -8,8 +8,19 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.domain.review import LockInfo
-from app.store.tables import LockRow, UserRow
+from app.domain.audit import AuditEvent
+from app.domain.review import LockInfo, SentenceAct
+from app.store.tables import AuditRow, LockRow, UserRow
+
+_SENTENCE_ACTS = tuple(
+    event.value
+    for event in (
+        AuditEvent.SENTENCE_EDITED,
+        AuditEvent.SENTENCE_ACCEPTED,
+        AuditEvent.SENTENCE_REJECTED,
+        AuditEvent.SENTENCE_REOPENED,
+    )
+)
 
 
 class Leases:
@@ -30,6 +41,16 @@ class Leases:
         held = {"user_id": user_id, "taken_at": taken_at, "expires_at": expires_at}
         given = insert(LockRow).values(report_id=report_id, **held)
         self._session.execute(given.on_conflict_do_update(index_elements=[LockRow.report_id], set_=held))
+
+    def acts(self, report_id: int, study_uid: str, *, after: datetime | None) -> tuple[SentenceAct, ...]:
+        """Return what was saved about the sentences of a report, oldest first; after a time, or all of it."""
+        own = AuditRow.detail["report_id"].as_integer() == report_id
+        wanted = select(AuditRow.username, AuditRow.detail["key"].as_string(), AuditRow.at).where(
+            AuditRow.study_uid == study_uid, AuditRow.event.in_(_SENTENCE_ACTS), own
+        )
+        if after is not None:
+            wanted = wanted.where(AuditRow.at > after)
+        return tuple(SentenceAct(*row) for row in self._session.execute(wanted.order_by(AuditRow.seq)))
 
     def drop(self, report_id: int) -> None:
         """Free a report."""

@@ -23,8 +23,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from app.domain.priority import ROUTINE
-
-URGENT_IN_A_ROW = 2
+from app.domain.waiting_draft import URGENT_IN_A_ROW
 
 # the status is asked again in the outer statement: a row that another worker took meanwhile is skipped
 _PICK_LEAST_URGENT = """
@@ -62,21 +61,26 @@ class FairJobs(JobManager):
     patience
         Seconds for which the end of a job is reported again while the database is away. Past them the worker
         gives up; its heartbeat has stopped by then and the job goes to another.
+
+    Attributes
+    ----------
+    urgent_in_a_row
+        Urgent jobs that this worker has just taken one after the other.
     """
 
     def __init__(self, connector: Any, *, patience: float) -> None:
         super().__init__(connector)
         self._patience = patience
-        self._urgent_in_a_row = 0
+        self.urgent_in_a_row = 0
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Take the next job, urgent before routine, every third pick at the latest a routine one."""
-        if self._urgent_in_a_row >= URGENT_IN_A_ROW:
+        if self.urgent_in_a_row >= URGENT_IN_A_ROW:
             job = await self._fetch_least_urgent(queues, worker_id)
         else:
             job = await super().fetch_job(queues, worker_id)
         if job is not None:
-            self._urgent_in_a_row = self._urgent_in_a_row + 1 if job.priority > ROUTINE else 0
+            self.urgent_in_a_row = self.urgent_in_a_row + 1 if job.priority > ROUTINE else 0
         return job
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.store.critical import CriticalResults
     from app.store.deliveries import Deliveries
     from app.store.dicomweb import DicomwebIndex
+    from app.store.draft_queue import DraftQueue
     from app.store.embeddings import Embeddings
     from app.store.emergencies import Emergencies
     from app.store.figures import Figures
@@ -254,6 +255,13 @@ class UnitOfWork:
         from app.store.preferences import Preferences
 
         return Preferences(self.session)
+
+    @cached_property
+    def draft_queue(self) -> DraftQueue:
+        """How far the drafts are that readers wait for."""
+        from app.store.draft_queue import DraftQueue
+
+        return DraftQueue(self.session)
 
     @cached_property
     def work(self) -> WorkQueue:

@@ -26,6 +26,17 @@ class Changes:
         self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
         self._of: Counter[int | None] = Counter()
 
+    @property
+    def count(self) -> int:
+        """Changes heard of so far; listening begins with the first question."""
+        self._feed.start()
+        return self._feed.count
+
+    @property
+    def listens(self) -> bool:
+        """Whether changes are heard of at this moment."""
+        return self._feed.listens
+
     async def after(self, known: int, *, session_id: int | None, seconds: float) -> tuple[int, bool]:
         """Return the count of changes as soon as it is another than `known`, or after `seconds`.
 

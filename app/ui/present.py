@@ -17,6 +17,7 @@ from app.domain.prior import PriorState
 from app.domain.report import Report, ReportState, Sentence
 from app.domain.review import LockInfo, Review
 from app.domain.study import Instance, Study
+from app.domain.waiting_draft import WaitingDraft
 from app.domain.worklist import WorklistPage, WorklistQuery, WorklistRow
 from app.ui.terms import delivery_state, term
 from app.ui.told import retell
@@ -243,6 +244,17 @@ def row_data(row: WorklistRow) -> JSON:
         "lockSince": row.locked_at.isoformat() if row.locked_at else "",
         "deliveryState": row.delivery_state.value if row.delivery_state else "",
         "deliveryReason": row.delivery_reason,
+        "waiting": None if row.draft is None else _waiting_data(row.draft),
+    }
+
+
+def _waiting_data(draft: WaitingDraft) -> JSON:
+    return {
+        "works": draft.works,
+        "before": draft.before,
+        "since": draft.since.isoformat() if draft.since else "",
+        "step": draft.step.value if draft.step else "",
+        "again": draft.again_at.isoformat() if draft.again_at else "",
     }
 
 

@@ -31,6 +31,7 @@ from app.ui.routes.exports import export_routes
 from app.ui.routes.health import health_routes
 from app.ui.routes.images import image_routes
 from app.ui.routes.login import login_routes
+from app.ui.routes.pen import pen_routes
 from app.ui.routes.quality import quality_routes
 from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
@@ -109,6 +110,7 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *quality_routes(room),
         *quarantine_routes(room),
         *worklist_routes(room),
+        *pen_routes(room),
         *asset_routes(),
         *start_routes(),
     ]

@@ -8,7 +8,7 @@ is there.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,13 @@ from app.domain.draft import DraftContent, DraftingOrder, undrafted
 from app.domain.embedding import StudyEmbedding
 from app.domain.errors import Rejected
 from app.domain.order import ClinicalContext
+from app.domain.waiting_draft import DraftStep
 from app.domain.work import DRAFT_QUEUE, DRAFT_STUDY
 from app.services.ai_models import why_stopped
 from app.services.counting import Reporter
 from app.services.drafting import record_draft, take_order
 from app.settings import Settings
+from app.store.draft_queue import DRAFTING
 from app.store.engine import Store, open_store
 from app.workers.announce_model import announce_model
 from app.workers.answer import AnswerQuestion
@@ -34,6 +36,7 @@ from app.workers.draft_content import as_content, embedding_of
 from app.workers.indication import await_worklist, context_of_images
 from app.workers.model_alert import tell_model
 from app.workers.models_on_demand import ModelOnDemand, NamedModels, model_for
+from app.workers.progress import Progress
 from app.workers.runtime import Worker
 from app.workers.study_images import object_path, read_images
 
@@ -60,6 +63,7 @@ def work(settings: Settings) -> None:
         model.load()
         load_libraries()  # several seconds, which the first study would wait for
         named = NamedModels(settings.models_dir, settings.device, announce, tell=tell)
+        progress = Progress()
         task = DraftStudy(
             store,
             actor,
@@ -67,11 +71,17 @@ def work(settings: Settings) -> None:
             decoder,
             settings.spool_dir / "objects",
             named,
+            progress=progress,
             order_wait_seconds=settings.order_wait_seconds,
         )
         answers = AnswerQuestion(store, actor, model, decoder, settings.spool_dir / "objects", named)
-        with Reporter("drafting", lambda: store):
-            Worker(store, settings, actor, [answers, task], on_ready=lambda: _say_ready(model)).run()
+        worker = progress.worker = Worker(
+            store, settings, actor, [answers, task], on_ready=lambda: _say_ready(model)
+        )
+        reporter = Reporter(DRAFTING, lambda: store, gauges=progress.gauges, news=progress.news)
+        progress.on_begin = reporter.soon
+        with reporter:
+            worker.run()
 
 
 def _say_ready(model: ModelOnDemand) -> None:
@@ -88,6 +98,8 @@ class DraftStudy:
         Folder of the spool that holds the instances by digest.
     named
         The models that rules may name; None knows only the one of the settings.
+    progress
+        Where it is told what is done.
     order_wait_seconds
         How long after completion the worklist is waited for.
     """
@@ -98,18 +110,23 @@ class DraftStudy:
     decoder: Decoder
     objects: Path
     named: NamedModels | None = None
+    progress: Progress = field(default_factory=Progress)
     name: str = DRAFT_STUDY
     queue: str = DRAFT_QUEUE
     order_wait_seconds: float = 0.0
 
     def run(self, **arguments: Any) -> None:
         """Draft one study revision; nothing happens when it is drafted already or superseded."""
-        study_uid, revision = str(arguments["study_uid"]), int(arguments["revision"])
+        with self.progress.study():
+            self._run(str(arguments["study_uid"]), int(arguments["revision"]))
+
+    def _run(self, study_uid: str, revision: int) -> None:
         log = structlog.get_logger().bind(study_uid=study_uid, revision=revision)
         order = self._take(study_uid, revision)
         if order is None:
             log.info("nothing to draft")
             return
+        self.progress.at(DraftStep.MODEL)
         chosen = model_for(order.study, self.model, self.named)
         model = chosen.load()
         if model is None:
@@ -118,6 +135,7 @@ class DraftStudy:
         draft = self._draft(order, model, context)
         content = draft if isinstance(draft, DraftContent) else as_content(draft, context)
         embedding = None if isinstance(draft, DraftContent) else embedding_of(draft)
+        self.progress.at(DraftStep.STORING)
         recorded = self._record(order, content, embedding)
         log.info("draft recorded" if recorded else "draft came too late", status=draft.status)
 
@@ -155,10 +173,18 @@ class DraftStudy:
 
         if stopped := why_stopped(self.store, identify(asdict(model.info))):
             return undrafted(stopped)
+        self.progress.at(DraftStep.IMAGES)
         study, problem = read_images(self.objects, order.study.study_uid, order.instances)
         if study is None:
             return undrafted(problem)
-        return draft_study(study, model, decoder=self.decoder, indication=context.indication)
+        return draft_study(
+            study,
+            model,
+            decoder=self.decoder,
+            indication=context.indication,
+            on_images=lambda: self.progress.at(DraftStep.IMAGES),
+            on_model=lambda: self.progress.at(DraftStep.READING),
+        )
 
     def _object(self, sha256: str) -> Path:
         return object_path(self.objects, sha256)

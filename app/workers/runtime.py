@@ -59,6 +59,7 @@ class Worker:
     on_ready: Callable[[], None] = lambda: None
     _attempts: dict[str, Attempts] = field(default_factory=dict, init=False)
     _current: QueueWorker | None = field(default=None, init=False)
+    _picks: FairJobs | None = field(default=None, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -76,6 +77,16 @@ class Worker:
         """The queues of the tasks."""
         return sorted({task.queue for task in self.tasks})
 
+    @property
+    def number(self) -> int | None:
+        """The queue's number of this worker; None while it takes no jobs."""
+        return self._current.worker_id if self._current is not None else None
+
+    @property
+    def urgent_in_a_row(self) -> int:
+        """Urgent jobs that it has just taken one after the other."""
+        return self._picks.urgent_in_a_row if self._picks is not None else 0
+
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
@@ -91,7 +102,7 @@ class Worker:
     def _make_app(self) -> App:
         connector = PsycopgConnector(conninfo=self.store.conninfo, min_size=1, max_size=4, timeout=10.0)
         app = App(connector=connector)
-        app.job_manager = FairJobs(connector, patience=self.settings.stalled_seconds)
+        app.job_manager = self._picks = FairJobs(connector, patience=self.settings.stalled_seconds)
         for task in self.tasks:
             attempts = Attempts(task, self.settings.retry_seconds, self._bury)
             self._attempts[task.name] = attempts
@@ -175,7 +186,7 @@ class Worker:
 
     def _abandon(self) -> None:
         """Leave a job that will not end in time to the others, as if it had not begun."""
-        number = self._current.worker_id if self._current is not None else None
+        number = self.number
         try:
             if number is not None:
                 count = work.put_back(self.store, number)

@@ -6,6 +6,7 @@ Every test also proves that no request left the house and that no page broke its
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from playwright.sync_api import expect
 from app.domain.identifiers import derived_uid
 from app.domain.report import Decision, ReportState
 from app.services.audit import verify_file
-from tests.e2e.browser import PATIENCE_MS, Reader
+from tests.e2e.browser import Reader
 from tests.e2e.reading_room import House
 from tests.ui import seed
 from tests.ui.seed import PASSWORD
@@ -154,13 +155,61 @@ def test_second_reader_sees_the_owner_and_takes_over_only_after_a_confirmation(
     otto.press("j", "a")
     assert house.report_of(study).sentence("ai-1").decision is Decision.UNTOUCHED
 
-    otto.page.get_by_role("button", name="Take over ...").click()
-    otto.page.get_by_role("dialog").get_by_role("button", name="Take over").click()
+    ada.choose("ai-1")
+    ada.press("e")
+    ada.page.keyboard.type(" Saved.")
+    ada.wait_until_saved()
+    ada.page.route("**/api/reports/*/sentences/*", lambda route: route.abort())
+    ada.page.keyboard.type(" Never saved")
+    take_over(otto, "At the screen now.", "Last saved 0 min ago.", "not signed: 1")
     otto.page.locator(".sign").wait_for()
-    expect(ada.page.locator(".banners")).to_contain_text(
-        "Dr. Otto Attending is editing since", timeout=PATIENCE_MS
-    )
+
+    # her page is told although it can save nothing, and what she types on is no command
+    expect(ada.page.locator(".banners")).to_contain_text("TAKEN OVER")
+    expect(ada.page.locator(".banners")).to_contain_text("Dr. Otto Attending has taken over")
+    kept = ada.page.locator(".rescue textarea")
+    expect(kept).to_be_focused()
+    ada.page.keyboard.type(" words w N")
+    expect(kept).to_have_value(re.compile("Saved. Never saved$"))
+    expect(ada.sentence("ai-1").locator(".text")).to_have_text(re.compile("Saved.$"))
+    assert house.report_of(study).sentence("ai-1").text.endswith(" Saved.")
+    ada.page.get_by_role("button", name="Copy", exact=True).click()
+    expect(ada.page.get_by_role("button", name="Copied")).to_be_visible()
     assert ("report taken over", "otto") in house.events(study)
+
+    # with the pen again, nothing has to be typed twice
+    ada.page.unroute_all()
+    take_over(ada, "Nothing was saved.")
+    ada.page.get_by_role("button", name="Add to the report").click()
+    expect(ada.page.locator(".rescue")).to_be_hidden()
+    ada.wait_until_saved()
+    assert [s.text for s in house.report_of(study).sentences if s.text.endswith("Never saved")]
+
+
+def take_over(reader: Reader, *told: str) -> None:
+    """Ask for the pen, read what the dialog says, and confirm."""
+    reader.page.get_by_role("button", name="Take over ...").click()
+    dialog = reader.page.get_by_role("dialog")
+    for text in told:
+        expect(dialog).to_contain_text(text)
+    dialog.get_by_role("button", name="Take over").click()
+
+
+@pytest.mark.covers("U3")
+def test_reader_is_told_before_the_pen_is_put_down_for_idleness(
+    house: House, reader_of: Callable[[str], Reader]
+) -> None:
+    study, ada = house.chest("idle"), reader_of("ada")
+    ada.open_study(study)
+    notice = ada.page.locator(".banner.idle")
+    expect(notice).to_be_hidden()
+    ada.page.clock.install()
+    ada.page.clock.fast_forward("13:05")
+    expect(notice).to_contain_text("In 2 min this report is free for others")
+    with ada.page.expect_response("**/report") as renewed:
+        ada.press("K")
+    assert renewed.value.ok
+    expect(notice).to_be_hidden()
 
 
 @pytest.mark.covers("U5", "U7", "S3", "S4", "T34", "T38")

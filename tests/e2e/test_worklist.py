@@ -1,28 +1,25 @@
-"""The worklist in a browser: what is urgent moves up by itself, and the chosen case stays chosen.
+"""The worklist in a browser: what is urgent moves up, the chosen case stays chosen, drafts are followed.
 
 Not covered: speed (`bench/worklist.py`, `bench/readers.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
+from sqlalchemy import text
 
+from app.domain.waiting_draft import DraftStep
+from app.domain.work import draft_lock
+from app.services.watch import ProcessReport, record_report
+from app.store.draft_queue import DRAFT_STEP, QUEUE_WORKER, STEPS
 from tests.e2e.browser import Reader
-from tests.e2e.reading_room import House, open_house
+from tests.e2e.reading_room import House
 from tests.ui import seed
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with open_house(tmp_path / "room.log") as house:
-        yield house
 
 
 @pytest.mark.covers("U1", "U2", "U3")
@@ -58,3 +55,37 @@ def test_critical_flag_moves_a_study_up_while_another_stays_chosen(house: House,
     page.locator(".steps").wait_for()
     assert urgent not in page.url
     assert reader.problems == other.problems == []
+
+
+@pytest.mark.covers("U1", "P5")
+def test_draft_that_is_waited_for_is_followed_without_a_reload(house: House, chromium: Browser) -> None:
+    with house.store.begin() as tx:
+        tx.session.execute(text("DELETE FROM procrastinate_jobs"))
+    reader = Reader(chromium, house.room.url, "ada")
+    waits = house.send("waits", "RG1_UNCR.dcm").study_uid
+    seed.complete(house.store, now=seed.now_utc())
+    state = reader.page.locator(f'tr[data-study="{waits}"] .state').first
+    expect(state).to_contain_text("no worker is running")
+    reader.page.evaluate("window.notReloaded = true")
+
+    say_alive(house)
+    expect(state).to_have_text("waits for draftnext")
+    house.send("sooner", "RG1_UNCR.dcm", requested_priority="STAT")
+    seed.complete(house.store, now=seed.now_utc())
+    expect(state).to_contain_text("1 before it")
+
+    with house.store.begin() as tx:
+        number = tx.session.scalar(text("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id"))
+        held = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = :n WHERE queueing_lock = :lock"
+        tx.session.execute(text(held), {"n": number, "lock": draft_lock(waits, 1)})
+    say_alive(house, **{QUEUE_WORKER: number, DRAFT_STEP: STEPS.index(DraftStep.READING) + 1})
+    expect(state).to_contain_text("the model reads, since")
+    assert reader.page.evaluate("window.notReloaded") is True
+    assert reader.problems == []
+
+
+def say_alive(house: House, **gauges: float) -> None:
+    """Say what a drafting worker says of itself."""
+    now = seed.now_utc()
+    report = ProcessReport("drafting", "test:1", now, gauges=gauges, is_news=True)
+    record_report(house.store, report, now=now)

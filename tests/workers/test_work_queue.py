@@ -7,14 +7,17 @@ Not covered: what a worker does with a job (`test_attempts`), processes that die
 from __future__ import annotations
 
 import asyncio
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from procrastinate import PsycopgConnector
 from procrastinate.jobs import Status
+from sqlalchemy import text
 
 from app.domain.errors import Conflict, NotFound
-from app.domain.priority import STAT
+from app.domain.priority import AI_CRITICAL, ROUTINE, STAT
+from app.domain.waiting_draft import QueuedTask, picking_order
 from app.domain.work import Job
 from app.store.engine import Store
 from app.store.picking import FairJobs
@@ -99,6 +102,18 @@ def test_urgent_jobs_are_not_held_up_when_nothing_routine_waits(any_store: Store
     for n in range(5):
         defer(any_store, n=n, priority=STAT)
     assert [job.arguments["n"] for job in pick(any_store, 6)] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.covers("P4", "U1")
+@pytest.mark.parametrize("seed", range(4))
+def test_places_that_readers_are_told_are_the_order_of_the_picks(any_store: Store, seed: int) -> None:
+    ranks = random.Random(seed)
+    for n in range(12):
+        defer(any_store, n=n, priority=ranks.choice((ROUTINE, ROUTINE, STAT, AI_CRITICAL)))
+    with any_store.begin() as unit:
+        rows = unit.session.execute(text("SELECT id, priority FROM procrastinate_jobs")).all()
+    told = [task.task_id for task in picking_order([QueuedTask(*row) for row in rows])]
+    assert [job.job_id for job in pick(any_store, 12)] == told
 
 
 def test_job_of_a_silent_worker_is_found_and_given_back(any_store: Store) -> None:

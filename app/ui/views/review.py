@@ -119,6 +119,7 @@ def _edit(visit: Visit, review: Review) -> None:
     data = {
         **editor_data(review, visit.actor, now=visit.now),
         "csrf": visit.csrf,
+        "idleSeconds": visit.room.idle.total_seconds(),
         "findings": findings_data(review.draft),
         **writing_data(visit, may_edit=review.may_edit),
     }

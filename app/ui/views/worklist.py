@@ -13,15 +13,17 @@ from app.domain.kept_query import as_json
 from app.domain.worklist import SortKey, WorklistQuery
 from app.services import reading
 from app.services.preferences import read_preference, save_preference
-from app.services.saved_filters import saved_filters
+from app.services.saved_filters import drop_unreadable, saved_filters
 from app.ui.components.library import mount
 from app.ui.present import page_data
 from app.ui.session import Visit
 from app.ui.views.emergency import show_masked
 from app.ui.views.frame import go_to, show_head
+from app.ui.views.plain import plain
 from app.ui.views.reading_list import follow_list, list_left, look_ahead_from_list, open_next
 from app.ui.views.saved_filters import manage_filters
 from app.ui.views.worklist_filters import ask_filters, fill_filters
+from app.ui.words import say
 from app.ui.zone import zone_name
 
 PAGE_ROWS = 50
@@ -29,12 +31,14 @@ HIDDEN_COLUMNS = "worklist_hidden_columns"
 _ORDER = "worklist_order"
 _BEGUN = "worklist_begun"
 _APPLIED = "worklist_applied"
+_DROPPED = "worklist_dropped"
 _TRIGGERS = ("next", "open", "sort", "turn", "saved", "manage", "columns")
 
 
 def show(visit: Visit) -> None:
     """Show one page of the worklist with its filters."""
     show_head(visit, "worklist")
+    _tell_dropped(visit)
     kept = saved_filters(visit.room.store, visit.actor, now=visit.now)
     _begin([(one.name, one.query) for one in kept if one.is_default])
     query = _asked()
@@ -61,6 +65,18 @@ def show(visit: Visit) -> None:
         triggers=_TRIGGERS,
     )
     _follow(visit, events, {one.name: one.query for one in kept}, query)
+
+
+def _tell_dropped(visit: Visit) -> None:
+    """Say, until the reader has seen it, which saved filters could not be read any more."""
+    if _DROPPED not in st.session_state:
+        st.session_state[_DROPPED] = drop_unreadable(visit.room.store, visit.actor, now=visit.now)
+    if dropped := st.session_state[_DROPPED]:
+        names = ", ".join(plain(name) or say("no name") for name in dropped)
+        st.warning(say("Saved filters that this version cannot read were removed: {names}", names=names))
+        if st.button(say("OK"), key="dropped_seen"):
+            st.session_state[_DROPPED] = ()
+            st.rerun()
 
 
 def _begin(default: list[tuple[str, WorklistQuery]]) -> None:

@@ -69,6 +69,11 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         lambda h, a: documents.export_document(h.store, a, 1, kind="pdf", build=lambda _: b"", now=AT),
     ),
     "renew_lock": (Action.EDIT_REPORT, lambda h, a: reading.renew_lock(h.store, a, 1, now=AT)),
+    "look_at_pen": (Action.OPEN_STUDY, lambda h, a: reading.look_at_pen(h.store, a, 1, now=AT)),
+    "activity_of_pen": (
+        Action.TAKE_OVER,
+        lambda h, a: reading.activity_of_pen(h.store, a, 1, lease=QUIET, now=AT),
+    ),
     "release_lock": (Action.EDIT_REPORT, lambda h, a: reading.release_lock(h.store, a, 1, now=AT)),
     "edit_sentence": (
         Action.EDIT_REPORT,

@@ -12,9 +12,13 @@ const AGAIN_MS = 2000;
  */
 
 export class Autosave {
-  /** @param {(state: SaveState) => void} show Called whenever the state changes. */
-  constructor(show) {
+  /**
+   * @param {(state: SaveState) => void} show Called whenever the state changes.
+   * @param {(key: string) => void} refuse Called with the key of what will never be taken.
+   */
+  constructor(show, refuse = () => undefined) {
     this.show = show;
+    this.refuse = refuse;
     /** @type {Map<string, () => Promise<string>>} */
     this.waiting = new Map();
     this.running = Promise.resolve(true);
@@ -51,6 +55,17 @@ export class Autosave {
     this.waiting.set(key, write);
     this.show({ text: say("saving ..."), state: "waiting", at: this.lastSaved });
     return this.flush();
+  }
+
+  /** The keys that wait and begin like this, without that beginning. */
+  keysOf(beginning) {
+    return [...this.waiting.keys()].filter((key) => key.startsWith(beginning)).map((key) => key.slice(beginning.length));
+  }
+
+  /** Write nothing of what waits. */
+  clear() {
+    window.clearTimeout(this.timer);
+    this.waiting.clear();
   }
 
   /** Do not write what waits under a key. */
@@ -92,7 +107,10 @@ export class Autosave {
   /** A server that is away is asked again; a refusal is final for this text. */
   fail(key, write, error) {
     const isPassing = error instanceof Refused && error.isPassing;
-    if (!isPassing && this.waiting.get(key) === write) this.waiting.delete(key);
+    if (!isPassing && this.waiting.get(key) === write) {
+      this.waiting.delete(key);
+      this.refuse(key);
+    }
     if (isPassing) this.arm(AGAIN_MS);
     const why = { reason: error.message };
     const text = isPassing ? say("not saved: {reason}; trying again", why) : say("not saved: {reason}", why);
@@ -103,11 +121,12 @@ export class Autosave {
 /**
  * Save what waits when the page goes away, and ask before it goes with something unsaved.
  * @param {Autosave} autosave
+ * @param {() => boolean} hasMore Whether something else is not saved.
  * @returns {() => void} Stops it.
  */
-export function guardPage(autosave) {
+export function guardPage(autosave, hasMore) {
   const flush = () => void autosave.flush();
-  const warn = (event) => autosave.isPending && event.preventDefault();
+  const warn = (event) => (autosave.isPending || hasMore()) && event.preventDefault();
   const guards = [
     [window, "pagehide", flush],
     [document, "visibilitychange", flush],

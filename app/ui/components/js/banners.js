@@ -80,7 +80,7 @@ function undrafted({ draft, state }) {
   return ["note", say("NO AI DRAFT"), draft.reason || say("This report is written by hand.")];
 }
 
-function lock({ lock: held, mayEdit, roleMayEdit, isEditable }) {
+function lock({ lock: held, mayEdit, roleMayEdit, isEditable, hadPen }) {
   if (mayEdit || !isEditable) return null;
   const isTaken = held !== null && !held.mine;
   const offer = { text: isTaken ? say("Take over ...") : say("Edit"), event: isTaken ? "takeover" : "reopen" };
@@ -88,8 +88,14 @@ function lock({ lock: held, mayEdit, roleMayEdit, isEditable }) {
     ? say("{owner} is editing since {time}.", { owner: held.owner, time: localTime(held.since) })
     : say("Nobody is editing this report.");
   const mayNot = say("Your role may read reports, not write them.");
+  if (hadPen) return ["danger", isTaken ? say("TAKEN OVER") : say("NOT YOURS ANY MORE"), `${lostTo(held, isTaken)} ${say("What you had saved is in the report.")}`, offer];
   if (!roleMayEdit) return ["note", say("READ ONLY"), isTaken ? who : mayNot];
   return ["warn", say("READ ONLY"), who, offer];
+}
+
+function lostTo(held, isTaken) {
+  if (!isTaken) return say("Nobody is editing this report.");
+  return say("{owner} has taken over, {time}.", { owner: held.owner, time: localTime(held.since) });
 }
 
 function review({ draft, isFinal }, sentences) {

@@ -18,8 +18,10 @@ import { showHelp } from "./help.js";
 import { bindKeys } from "./keys.js";
 import { link } from "./link.js";
 import { keepPlace, keptPlace } from "./place_kept.js";
+import { Pen } from "./pen.js";
 import { ReadingTime } from "./reading_time.js";
 import { ReportClient } from "./report_client.js";
+import { hasUnsaved, Rescue } from "./rescue.js";
 import { neighbour } from "./reading_order.js";
 import { say } from "./words.js";
 
@@ -30,7 +32,12 @@ const editors = new WeakMap();
 
 export class Editor {
   constructor() {
-    this.autosave = new Autosave((state) => this.showSaved(state));
+    this.autosave = new Autosave(
+      (state) => this.showSaved(state),
+      (key) => key.startsWith("text ") && this.rescue.refused.add(key.slice(5)),
+    );
+    this.rescue = new Rescue(this);
+    this.pen = new Pen({ lost: () => this.losePen(), stay: () => this.poll() });
     this.client = new ReportClient();
     this.decisions = new Decisions(this);
     this.writing = new Writing(this);
@@ -49,6 +56,8 @@ export class Editor {
     this.checks = new ChecksPanel({ choose: (key) => this.show(key), critical: () => this.tellCritical() });
     this.changes = makeDifference();
     this.parts.body.after(this.checks.root);
+    this.parts.banners.after(this.rescue.root);
+    this.parts.body.before(this.pen.notice);
     this.parts.root.append(this.changes, ...this.aids.dialogs);
     /** @type {EditorData|null} */
     this.data = null;
@@ -63,6 +72,10 @@ export class Editor {
       this.sentences = [];
       link.choose(null); // keys such as "ai-1" stand in every report
     }
+    const isTaken = !isNew && this.data.mayEdit && !data.mayEdit;
+    const typed = isTaken ? this.rescue.take() : null;
+    this.hadPen = data.mayEdit ? false : isTaken || (!isNew && this.hadPen);
+    if (isNew) this.rescue.refused.clear();
     if (isNew || !data.mayEdit) this.writing.key = null;
     const isOlder = !isNew && data.version < this.data.version;
     const before = this.data;
@@ -70,6 +83,8 @@ export class Editor {
     this.client.open(data);
     if (!isOlder && !this.autosave.isPending) this.adopt(data.sentences);
     this.render();
+    this.pen.watch(data);
+    if (typed) this.rescue.catchKeys(typed);
     if (isNew) this.goToPlace();
   }
 
@@ -104,7 +119,7 @@ export class Editor {
       bindKeys(this, reportKeys(this)),
       link.follow(() => this.follow()),
       whilePresent(POLL_MS, () => this.poll()),
-      guardPage(this.autosave),
+      guardPage(this.autosave, hasUnsaved),
       () => this.checks.stop(),
       this.times.start(),
       fillDown(this.parts.root),
@@ -153,6 +168,14 @@ export class Editor {
     return savedAt;
   }
 
+  /** The server says that the pen is gone: what waits is tried once more, and then kept beside the report. */
+  async losePen() {
+    await this.autosave.flush();
+    const fresh = await this.client.read();
+    if (fresh.reportId === this.data.reportId) this.update({ ...this.data, ...fresh });
+    this.trigger("reload", Date.now());
+  }
+
   /** Ask whether the report changed elsewhere: a late image, a takeover, a signature. */
   async poll() {
     if (this.autosave.isPending || !this.data) return;
@@ -196,7 +219,8 @@ export class Editor {
       place(list, this.sentences.filter((s) => s.section === section && isShown(s)).map((s) => this.cards.of(s)));
       parts.adds[section].hidden = !data.mayEdit;
     }
-    parts.banners.replaceChildren(...banners(data, this.sentences, (event) => this.trigger(event, Date.now())));
+    this.rescue.draw();
+    parts.banners.replaceChildren(...banners({ ...data, hadPen: this.hadPen }, this.sentences, (event) => this.trigger(event, Date.now())));
     parts.facts.replaceChildren(...recordOf(data, localTime));
     parts.version.textContent = say("version {number}", { number: data.version });
     for (const aid of [parts.templates, parts.macros, parts.dictate]) aid.hidden = !data.mayEdit;
@@ -234,6 +258,7 @@ export default function mount({ parentElement, data, setTriggerValue }) {
     (it) => {
       void it.autosave.flush();
       it.detach();
+      it.pen.stop();
       it.parts.root.remove();
     },
   );

@@ -34,6 +34,7 @@ export function reportKeys(editor) {
     key(["c"], say("Critical result: somebody must be told"), () => editor.tellCritical()),
     key(["d"], say("Changes from the AI draft"), () => showDifference(editor.changes, editor.data.reportId)),
     key(["s"], say("Sign"), () => editor.sign()),
+    key(["K"], say("Stay, when the report is about to be released"), () => void editor.poll()),
     key(["Escape"], say("Choose nothing"), () => link.choose(null)),
     key(["?"], say("These keys"), () => showHelp(editor.parts.help)),
   ];

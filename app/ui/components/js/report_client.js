@@ -13,6 +13,7 @@ import { call } from "./api.js";
  * @property {boolean} mayEdit
  * @property {boolean} roleMayEdit
  * @property {boolean} isFinal
+ * @property {number} [idleSeconds] How long the pen is kept while nobody is at the screen.
  * @property {boolean} isEditable Whether the text may still change at all.
  * @property {boolean} superseded
  * @property {string} signAs `preliminary`, `final` or empty.

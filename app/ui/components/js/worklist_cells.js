@@ -48,6 +48,14 @@ const DELIVERIES = {
   CANCELLED: ["none", phrase("not sent")],
 };
 
+const STEPS = {
+  order: phrase("looking for the order"),
+  model: phrase("loading the model"),
+  images: phrase("preparing the images"),
+  reading: phrase("the model reads"),
+  storing: phrase("storing the draft"),
+};
+
 const MINUTE_MS = 60_000;
 
 /** @type {Object<string, (row: any) => HTMLElement>} */
@@ -65,7 +73,7 @@ const CELLS = {
   "study date": (row) => el("td", { class: "number", text: localDay(row.studyDate) }),
   accession: (row) => el("td", { class: "number id", text: row.accession, title: row.accession }),
   images: (row) => el("td", { class: "number right", text: row.images }),
-  "study state": (row) => stateCell(DRAFTS[row.studyState], row.reason),
+  "study state": (row) => draftCell(row),
   "report state": (row) => stateCell(REPORTS[row.reportState], ""),
   lock: (row) => el("td", { class: "reader", title: row.lockOwner }, row.lockOwner && el("span", { class: "lock", text: lockOf(row) })),
   delivery: (row) => stateCell(DELIVERIES[row.deliveryState], row.deliveryState === "SENT" ? "" : row.deliveryReason),
@@ -90,6 +98,27 @@ function ageOf(received) {
 
 function lockOf(row) {
   return row.lockSince ? say("{name}, since {time}", { name: row.lockOwner, time: shortTime(row.lockSince).slice(-5) }) : row.lockOwner;
+}
+
+/** A draft that is waited for: whether somebody is at it, what is done, how many tasks come before. */
+function draftCell(row) {
+  const [kind, word] = DRAFTS[row.studyState];
+  const { waiting } = row;
+  const isQueued = row.studyState === "COMPLETE" && waiting && !waiting.since;
+  const cell = stateCell(isQueued ? [kind, phrase("waits for draft")] : [kind, word], row.reason);
+  if (waiting) cell.append(el("small", { class: "reason", dataset: { works: String(waiting.works) }, text: standingOf(waiting) }));
+  return cell;
+}
+
+function standingOf({ works, before, since, step, again }) {
+  if (!works) return say("no worker is running");
+  if (since) {
+    const at = { time: shortTime(since).slice(-5) };
+    return step ? say("{step}, since {time}", { step: say(STEPS[step]), ...at }) : say("with a worker since {time}", at);
+  }
+  if (again) return say("tried again at {time}", { time: shortTime(again).slice(-5) });
+  if (before === 0) return say("next");
+  return before === null ? "" : say("{count} before it", { count: before });
 }
 
 /** A state, and the reason for it in words: nobody has to point at it to learn why. */
