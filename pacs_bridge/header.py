@@ -40,6 +40,7 @@ _CODES = {
     "body_part_examined": 0x00180015,
     "view_position": 0x00185101,
     "laterality": 0x00200060,
+    "image_laterality": 0x00200062,
     "requested_procedure_priority": 0x00401003,
     "study_priority": 0x0032000C,
 }
@@ -95,6 +96,7 @@ class InstanceHeader:
     body_part_examined: str = ""
     view_position: str = ""
     laterality: str = ""
+    image_laterality: str = ""
     requested_procedure_priority: str = ""
     study_priority: str = ""
     specific_character_set: str = ""

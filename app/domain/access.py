@@ -54,6 +54,7 @@ class Action(StrEnum):
     STOP_MODEL = "stop AI model"
     RESUME_MODEL = "resume AI model"
     MANAGE_TEMPLATES = "manage templates"
+    MANAGE_WORDS = "manage words"
     ASK_MODEL = "ask the AI"
     FIND_SIMILAR = "find similar studies"
 
@@ -101,6 +102,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
             Action.STOP_MODEL,
             Action.RESUME_MODEL,
             Action.MANAGE_TEMPLATES,
+            Action.MANAGE_WORDS,
         }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT, Action.EXPORT_AUDIT, Action.OWN_ACCOUNT, Action.VIEW_MODELS}),

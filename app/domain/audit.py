@@ -120,6 +120,7 @@ class AuditEvent(StrEnum):
     MODEL_RESUMED = "AI model resumed"
     TEMPLATE_CHANGED = "report template changed"
     MACRO_CHANGED = "macro changed"
+    WORDS_CHANGED = "department words changed"
     RULES_CHANGED = "rules changed"
     RULES_TESTED = "rules tested"
     SERVICE_STARTED = "service started"

@@ -16,6 +16,7 @@ from app.domain.finding_statements import (
     read_text,
     strongest,
 )
+from app.domain.lexicon import Lexicon
 from app.domain.report import Decision, Origin, Sentence
 from app.domain.statements import side_of
 
@@ -62,7 +63,9 @@ class Change:
         return any(said is not None and said.by_ai for said in (self.now, self.then))
 
 
-def statements_of(sentences: Sequence[Sentence], content: DraftContent | None) -> tuple[Statement, ...]:
+def statements_of(
+    sentences: Sequence[Sentence], content: DraftContent | None, *, lexicon: Lexicon | None = None
+) -> tuple[Statement, ...]:
     """Return what a report says of the findings.
 
     Of a sentence that is still the model's, or was accepted as it stood, its own tags count; of every other
@@ -77,7 +80,7 @@ def statements_of(sentences: Sequence[Sentence], content: DraftContent | None) -
         polarity = OF_POLARITY.get(str(drafted.get(sentence.key, {}).get("polarity")))
         is_tagged = sentence.origin is Origin.AI and sentence.text == sentence.ai_text and sentence.findings
         if not is_tagged or polarity is None:
-            read = read_sentence(sentence.text, key=sentence.key)
+            read = read_sentence(sentence.text, key=sentence.key, lexicon=lexicon)
             said += [_mark(one, sentence, findings) for one in read]
             continue
         for name in sentence.findings:
@@ -87,9 +90,9 @@ def statements_of(sentences: Sequence[Sentence], content: DraftContent | None) -
     return tuple(said)
 
 
-def statements_in(text: str) -> tuple[Statement, ...]:
+def statements_in(text: str, *, lexicon: Lexicon | None = None) -> tuple[Statement, ...]:
     """Return what a report without sentences of ours says."""
-    return read_text(text)
+    return read_text(text, lexicon=lexicon)
 
 
 def compare(now: Iterable[Statement], then: Iterable[Statement]) -> tuple[Change, ...]:

@@ -16,6 +16,8 @@ class CheckText(StrEnum):
     SIDE = "the findings say {found} on the {side}, the impression {concluded} on the {other}"
     SIDES_OF_SECTIONS = "the findings name the {side} side alone, the impression the {other}"
     SIDE_OF_STUDY = "the study shows the {side} side, the report says {other}: {words}"
+    SIDE_OF_EACH_IMAGE = "every image is marked {side}, the report says {other}: {words}"
+    SIDE_OF_IMAGES = "images are marked {side}, the study is described as {other}"
     CONTRADICTION = "{words} is stated here and denied there: {place}"
     DENIED_IN_FINDINGS = "the impression states {words}, the findings deny it: {place}"
     NOT_IN_FINDINGS = "the impression states {words}, the findings do not name it"

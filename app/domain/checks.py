@@ -16,6 +16,7 @@ from enum import StrEnum
 from app.domain.check_texts import CheckText
 from app.domain.errors import CheckFailed, ReportIncomplete, WarningsNotConfirmed
 from app.domain.report import Report
+from app.domain.statements import Side
 
 
 class Severity(StrEnum):
@@ -35,6 +36,7 @@ class CheckCode(StrEnum):
     SIDE = "side"
     SIDE_DOUBTFUL = "side doubtful"
     SIDE_OF_STUDY = "side of study"
+    SIDE_OF_IMAGES = "side of images"
     CONTRADICTION = "contradiction"
     DENIED_IN_FINDINGS = "denied in findings"
     NOT_IN_FINDINGS = "not in findings"
@@ -150,6 +152,8 @@ class Subject:
         Physicians whom a report may name.
     part
         Body part, description and procedure: what was examined, and on which side.
+    sides_of_images
+        What the images name as their side; NONE among them when an image names none, or is too old to tell.
     priors
         Whether a report of an earlier study of the same region can be compared: how many are known, and how
         many of them are here.
@@ -163,6 +167,7 @@ class Subject:
     people: tuple[str, ...] = field(default=(), repr=False)
     accession_number: str = field(default="", repr=False)
     part: str = ""
+    sides_of_images: frozenset[Side] = frozenset()
     priors_known: int = 0
     priors_here: int = 0
     critical: CriticalKnown = CriticalKnown()

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from app.domain.check_texts import CheckText
 from app.domain.checks import Check, CheckCode, Subject
-from app.domain.lexicon import Lexicon, load_lexicon
+from app.domain.lexicon import Lexicon
 from app.domain.report import Section
 from app.domain.statements import Mention, Passage, Polarity, Side, side_of, split_sentences
 
@@ -21,11 +21,12 @@ _NUMBER = re.compile(r"\s*([A-Za-z]{0,4}[-/]?\d[\w./-]{3,})")
 _NONE = re.compile(r"\s*(?:none|no|nil|n/a|keine?|ohne|entfällt|-+)\b|\s*[-./]*$", re.IGNORECASE)
 _LISTED = re.compile(r".{1,60}")
 _ONE_DAY = timedelta(days=1)
+_OTHER = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
+_UNPAIRED = ("chest", "head", "abdomen", "spine")
 
 
-def check_patient(passages: Sequence[Passage], subject: Subject) -> Iterator[Check]:
+def check_patient(passages: Sequence[Passage], subject: Subject, lexicon: Lexicon) -> Iterator[Check]:
     """Check sex, age, name and accession number."""
-    lexicon = load_lexicon()
     for passage in passages:
         yield from _sex(lexicon, passage, subject)
         yield from _age(lexicon, passage, subject)
@@ -33,16 +34,15 @@ def check_patient(passages: Sequence[Passage], subject: Subject) -> Iterator[Che
         yield from _accession(lexicon, passage, subject)
 
 
-def check_part(passages: Sequence[Passage], subject: Subject) -> Iterator[Check]:
+def check_part(passages: Sequence[Passage], subject: Subject, lexicon: Lexicon) -> Iterator[Check]:
     """Check side and region of what was examined."""
-    lexicon = load_lexicon()
     yield from _side_of_study(lexicon, passages, subject)
     yield from _region(lexicon, passages, subject)
 
 
-def check_comparison(passages: Sequence[Passage], subject: Subject) -> Iterator[Check]:
+def check_comparison(passages: Sequence[Passage], subject: Subject, lexicon: Lexicon) -> Iterator[Check]:
     """Check that a comparison has something to compare with, and that a prior is compared."""
-    says, says_none = (load_lexicon().groups[f"comparison.{name}"] for name in ("says", "says_none"))
+    says, says_none = (lexicon.groups[f"comparison.{name}"] for name in ("says", "says_none"))
     compared = None
     denied = False
     for passage in passages:
@@ -65,9 +65,9 @@ def check_comparison(passages: Sequence[Passage], subject: Subject) -> Iterator[
         yield Check(CheckCode.NOT_COMPARED, template)
 
 
-def check_dates(passages: Sequence[Passage], subject: Subject) -> Iterator[Check]:
+def check_dates(passages: Sequence[Passage], subject: Subject, lexicon: Lexicon) -> Iterator[Check]:
     """Check that no date is to come, unless the sentence speaks of what is to come."""
-    advice = load_lexicon().groups["advice.words"]
+    advice = lexicon.groups["advice.words"]
     for passage in passages:
         for sentence in split_sentences(passage.text):
             if advice.search(sentence):
@@ -78,9 +78,8 @@ def check_dates(passages: Sequence[Passage], subject: Subject) -> Iterator[Check
                     yield Check(CheckCode.FUTURE, template, {"words": words}, passage.section, passage.key)
 
 
-def check_critical(mentions: Sequence[Mention], subject: Subject) -> Iterator[Check]:
+def check_critical(mentions: Sequence[Mention], subject: Subject, lexicon: Lexicon) -> Iterator[Check]:
     """Check that somebody is told of what is critical, and that the report answers the model's."""
-    lexicon = load_lexicon()
     known = subject.critical
     told = {name for text in known.told for name in _concepts_in(lexicon, text)}
     opening = {name for text in known.opened_by_signature for name in _concepts_in(lexicon, text)}
@@ -177,18 +176,48 @@ def _accession(lexicon: Lexicon, passage: Passage, subject: Subject) -> Iterator
             return
 
 
-def _side_of_study(lexicon: Lexicon, passages: Sequence[Passage], subject: Subject) -> Iterator[Check]:
-    paired = lexicon.groups["paired.words"]
-    side = side_of(subject.part)
-    if side not in {Side.LEFT, Side.RIGHT} or not paired.search(subject.part):
+def check_images(subject: Subject, lexicon: Lexicon) -> Iterator[Check]:
+    """Check that the images are marked with the side that description, body part or order name."""
+    marked, described = _marked_side(subject), side_of(subject.part)
+    if marked is None or described is not _OTHER[marked] or not _is_of_a_pair(lexicon, subject):
         return
-    other = Side.RIGHT if side is Side.LEFT else Side.LEFT
+    values = {"side": marked.value, "other": described.value}
+    yield Check(CheckCode.SIDE_OF_IMAGES, CheckText.SIDE_OF_IMAGES, values)
+
+
+def _marked_side(subject: Subject) -> Side | None:
+    """Return the only side that any image names; None when they name none, or both."""
+    named = subject.sides_of_images - {Side.NONE}
+    (side,) = named if len(named) == 1 else (Side.NONE,)
+    return side if side in _OTHER else None
+
+
+def _is_of_a_pair(lexicon: Lexicon, subject: Subject) -> bool:
+    """Tell whether a knee, a breast ... was examined; a chest film is marked L for its projection."""
+    if lexicon.groups["paired.words"].search(subject.part):
+        return True
+    regions = lexicon.regions()
+    return not any(regions[name].search(subject.part) for name in _UNPAIRED)
+
+
+def _side_of_study(lexicon: Lexicon, passages: Sequence[Passage], subject: Subject) -> Iterator[Check]:
+    """Hold the report against the side in the words about the study, or else against that of every image."""
+    if subject.sides_of_images >= {Side.LEFT, Side.RIGHT} or Side.BOTH in subject.sides_of_images:
+        return
+    paired = lexicon.groups["paired.words"]
+    side, template = side_of(subject.part), CheckText.SIDE_OF_STUDY
+    if side is Side.NONE and Side.NONE not in subject.sides_of_images and _is_of_a_pair(lexicon, subject):
+        side, template = _marked_side(subject) or Side.NONE, CheckText.SIDE_OF_EACH_IMAGE
+    elif not paired.search(subject.part):
+        return
+    if side not in _OTHER:
+        return
+    other = _OTHER[side]
     says = lexicon.groups["comparison.says"]
     for passage in passages:
         for sentence in split_sentences(passage.text):
             if says.search(sentence) or side_of(sentence) is not other or not paired.search(sentence):
                 continue
-            template = CheckText.SIDE_OF_STUDY
             values = {"side": side.value, "other": other.value, "words": sentence[:120]}
             yield Check(CheckCode.SIDE_OF_STUDY, template, values, passage.section, passage.key)
             return

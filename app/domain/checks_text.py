@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from app.domain.check_texts import CheckText
 from app.domain.checks import Check, CheckCode
-from app.domain.lexicon import Lexicon, load_lexicon
+from app.domain.lexicon import Lexicon
 from app.domain.report import REQUIRED_SECTIONS, Section, Sentence, compose_section
 from app.domain.spelling import slips_in
 from app.domain.statements import Mention, Passage, Polarity, Side, side_of, split_sentences
@@ -51,9 +51,9 @@ def check_complete(sentences: Sequence[Sentence]) -> Iterator[Check]:
             yield Check(CheckCode.UNTOUCHED, says, {"count": str(len(left))}, first.section.value, first.key)
 
 
-def check_filled_in(passages: Sequence[Passage]) -> Iterator[Check]:
+def check_filled_in(passages: Sequence[Passage], lexicon: Lexicon) -> Iterator[Check]:
     """Check that no field of a template is left open."""
-    words = load_lexicon().groups["placeholders.words"]
+    words = lexicon.groups["placeholders.words"]
     for passage in passages:
         if found := _OPEN.search(passage.text):
             yield _at(
@@ -72,13 +72,14 @@ def check_filled_in(passages: Sequence[Passage]) -> Iterator[Check]:
             )
 
 
-def check_sides(mentions: Sequence[Mention], passages: Sequence[Passage]) -> Iterator[Check]:
+def check_sides(
+    mentions: Sequence[Mention], passages: Sequence[Passage], lexicon: Lexicon
+) -> Iterator[Check]:
     """Check that findings and impression put the same abnormality on the same side.
 
     It is a stop where each names one side alone, and without a doubt: that cannot both be so. Where it could,
     and where the sections as a whole name opposite sides, it is a warning.
     """
-    lexicon = load_lexicon()
     found = False
     for below in (m for m in mentions if m.section == Section.IMPRESSION and m.side in _ONE_SIDE):
         names = lexicon.related(below.concept)
@@ -122,9 +123,8 @@ def _sections_disagree(passages: Sequence[Passage]) -> Iterator[Check]:
         yield _at(where, CheckCode.SIDE_DOUBTFUL, CheckText.SIDES_OF_SECTIONS, **values)
 
 
-def check_contradictions(mentions: Sequence[Mention]) -> Iterator[Check]:
+def check_contradictions(mentions: Sequence[Mention], lexicon: Lexicon) -> Iterator[Check]:
     """Check that nothing is both stated and denied, within a section or in findings and impression."""
-    lexicon = load_lexicon()
     for concept in _in_order(mentions):
         own = [m for m in mentions if m.concept == concept]
         stated = [m for m in own if m.polarity is Polarity.STATED]
@@ -146,9 +146,10 @@ def check_contradictions(mentions: Sequence[Mention]) -> Iterator[Check]:
         )
 
 
-def check_conclusions(mentions: Sequence[Mention], passages: Sequence[Passage]) -> Iterator[Check]:
+def check_conclusions(
+    mentions: Sequence[Mention], passages: Sequence[Passage], lexicon: Lexicon
+) -> Iterator[Check]:
     """Check that the impression has what it states from the findings, and no critical finding is lost."""
-    lexicon = load_lexicon()
     if not any(p.section == Section.FINDINGS for p in passages):
         return
     for concept in _in_order(mentions):
@@ -177,9 +178,8 @@ def check_conclusions(mentions: Sequence[Mention], passages: Sequence[Passage]) 
             )
 
 
-def check_numbers(passages: Sequence[Passage]) -> Iterator[Check]:
+def check_numbers(passages: Sequence[Passage], lexicon: Lexicon) -> Iterator[Check]:
     """Check that a length has its unit, can be of what it measures, and is written in one way."""
-    lexicon = load_lexicon()
     for passage in passages:
         for sentence in split_sentences(passage.text):
             yield from _lengths(lexicon, passage, sentence)
@@ -190,10 +190,10 @@ def check_numbers(passages: Sequence[Passage]) -> Iterator[Check]:
         yield _at(comma, CheckCode.DECIMAL, CheckText.DECIMAL, **values)
 
 
-def check_spelling(passages: Sequence[Passage]) -> Iterator[Check]:
+def check_spelling(passages: Sequence[Passage], lexicon: Lexicon) -> Iterator[Check]:
     """Check that medical words are written as they are."""
     for passage in passages:
-        for slip in slips_in(passage.text):
+        for slip in slips_in(passage.text, lexicon.own_words):
             yield _at(passage, CheckCode.SPELLING, CheckText.SPELLING, word=slip.word, meant=slip.meant)
 
 

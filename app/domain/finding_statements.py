@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from app.domain.critical import CRITICAL_FINDINGS
 from app.domain.finding import Presence
@@ -111,10 +111,17 @@ class Statement:
     probability: float | None = None
 
 
-def read_sentence(text: str, *, key: str = "") -> tuple[Statement, ...]:
-    """Return what a text says of each finding it names; of several mentions the strongest."""
+def read_sentence(text: str, *, key: str = "", lexicon: Lexicon | None = None) -> tuple[Statement, ...]:
+    """Return what a text says of each finding it names; of several mentions the strongest.
+
+    Parameters
+    ----------
+    lexicon
+        The words that it is read with; None for those that are part of the program.
+    """
+    words = _with_findings(lexicon or load_lexicon())
     found: dict[str, Statement] = {}
-    for mention in read_mentions((Passage("", key, text),), lexicon=_lexicon()):
+    for mention in read_mentions((Passage("", key, text),), lexicon=words):
         name = _NAMES.get(mention.concept) or mention.concept.replace("_", " ")
         place = mention.place.strip()
         said = Statement(name, _PRESENCE[mention.polarity], mention.side.value, place, key)
@@ -128,10 +135,10 @@ def read_sentence(text: str, *, key: str = "") -> tuple[Statement, ...]:
     return tuple(found.values())
 
 
-def read_text(text: str) -> tuple[Statement, ...]:
+def read_text(text: str, *, lexicon: Lexicon | None = None) -> tuple[Statement, ...]:
     """Return what the sentences of a report say, in order; of a text without end, the beginning."""
     sentences = (s for line in text[:LONGEST_TEXT].splitlines() for s in split_sentences(line))
-    return tuple(said for sentence in sentences for said in read_sentence(sentence))
+    return tuple(said for sentence in sentences for said in read_sentence(sentence, lexicon=lexicon))
 
 
 def strongest(statements: Iterable[Statement]) -> Mapping[str, Statement]:
@@ -151,9 +158,8 @@ def critical_findings() -> frozenset[str]:
     return CRITICAL_FINDINGS | named
 
 
-@cache
-def _lexicon() -> Lexicon:
-    lexicon = load_lexicon()
+@lru_cache(maxsize=4)
+def _with_findings(lexicon: Lexicon) -> Lexicon:
     more = {name: Concept(name, _words(name)) for name in _MORE if name not in _FINDINGS}
     heart = lexicon.concepts["cardiomegaly"]
     either = re.compile(f"{heart.words.pattern}|{_words('Cardiomegaly').pattern}", re.IGNORECASE)

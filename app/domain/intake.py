@@ -11,6 +11,7 @@ from app.domain.priority import Priority, requested_priority
 from app.domain.study import Patient
 
 _LARGEST_INTEGER = 2**31 - 1
+_SIDES = frozenset("LRBU")
 _NUMBERS = frozenset({"series_number", "instance_number", "rows", "columns", "expected_count"})
 
 
@@ -32,6 +33,8 @@ class ReceivedInstance:
         Requested Procedure Priority (PS3.4 Table K.6-1a): ``STAT``, ``HIGH``, ``ROUTINE`` ... or empty.
     expected_count
         Number of Study Related Instances (0020,1208); None when the sender does not say.
+    laterality
+        The side that the image names; see `named_side`.
     """
 
     sop_uid: str
@@ -65,6 +68,7 @@ class ReceivedInstance:
     association_id: str = ""
     requested_priority: str = ""
     expected_count: int | None = None
+    laterality: str = ""
 
     @property
     def patient(self) -> Patient:
@@ -144,6 +148,19 @@ def fit_for_database(received: ReceivedInstance) -> ReceivedInstance:
         elif field.name in _NUMBERS and value is not None:
             changes[field.name] = value if -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER else None
     return replace(received, **changes)  # type: ignore[arg-type]
+
+
+def named_side(image: str, series: str) -> str:
+    """Return the side that an image names: ``L``, ``R``, ``B`` (both), ``U`` (unpaired) or empty.
+
+    Parameters
+    ----------
+    image, series
+        Image Laterality (0020,0062) and Laterality (0020,0060), PS3.3 C.7.6.1 and C.7.3.1. What is none of
+        the defined terms says nothing, and so do two that contradict each other.
+    """
+    said = {value.strip().upper() for value in (image, series)} & _SIDES
+    return said.pop() if len(said) == 1 else ""
 
 
 def clean_value(text: str) -> str:

@@ -40,8 +40,27 @@ class Concept:
 
 
 @dataclass(frozen=True)
+class OwnWords:
+    """Words of a department that spelling knows besides its lists, in lower case.
+
+    Attributes
+    ----------
+    well
+        Never called misspelt.
+    medical
+        Neither; and slips of the keys in other words are compared with them.
+    """
+
+    well: frozenset[str] = frozenset()
+    medical: frozenset[str] = frozenset()
+
+    def __contains__(self, word: str) -> bool:
+        return word in self.well or word in self.medical
+
+
+@dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Every word that the checks know.
+    """Every word that the checks know; two are the same only if they are one.
 
     Attributes
     ----------
@@ -51,12 +70,15 @@ class Lexicon:
         ``left``, ``right``, ``both``, and ``named`` for sides that are part of a name.
     groups
         The other lists, as ``table.list``.
+    own_words
+        What a department's spelling knows.
     """
 
     concepts: Mapping[str, Concept]
     cues: Mapping[str, re.Pattern[str]]
     sides: Mapping[str, re.Pattern[str]]
     groups: Mapping[str, re.Pattern[str]]
+    own_words: OwnWords = OwnWords()
 
     def related(self, name: str) -> frozenset[str]:
         """Return the concept and what else names the same thing, in either direction."""
@@ -75,7 +97,7 @@ class Lexicon:
 
 @cache
 def load_lexicon() -> Lexicon:
-    """Return the words of every language."""
+    """Return the words of every language, as they are part of the program."""
     spoken = [_read(language) for language in REPORT_LANGUAGES]
     concepts = {
         name: _concept(name, known, _merged(spoken, "concepts", name))

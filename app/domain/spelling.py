@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
-from app.domain.lexicon import REPORT_LANGUAGES
+from app.domain.lexicon import REPORT_LANGUAGES, OwnWords
 
 SHORTEST = 7
+_NO_WORDS = OwnWords()
 _WORD = re.compile(r"[^\W\d_]{7,}")
 _ENDINGS = (
     "s", "es", "ed", "d", "ing", "ly", "ally", "al", "ar", "ic", "ies", "y", "ized", "ization",
@@ -30,10 +31,16 @@ class Slip:
     meant: str
 
 
-def slips_in(text: str) -> Iterator[Slip]:
-    """Return the misspelt medical words of a text, each once, in reading order."""
+def slips_in(text: str, own: OwnWords = _NO_WORDS) -> Iterator[Slip]:
+    """Return the misspelt medical words of a text, each once, in reading order.
+
+    Parameters
+    ----------
+    own
+        Words of the department.
+    """
     for word in dict.fromkeys(found.group() for found in _WORD.finditer(text)):
-        meant = meant_by(word.casefold())
+        meant = meant_by(word.casefold(), own)
         if meant:
             yield Slip(word, meant)
 
@@ -45,31 +52,40 @@ def _words() -> frozenset[str]:
     return frozenset(word for text in texts for word in text.casefold().split())
 
 
-@cache
-def _shortened() -> Mapping[str, tuple[str, ...]]:
+@lru_cache(maxsize=4)
+def _under_one_letter_less(words: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
     """Every long word under itself and under what is left of it without one letter."""
     found: dict[str, list[str]] = {}
-    for word in sorted(_words()):
+    for word in sorted(words):
         if len(word) >= SHORTEST:
             for key in {word, *_without_one(word)}:
                 found.setdefault(key, []).append(word)
     return {key: tuple(words) for key, words in found.items()}
 
 
-def meant_by(word: str) -> str:
+def is_listed(word: str) -> bool:
+    """Tell whether a lower-case word is one of the program's own lists."""
+    return word in _words()
+
+
+def meant_by(word: str, own: OwnWords = _NO_WORDS) -> str:
     """Return the word that a lower-case one was meant to be; empty when it is well or strange."""
-    if len(word) < SHORTEST or _is_known(word):
+    if len(word) < SHORTEST or _is_known(word, own):
         return ""
-    near = {known for key in {word, *_without_one(word)} for known in _shortened().get(key, ())}
+    near = {
+        known
+        for words in (_words(), own.medical)
+        for key in {word, *_without_one(word)}
+        for known in _under_one_letter_less(words).get(key, ())
+    }
     slips = sorted(known for known in near if _is_slip(word, known))
     return slips[0] if len(slips) == 1 else ""
 
 
-def _is_known(word: str) -> bool:
-    if word in _words():
-        return True
+def _is_known(word: str, own: OwnWords) -> bool:
     stems = [word[: -len(ending)] for ending in _ENDINGS if word.endswith(ending)]
-    return any(stem in _words() or f"{stem}y" in _words() or f"{stem}e" in _words() for stem in stems)
+    forms = [word, *(form for stem in stems for form in (stem, f"{stem}y", f"{stem}e"))]
+    return any(form in _words() or form in own for form in forms)
 
 
 def _is_slip(word: str, known: str) -> bool:

@@ -14,13 +14,18 @@ from app.domain.draft import Draft
 from app.domain.errors import NotAuthorised
 from app.domain.prior import PriorState, regions_of
 from app.domain.report import Report
+from app.domain.statements import Side
 from app.domain.study import Study
 from app.services.critical import kept_critical_findings
+from app.services.lexicon import lexicon_in_force
 from app.services.orders import clinical_context
 from app.services.permission import permit, record_denial
 from app.services.study_access import begin_on_study, closed_among, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
+
+# Image Laterality (PS3.3 C.7.6.1.1.1); "U" of an unpaired part names no side
+_SIDES = {"L": Side.LEFT, "R": Side.RIGHT, "B": Side.BOTH}
 
 
 @dataclass(frozen=True)
@@ -57,21 +62,23 @@ def find_checks(
     tx: UnitOfWork, actor: Actor, study: Study, report: Report, *, now: datetime
 ) -> tuple[Check, ...]:
     """Return what stands in the way of a signature, within the caller's transaction."""
-    return check_report(report.sentences, _subject(tx, actor, study, report, now))
+    subject = _subject(tx, actor, study, report, now)
+    return check_report(report.sentences, subject, lexicon=lexicon_in_force(tx))
 
 
 def find_checks_of_amendment(
     tx: UnitOfWork, actor: Actor, study: Study, content: AmendmentText, *, now: datetime
 ) -> tuple[Check, ...]:
     """Return what stands in the way of an addendum or a correction, within the caller's transaction."""
-    subject = _subject(tx, actor, study, None, now)
+    subject, lexicon = _subject(tx, actor, study, None, now), lexicon_in_force(tx)
     if content.kind is AmendmentKind.ADDENDUM:
-        return check_addendum(content.text, subject)
-    return check_correction(content.sections or {}, subject)
+        return check_addendum(content.text, subject, lexicon=lexicon)
+    return check_correction(content.sections or {}, subject, lexicon=lexicon)
 
 
 def _subject(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, now: datetime) -> Subject:
     context = clinical_context(tx, study)
+    marked = tx.studies.sides_of_images(study.study_uid)
     patient = study.current_patient
     known, here = _priors(tx, actor, study, now)
     draft = None if report is None else tx.reports.drafts.get(report.draft_id)
@@ -84,6 +91,7 @@ def _subject(tx: UnitOfWork, actor: Actor, study: Study, report: Report | None, 
         people=(study.referring_physician, context.requesting_physician, actor.printed_name),
         accession_number=study.accession_number,
         part=" ".join((study.body_part, study.description, context.procedure, context.scheduled_step)),
+        sides_of_images=frozenset(_SIDES.get(side, Side.NONE) for side in marked),
         priors_known=known,
         priors_here=here,
         critical=_critical(tx, study, report, draft),

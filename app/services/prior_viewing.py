@@ -11,11 +11,13 @@ from app.domain.audit import AuditEvent
 from app.domain.change import Change, compare, statements_in, statements_of
 from app.domain.errors import NotAuthorised, NotFound
 from app.domain.finding_statements import Statement
+from app.domain.lexicon import Lexicon
 from app.domain.prior import Prior, PriorState
 from app.domain.report import FINAL, Report, ReportState, releasable
 from app.domain.signed_text import sentences_in_force
 from app.domain.study import Instance, Study
 from app.services.facts import fact_about
+from app.services.lexicon import lexicon_in_force
 from app.services.permission import permit, record_denial
 from app.services.priors import own_report
 from app.services.study_access import begin_on_study, closed_among, require_access
@@ -104,9 +106,10 @@ def compare_with_prior(
         study = _opened(tx, actor, study_uid, now=now)
         prior = None if study is None else _listed(tx, actor, study_uid, prior_uid, now=now)
         if study is not None and prior is not None:
-            source, then = _then(tx, prior)
+            lexicon = lexicon_in_force(tx)
+            source, then = _then(tx, prior, lexicon)
             report = _report_on_screen(tx, actor, study_uid)
-            now_said = () if report is None else _said(tx, report)
+            now_said = () if report is None else _said(tx, report, lexicon)
             return Comparison(study, prior, source, compare(now_said, then))
     _refuse(store, actor, study, study_uid, prior_uid, now)
 
@@ -157,33 +160,34 @@ def _instances(tx: UnitOfWork, prior: Prior) -> tuple[Instance, ...]:
     return tuple(instance for instance in every if instance.rows and instance.columns)
 
 
-def _then(tx: UnitOfWork, prior: Prior) -> tuple[str, tuple[Statement, ...]]:
+def _then(tx: UnitOfWork, prior: Prior, lexicon: Lexicon) -> tuple[str, tuple[Statement, ...]]:
     """Return what the earlier side says, and what it was read from: what was signed here counts first."""
     summaries = tx.reports.summaries(prior.prior_uid)
     final = [summary for summary in summaries if summary.state in FINAL]
     if final and final[-1].state is ReportState.WITHDRAWN:
         return "withdrawn", ()
     if final:
-        return "signed", _said_and_signed(tx, tx.reports.get(final[-1].report_id))
+        return "signed", _said_and_signed(tx, tx.reports.get(final[-1].report_id), lexicon)
     if prior.report_text:
-        return "archive", statements_in(prior.report_text)
+        return "archive", statements_in(prior.report_text, lexicon=lexicon)
     if summaries:
-        return "draft", _said(tx, tx.reports.get(summaries[-1].report_id))
+        return "draft", _said(tx, tx.reports.get(summaries[-1].report_id), lexicon)
     return "none", ()
 
 
-def _said(tx: UnitOfWork, report: Report) -> tuple[Statement, ...]:
+def _said(tx: UnitOfWork, report: Report, lexicon: Lexicon) -> tuple[Statement, ...]:
     draft = tx.reports.drafts.get(report.draft_id)
-    return statements_of(report.sentences, None if draft is None else draft.content)
+    return statements_of(report.sentences, None if draft is None else draft.content, lexicon=lexicon)
 
 
-def _said_and_signed(tx: UnitOfWork, report: Report) -> tuple[Statement, ...]:
+def _said_and_signed(tx: UnitOfWork, report: Report, lexicon: Lexicon) -> tuple[Statement, ...]:
     draft, text = tx.reports.drafts.get(report.draft_id), tx.reports.amendments.signed_text(report.report_id)
     if text is None:
         return ()
     sentences = sentences_in_force(releasable(report.sentences), text.sections)
-    said = statements_of(sentences, None if draft is None else draft.content)
-    return (*said, *(one for added in text.addenda for one in statements_in(added.content.text)))
+    said = statements_of(sentences, None if draft is None else draft.content, lexicon=lexicon)
+    addenda = (statements_in(added.content.text, lexicon=lexicon) for added in text.addenda)
+    return (*said, *(one for each in addenda for one in each))
 
 
 def _report_on_screen(tx: UnitOfWork, actor: Actor, study_uid: str) -> Report | None:

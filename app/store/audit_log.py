@@ -22,11 +22,12 @@ from app.domain.audit import (
 from app.domain.checkpoint import Checkpoint, Occasion, Trust, checkpoint_bytes, read_checkpoint
 from app.domain.errors import AuditBroken
 from app.store.keys import Keys
-from app.store.tables import PROOFS, AuditHeadRow, AuditRow, PatientRow
+from app.store.tables import AuditHeadRow, AuditRow, PatientRow
 
 _HEAD = 1
 _FETCH = 500
 _LARGEST_NUMBER = 2**53
+_PROOFS = ("audit checkpoint", "audit checkpoint stamped", "audit exported", "audit verified")
 
 
 class AuditLog:
@@ -95,7 +96,7 @@ class AuditLog:
 
     def newest(self, event: AuditEvent) -> AuditEntry | None:
         """Return the newest entry of an event that stands for a proof of the log; None before the first."""
-        wanted = select(AuditRow).where(AuditRow.event == event.value, AuditRow.event.in_(PROOFS))
+        wanted = select(AuditRow).where(AuditRow.event == event.value, AuditRow.event.in_(_PROOFS))
         row = self._session.scalars(wanted.order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
         return None if row is None else _entry(row)
 

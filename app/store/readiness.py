@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from app.domain.errors import ConfigurationError
 from app.store.keys import Keys
 
-SCHEMA_REVISION = "0026"
+SCHEMA_REVISION = "0027"
 OLDEST_SERVER = 150000
 _DURABILITY_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
 _CHECK_NAME = "patient_reference"

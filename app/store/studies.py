@@ -155,6 +155,16 @@ class Studies:
         ordered = wanted.order_by(InstanceRow.series_uid, InstanceRow.instance_number, InstanceRow.sop_uid)
         return tuple(as_instance(row) for row in self._session.scalars(ordered))
 
+    def sides_of_images(self, study_uid: str) -> frozenset[str]:
+        """Return what the images of a study name as their side, as `named_side` has it.
+
+        Empty for an image that names none, or that came before the side was kept.
+        """
+        wanted = select(InstanceRow.laterality).where(
+            InstanceRow.study_uid == study_uid, InstanceRow.rows > 0, InstanceRow.columns > 0
+        )
+        return frozenset(self._session.scalars(wanted.distinct()))
+
     def instance(self, sop_uid: str) -> Instance:
         """Return the instance, or raise `NotFound`."""
         row = self._session.get(InstanceRow, sop_uid) if is_uid(sop_uid) else None
@@ -236,4 +246,5 @@ def _instance_values(received: ReceivedInstance, revision: int) -> dict[str, Any
         "size": received.size,
         "revision": revision,
         "received_at": received.received_at,
+        "laterality": received.laterality,
     }

@@ -134,6 +134,7 @@ class InstanceRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     revision: Mapped[int]
     received_at: Mapped[datetime]
+    laterality: Mapped[str] = mapped_column(String(1), default="", server_default="")
 
 
 class QuarantineRow(Base):
@@ -252,9 +253,6 @@ class DeadLetterRow(Base):
     reason: Mapped[str]
     died_at: Mapped[datetime]
     retried_at: Mapped[datetime | None]
-
-
-PROOFS = ("audit checkpoint", "audit checkpoint stamped", "audit exported", "audit verified")
 
 
 class AuditRow(Base):

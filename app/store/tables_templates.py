@@ -1,4 +1,4 @@
-"""The tables of templates, of the department's macros, and of the time that readers spend at each section."""
+"""The tables of templates, of the department's macros and words, and of the time spent at each section."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ class MacroRow(Base):
     name: Mapped[str] = mapped_column(String(30), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     text: Mapped[str]
+    username: Mapped[str]
+    at: Mapped[datetime]
+
+
+class DepartmentWordsRow(Base):
+    """A version of the department's own words for the checks; the highest is in force."""
+
+    __tablename__ = "department_words"
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[JSON]
     username: Mapped[str]
     at: Mapped[datetime]
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from app.store.studies import Studies
     from app.store.study_access import StudyAccess
     from app.store.templates import Templates
+    from app.store.words import Words
     from app.store.work_queue import WorkQueue
 
 
@@ -171,6 +172,13 @@ class UnitOfWork:
         from app.store.figures import Figures
 
         return Figures(self.session)
+
+    @cached_property
+    def words(self) -> Words:
+        """The department's own words for the checks."""
+        from app.store.words import Words
+
+        return Words(self.session)
 
     @cached_property
     def templates(self) -> Templates:

@@ -150,6 +150,7 @@ EVENT_FORMS: Mapping[AuditEvent, EventForm] = {
     AuditEvent.RULES_CHANGED: EventForm(_ALERT, _E, _SOFTWARE),
     AuditEvent.TEMPLATE_CHANGED: EventForm(_ALERT, _E, _SOFTWARE),
     AuditEvent.MACRO_CHANGED: EventForm(_ALERT, _E, _SOFTWARE),
+    AuditEvent.WORDS_CHANGED: EventForm(_ALERT, _E, _SOFTWARE),
     AuditEvent.RULES_TESTED: EventForm(_ACTIVITY, _E),
     AuditEvent.QUARANTINE_RELEASED: EventForm(_TRANSFERRED, _C),
     AuditEvent.QUARANTINE_DISCARDED: EventForm(_DELETED, _D),

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from app.domain.errors import DatabaseUnavailable, JanusMedError
+from app.domain.intake import named_side
 from app.services.assembly import complete_due_studies
 from app.services.intake import ReceivedInstance, index_instances, record_quarantine
 from app.store.engine import Store
@@ -238,4 +239,5 @@ def as_received(spooled: SpooledInstance) -> ReceivedInstance:
         association_id=association.association_id,
         requested_priority=header.requested_procedure_priority or header.study_priority,
         expected_count=header.number_of_study_related_instances,
+        laterality=named_side(header.image_laterality, header.laterality),
     )

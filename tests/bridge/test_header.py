@@ -27,6 +27,7 @@ def test_header_is_the_same_in_every_encoding(syntax):
     dataset = radiograph(
         Rows=1955, Columns=1841, NumberOfFrames=3, ViewPosition="PA", BodyPartExamined="CHEST"
     )
+    dataset.Laterality, dataset.ImageLaterality = "R", "L"
     dataset.ReferencedStudySequence = Sequence([Dataset()])
     header = read_header(encode(dataset, syntax), syntax)
     assert header.sop_instance_uid == dataset.SOPInstanceUID
@@ -37,6 +38,7 @@ def test_header_is_the_same_in_every_encoding(syntax):
         1,
     )
     assert (header.view_position, header.body_part_examined, header.modality) == ("PA", "CHEST", "CR")
+    assert (header.laterality, header.image_laterality) == ("R", "L")
     assert (header.patient_id, header.patient_name) == ("P1", "Example^Person")
 
 

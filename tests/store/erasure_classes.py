@@ -31,6 +31,7 @@ NOT_ABOUT_PATIENTS: Mapping[str, str] = {
     "hl7_messages": "sender, control id and digest; no content",
     "key_checks": "fingerprints of keys",
     "department_macros": "text of the house, edited by its administrators",
+    "department_words": "words of the house, edited by its administrators",
     "preferences": "what staff set for themselves; saved filters keep no searched text",
     "procrastinate_events": "what became of jobs",
     "procrastinate_jobs": "arguments are UIDs and numbers of rows",

@@ -36,7 +36,7 @@ ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
             "ends_at": LATER,
         },
     ),
-    ("instances", {"sop_uid": "1.2.3.1", "study_uid": STUDY}),
+    ("instances", {"sop_uid": "1.2.3.1", "study_uid": STUDY, "laterality": "L"}),
     ("quarantine", {"id": 901, "study_uid": STUDY}),
     ("quarantine_decisions", {"quarantine_id": 901, "outcome": "refused: x"}),
     ("priors", {"study_uid": STUDY, "prior_uid": PRIOR}),

@@ -36,6 +36,7 @@ OTHERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("preferences", {"user_id": 901, "name": "language", "value": Jsonb("de")}),
     ("report_templates", {"template_id": 901, "version": 1, "sections": Jsonb({})}),
     ("department_macros", {"name": "nl", "version": 1}),
+    ("department_words", {"version": 1, "content": Jsonb({})}),
     ("reading_times", {"id": 901, "report_id": 901, "user_id": 901}),
     ("erasures", {"id": 901, "study_uids": []}),
     ("audit_log", {"seq": 1, "previous": "0" * 64, "digest": "1" * 64, "detail": Jsonb({}), "at": NOW}),

@@ -18,7 +18,7 @@ from pydicom import dcmread
 
 from app.domain.access import Role, service_actor
 from app.domain.draft import DraftContent, undrafted
-from app.domain.intake import ReceivedInstance
+from app.domain.intake import ReceivedInstance, named_side
 from app.services.assembly import complete_due_studies
 from app.services.drafting import record_draft
 from app.services.intake import index_instances
@@ -82,6 +82,7 @@ def receive(store: Store, spool_dir: Path, file: Path, *, now: datetime, **chang
         study_time=str(header.get("StudyTime", "")),
         description=str(header.get("StudyDescription", "")),
         body_part=str(header.get("BodyPartExamined", "")),
+        laterality=named_side(str(header.get("ImageLaterality", "")), str(header.get("Laterality", ""))),
         calling_ae="MODALITY",
         called_ae="JANUSMED",
         source="127.0.0.1",

@@ -129,6 +129,7 @@ def test_page_that_was_open_is_dead_after_the_session_has_ended(
                 "Operations",
                 "Rules",
                 "Templates",
+                "Own words",
                 "Study access",
                 "Users",
                 "Account",

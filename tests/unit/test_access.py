@@ -43,6 +43,7 @@ stop AI model     . . x x . .
 resume AI model   . . . x . .
 ask the AI        . x x . . .
 manage templates  . . . x . .
+manage words      . . . x . .
 find similar studies . x x . . .
 """
 

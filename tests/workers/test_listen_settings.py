@@ -190,6 +190,13 @@ def test_the_announced_number_of_instances_reaches_intake(tmp_path: Path) -> Non
     assert as_received(spooled).expected_count == 7
 
 
+def test_the_side_of_an_image_reaches_intake(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", floor=NO_FLOOR)
+    put(spool, radiograph(ImageLaterality="L"))
+    (spooled,) = spool.incoming()
+    assert as_received(spooled).laterality == "L"
+
+
 @pytest.mark.slow
 @pytest.mark.covers("L4")
 def test_a_second_called_title_is_ours_and_the_study_keeps_it(data_dir: Path, ct_slice: Path) -> None:

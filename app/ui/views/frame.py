@@ -48,6 +48,7 @@ def places() -> Mapping[str, Place]:
         second_review,
         templates,
         users,
+        words,
         worklist,
     )
 
@@ -62,6 +63,7 @@ def places() -> Mapping[str, Place]:
         "operations": Place(phrase("Operations"), Action.VIEW_OPERATIONS, operations.show),
         "rules": Place(phrase("Rules"), Action.MANAGE_RULES, rules.show),
         "templates": Place(phrase("Templates"), Action.MANAGE_TEMPLATES, templates.show),
+        "words": Place(phrase("Own words"), Action.MANAGE_WORDS, words.show),
         "access": Place(phrase("Study access"), Action.MANAGE_ACCESS, access.show),
         "users": Place(phrase("Users"), Action.MANAGE_USERS, users.show),
         "account": Place(phrase("Account"), Action.OWN_ACCOUNT, account.show),

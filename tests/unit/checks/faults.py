@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from app.domain.checks import CheckCode, Subject
-from app.domain.statements import Passage
+from app.domain.statements import Passage, Side
 
 TODAY = date(2026, 11, 27)
 
@@ -114,6 +114,7 @@ _LIMB = {
     "en": ("Fracture at the {s} {limb}. No dislocation.", "Fracture at the {s} {limb}."),
     "de": ("Fraktur am {s}en {limb}. Keine Luxation.", "Fraktur am {s}en {limb}."),
 }
+_MARK = {"left": Side.LEFT, "links": Side.LEFT, "right": Side.RIGHT, "rechts": Side.RIGHT}
 _STEM = {"links": "link", "rechts": "recht"}
 
 
@@ -124,13 +125,17 @@ def clean_reports() -> Iterator[Written]:
             for findings, impression in pairs:
                 for sex in ("F", "M"):
                     texts = (_on(findings, side), _on(impression, side))
-                    yield Written(language, *texts, subject(sex=sex))
+                    # men's films bear the mark of a lateral projection, which says nothing of a chest
+                    marks = frozenset({Side.LEFT} if sex == "M" else ())
+                    yield Written(language, *texts, subject(sex=sex, sides_of_images=marks))
     for language, limbs in _LIMBS.items():
         for side in _SIDES[language]:
             for limb in limbs:
                 findings, impression = (_on(text, side).replace("{limb}", limb) for text in _LIMB[language])
                 part = _on(f"{{s}}{'' if language == 'en' else 'es'} {limb}", side)
-                yield Written(language, findings, impression, subject(part=part))
+                marks = frozenset({_MARK[side]})
+                about = subject(part=part, sides_of_images=marks)
+                yield Written(language, findings, impression, about)
 
 
 def _on(text: str, side: str) -> str:
@@ -179,8 +184,21 @@ def _doubtful(report: Written) -> Iterator[Written]:
 
 def _side_of_study(report: Written) -> Iterator[Written]:
     if "CHEST" not in report.subject.part:
-        swapped = replace(report.subject, part=_swap_stem(report.subject.part))
+        swapped = replace(
+            report.subject, part=_swap_stem(report.subject.part), sides_of_images=_other_marks(report)
+        )
         yield replace(report, subject=swapped)
+        # nothing but the images tells the side
+        yield replace(report, subject=replace(swapped, part=report.subject.part.split()[-1]))
+
+
+def _side_of_images(report: Written) -> Iterator[Written]:
+    if "CHEST" not in report.subject.part:
+        yield replace(report, subject=replace(report.subject, sides_of_images=_other_marks(report)))
+
+
+def _other_marks(report: Written) -> frozenset[Side]:
+    return frozenset({Side.LEFT, Side.RIGHT}) - report.subject.sides_of_images
 
 
 def _swap_stem(part: str) -> str:
@@ -251,6 +269,7 @@ _FAULTS: dict[CheckCode, Callable[[Written], Iterator[Written]]] = {
     CheckCode.SIDE: _side,
     CheckCode.SIDE_DOUBTFUL: _doubtful,
     CheckCode.SIDE_OF_STUDY: _side_of_study,
+    CheckCode.SIDE_OF_IMAGES: _side_of_images,
     CheckCode.SEX: _sex,
     CheckCode.DENIED_IN_FINDINGS: _denied,
     CheckCode.CONTRADICTION: _contradiction,

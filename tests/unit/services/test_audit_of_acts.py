@@ -15,6 +15,7 @@ from app.domain.access import Role, service_actor
 from app.domain.ai_model import ModelIdentity
 from app.domain.audit import verify_chain
 from app.domain.critical import Category, Communication, Means
+from app.domain.department_words import DepartmentWords, Wording
 from app.domain.draft import undrafted
 from app.domain.errors import NotAuthorised
 from app.domain.one_time import make_secret
@@ -39,6 +40,7 @@ from app.services import (
     signing,
     study_groups,
     templates,
+    words,
 )
 from app.services.amending import add_addendum, correct_report
 from app.services.beginning import use_template
@@ -283,6 +285,18 @@ STORY = (
         "admin",
         ("macro changed",),
         lambda h: templates.remove_department_macro(h.store, h["admin"], "nl", now=AT),
+    ),
+    Act(
+        "write a word of the department",
+        "admin",
+        ("department words changed",),
+        lambda h: words.save_words(
+            h.store,
+            h["admin"],
+            DepartmentWords(wordings=(Wording("pneumothorax", "PTX"),)),
+            version=0,
+            now=AT,
+        ),
     ),
     Act(
         "open a critical result",

@@ -158,6 +158,23 @@ def test_a_comparison_without_an_earlier_study_is_a_warning_until_one_is_known(h
     assert CheckCode.NO_PRIOR not in _codes(house, "attending", report)
 
 
+@pytest.mark.covers("U8")
+def test_the_side_of_every_image_is_held_against_the_report(house: House) -> None:
+    """An image of before the side was kept says nothing, and with it the study might show both sides."""
+    known = {"description": "Knee", "body_part": "KNEE"}
+    report = _report(house, "attending", "Fracture of the left knee.", "Fracture.", **known, laterality="R")
+    (check,) = _checked(house, "attending", report).checks
+    assert (check.code, check.severity) == (CheckCode.SIDE_OF_STUDY, Severity.WARNING)
+    with pytest.raises(WarningsNotConfirmed, match="every image is marked right"):
+        _sign(house, "attending", report)
+    with house.store.begin() as tx:
+        assert tx.studies.sides_of_images(uid("s1")) == {"R"}
+    house.receive(replace(image("s2"), **known, laterality="R"), replace(image("s2", 2), **known))
+    house.receive(replace(image("s2", 3), **known, laterality="L", rows=None, columns=None))
+    with house.store.begin() as tx:
+        assert tx.studies.sides_of_images(uid("s2")) == {"R", ""}
+
+
 def test_a_critical_finding_of_the_ai_that_the_report_lacks_is_a_warning(house: House) -> None:
     house.receive(image())
     house.complete()

@@ -11,6 +11,7 @@ import pytest
 
 from app.domain.access import Action, Actor, Role, may, service_actor
 from app.domain.critical import Category, Communication, Means
+from app.domain.department_words import DepartmentWords
 from app.domain.errors import JanusMedError, NotAuthorised, NotFound
 from app.domain.one_time import make_secret
 from app.domain.patient_data import PatientKey
@@ -35,6 +36,7 @@ from app.services import (
     signing,
     similar,
     templates,
+    words,
 )
 from app.services.beginning import use_template
 from app.services.patient_export import begin_export
@@ -286,6 +288,14 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
         Action.MANAGE_TEMPLATES,
         lambda h, a: templates.remove_department_macro(h.store, a, "nl", now=AT),
     ),
+    "words_versions": (
+        Action.MANAGE_WORDS,
+        lambda h, a: words.words_versions(h.store, a, now=AT),
+    ),
+    "save_words": (
+        Action.MANAGE_WORDS,
+        lambda h, a: words.save_words(h.store, a, DepartmentWords(("Port-a-Cath",)), version=0, now=AT),
+    ),
     "retry_delivery": (
         Action.RETRY_WORK,
         lambda h, a: delivery.retry_delivery(h.store, a, 1, now=AT),
@@ -344,6 +354,7 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     second = {name for name, value in vars(second_review).items() if _takes_a_person(second_review, value)}
     written = {name for name, value in vars(templates).items() if _takes_a_person(templates, value)}
     written |= {name for name, value in vars(macros).items() if _takes_a_person(macros, value)}
+    written |= {name for name, value in vars(words).items() if _takes_a_person(words, value)}
     written = (written | {"use_template", "add_times"}) - {"install_shipped"}
     known = acts | loops | own | models | patients | beside | signed | board | second | written
     assert known | {"retry_delivery"} == set(USE_CASES)
