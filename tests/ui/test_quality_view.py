@@ -12,10 +12,13 @@ import pytest
 
 from app.domain.access import service_actor
 from app.domain.identifiers import derived_uid
+from app.domain.prior import FoundStudy
+from app.services.priors import record_attached, record_found
 from app.services.reading import open_study
 from app.services.reading_time import add_times
 from app.services.second_review import draw_second_reviews
 from app.ui.components.library import mount
+from app.ui.csrf import CSRF_HEADER
 from tests.ui.conftest import Browser, Hospital
 from tests.ui.test_views import Page, page_of, sign_as
 
@@ -153,6 +156,49 @@ def test_second_review_from_the_list_to_the_board_and_the_signer(
     board = page_of("adam").open(view="quality")
     table = next(t.value for t in board._app.dataframe if "3a" in t.value.columns)
     assert list(table["Reviews"]) == [1, 0]
+
+
+@pytest.mark.covers("R3", "U6")
+def test_prior_beside_a_second_review_and_the_question_before_its_study_is_opened(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    sign_as(hospital, "ada")
+    study = hospital.received["chest"].study_uid
+    uids = {part: derived_uid("before", part) for part in _UIDS}
+    before = hospital.receive("leg", **uids, study_date="20250101")
+    found = FoundStudy(before.study_uid, "20250101", "", "Chest PA", ("CR",), 1)
+    now = datetime.now(UTC)
+    [prior] = record_found(hospital.store, service_actor("fetch"), study, [found], source="PACS", now=now)
+    text = "FINDINGS\nNo nodule.\nSigned by Dr. Ada Attending"
+    record_attached(hospital.store, service_actor("fetch"), prior, report_text=text, now=now)
+    draw(hospital)
+    page = page_of("otto").open(view="second_review")
+    page.press("Next second review")
+    case, viewer = page.component("second_review"), page.component("viewer")
+    assert case is not None
+    assert viewer is not None
+    at = f"/api/second-reviews/{case['review']}/prior/open"
+    assert viewer["priors"] == [{"study": before.study_uid, "open": at}]
+    assert (case["prior"]["open"], case["prior"]["date"], case["prior"]["report"]) == (at, "2025-01-01", [])
+    otto = Browser(hospital, hospital.log_in("otto")[0])
+    shown = otto.post(at)
+    assert shown.status_code == 200
+    assert shown.json()["sections"] == [{"title": "FINDINGS", "text": "No nodule."}]
+    assert len(shown.json()["images"]) == 1
+    assert Browser(hospital, hospital.log_in("ada")[0]).post(at).status_code == 403
+    assert Browser(hospital, hospital.log_in("rana")[0]).post(at).status_code == 403
+    otto.headers.pop(CSRF_HEADER)
+    assert otto.post(at).status_code == 403
+    page.open(view="review", study=study)
+    assert "your review would count as not blind" in page.texts
+    assert (page.component("editor"), page.component("viewer")) == (None, None)
+    assert "Ada" not in page.texts
+    page.press("Back to the second reviews")
+    assert "Signed reports, drawn at random" in page._app.caption[0].value
+    page.open(view="review", study=study)
+    page.press("Open it: my review counts as not blind")
+    assert page.component("editor") is not None
+    assert page.open(view="review", study=study).component("editor") is not None, "asked once"
 
 
 @pytest.mark.covers("C2")

@@ -21,8 +21,8 @@ def ask_first(visit: Visit, study_uid: str) -> None:
     show_head(visit, "review")
     st.warning(
         say(
-            "You review the report of this study for the second time and have not scored it. Here you would "
-            "see who signed it and what the AI had drafted: the review would count as not blind, for good."
+            "You have taken the second review of this study and have not scored it. Here you would see who "
+            "signed the report and what the AI had drafted: your review would count as not blind, for good."
         )
     )
     if st.button(say("Back to the second reviews"), type="primary", key="not_blind_back"):
