@@ -14,6 +14,7 @@
     |   +-- StaleVersion         the report changed since it was read
     |   +-- NotFound             no such study, report, user ...
     |   +-- Conflict             same identity, other content
+    |   +-- NotBlind             opening the study would end the blindness of one's own second review
     |   +-- ReportIncomplete     a hard stop before signing: something is missing
     |   +-- CheckFailed          a hard stop before signing: the report contradicts itself
     |   +-- WarningsNotConfirmed a warning before signing that the signer has not confirmed
@@ -128,6 +129,10 @@ class NotFound(Rejected):
 
 class Conflict(Rejected):
     """The same identity was given to different content."""
+
+
+class NotBlind(Rejected):
+    """Opening the study would show the signer to somebody who reviews its report and has not handed it in."""
 
 
 class ReportIncomplete(Rejected):

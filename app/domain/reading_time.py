@@ -32,14 +32,20 @@ class SectionTime:
 
 @dataclass(frozen=True)
 class SectionEffort:
-    """What one report took of its readers at one section."""
+    """What one report took of its readers at one section.
+
+    Attributes
+    ----------
+    readers
+        Numbers of their accounts, to count different ones; never shown.
+    """
 
     report_id: int
     ai_model: str
     section: Section
     seconds: float
     edits: int
-    readers: int
+    readers: frozenset[int]
 
 
 def read_times(told: Mapping[str, object]) -> tuple[SectionTime, ...]:

@@ -98,7 +98,8 @@ class BlindCase:
     Attributes
     ----------
     review
-        The study with its images, its orders and its priors; no draft, no report, no signature.
+        The study with its images, its orders and the prior that can be put beside it, without its text; no
+        draft, no report, no signature.
     sections
         The report as it was signed, by `Section` value.
     """

@@ -194,16 +194,15 @@ def _own_words(section: Section, text: str, position: int) -> Sentence:
     )
 
 
-def as_lines(text: SignedText) -> str:
-    """Return a signed report as plain lines: what is in force first, then every addendum."""
+def as_lines(text: SignedText, *, with_names: bool = True) -> str:
+    """Return a signed report as plain lines: what is in force first, then every addendum and by whom."""
     lines = []
     if text.correction is not None:
         lines.append(
             f"{text.correction.title.upper()}, replaces the earlier text: {text.correction.content.reason}"
         )
     lines += [f"{name.upper()}\n{said}" for name, said in text.sections.items() if said]
-    lines += [
-        f"{addendum.title.upper()} ({addendum.attestation.printed_name})\n{addendum.content.text}"
-        for addendum in text.addenda
-    ]
+    for addendum in text.addenda:
+        by = f" ({addendum.attestation.printed_name})" if with_names else ""
+        lines.append(f"{addendum.title.upper()}{by}\n{addendum.content.text}")
     return "\n".join(lines)

@@ -108,6 +108,8 @@ def _is_free(tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime) -> 
     reader = reader_of(actor)
     if reader is None or tx.access.closed_to(reader, [study_uid], now=now):
         return False
+    if tx.second_reviews.blind_review_of(actor.user_id, actor.username, study_uid) is not None:
+        return False  # opening it would end the blindness: by hand, after a question, not by a key
     summaries = tx.reports.summaries(study_uid)
     if not summaries or not tx.reports.try_lock(summaries[-1].report_id):
         return False

@@ -82,7 +82,7 @@ def open_prior(store: Store, actor: Actor, study_uid: str, prior_uid: str, *, no
         study = _opened(tx, actor, study_uid, now=now)
         prior = None if study is None else _listed(tx, actor, study_uid, prior_uid, now=now)
         if study is not None and prior is not None:
-            instances = _instances(tx, prior)
+            instances = images_of(tx, prior)
             detail = {"beside": study_uid, "images": len(instances), "report": bool(prior.report_text)}
             fact = fact_about(tx, study, AuditEvent.PRIOR_VIEWED, actor, now=now, detail=detail)
             tx.audit.append(replace(fact, study_uid=prior_uid))
@@ -128,6 +128,15 @@ def priors_of(tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime) ->
     )
 
 
+def images_of(tx: UnitOfWork, prior: Prior) -> tuple[Instance, ...]:
+    """Return the images of an earlier study, by series and number; empty when none is here."""
+    if prior.prior_uid not in tx.studies.lock_existing([prior.prior_uid]):
+        return ()
+    study = tx.studies.get(prior.prior_uid)
+    every = tx.studies.instances(prior.prior_uid, up_to_revision=study.revision)
+    return tuple(instance for instance in every if instance.rows and instance.columns)
+
+
 def _opened(tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime) -> Study | None:
     """Return the study that this person has open; None when it was never opened."""
     study = tx.studies.get(study_uid)
@@ -150,14 +159,6 @@ def _refuse(
         raise NotAuthorised("open the study first")
     record_denial(store, actor, "see a study as a prior that is none", now=now, study_uid=prior_uid)
     raise NotFound(_UNKNOWN)
-
-
-def _instances(tx: UnitOfWork, prior: Prior) -> tuple[Instance, ...]:
-    if prior.prior_uid not in tx.studies.lock_existing([prior.prior_uid]):
-        return ()
-    study = tx.studies.get(prior.prior_uid)
-    every = tx.studies.instances(prior.prior_uid, up_to_revision=study.revision)
-    return tuple(instance for instance in every if instance.rows and instance.columns)
 
 
 def _then(tx: UnitOfWork, prior: Prior, lexicon: Lexicon) -> tuple[str, tuple[Statement, ...]]:

@@ -154,7 +154,7 @@ def _wanted(study_uid: str, rank: int, found: FoundStudy, known: Prior | None) -
     )
 
 
-def own_report(tx: UnitOfWork, study_uid: str) -> str:
+def own_report(tx: UnitOfWork, study_uid: str, *, with_names: bool = True) -> str:
     """Return the newest final report that was signed here as it stands now; empty when there is none.
 
     Of a withdrawn report nothing but that is said: no archive's copy of it may stand in its place.
@@ -165,4 +165,4 @@ def own_report(tx: UnitOfWork, study_uid: str) -> str:
     if final[-1].state is ReportState.WITHDRAWN:
         return "WITHDRAWN\nThe report of this study was withdrawn and must not be used."
     text = tx.reports.amendments.signed_text(final[-1].report_id)
-    return "" if text is None else as_lines(text)
+    return "" if text is None else as_lines(text, with_names=with_names)

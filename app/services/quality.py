@@ -15,7 +15,7 @@ from app.domain.alert import AlertKind
 from app.domain.audit import AuditEvent, AuditFact
 from app.domain.quality import ModelQuality, Tally, judge_models
 from app.domain.quality_band import DayShare, drift
-from app.domain.section_times import SectionMedians, sum_sections
+from app.domain.section_times import SectionBoard, SectionMedians, sum_sections
 from app.services.alerts import clear_alert, raise_alert
 from app.services.permission import permit
 from app.store.engine import Store
@@ -28,6 +28,7 @@ _Row = tuple[str | int | float, ...]
 _COLUMNS = (
     "model", "by", "name", "sentences", "accepted", "edited", "refused", "discordant", "discordant_low",
     "discordant_high", "changed_share", "changed_words", "reports_timed", "seconds_median", "seconds_p90",
+    "edits_median",
 )  # fmt: skip
 
 
@@ -72,8 +73,8 @@ def watched_days(store: Store, actor: Actor, *, now: datetime) -> Mapping[str, t
 
 def section_times(
     store: Store, actor: Actor, *, days: int | None = BOARD_DAYS, now: datetime
-) -> tuple[SectionMedians, ...]:
-    """Return what the sections of reports took in the last days, signed or not; no reader is named.
+) -> SectionBoard:
+    """Return what the sections of reports took in the last days, signed or not; no line is one reader's.
 
     Raises
     ------
@@ -81,9 +82,7 @@ def section_times(
         If the role may not look at it.
     """
     permit(store, actor, Action.VIEW_QUALITY, now=now)
-    since = _BEGINNING if days is None else now - timedelta(days=days)
-    with store.begin() as tx:
-        return sum_sections(tx.reading_times.by_section(since, now))
+    return _sum_sections(store, days, now)
 
 
 def export_quality(store: Store, actor: Actor, *, days: int | None, out: TextIO, now: datetime) -> int:
@@ -95,7 +94,11 @@ def export_quality(store: Store, actor: Actor, *, days: int | None, out: TextIO,
         If the role may not look at it.
     """
     permit(store, actor, Action.VIEW_QUALITY, now=now)
+    sections = _sum_sections(store, days, now)
     rows = [row for one in _judge(store, days, now) for row in _rows(one)]
+    rows += [_section_row(line) for line in sections.lines]
+    if sections.left_out:
+        rows.append(("", "sections left out", str(sections.left_out), *[""] * 13))
     with store.begin() as tx:
         detail = {"lines": len(rows), "days": days}
         tx.audit.append(AuditFact(event=AuditEvent.QUALITY_EXPORTED, actor=actor, at=now, detail=detail))
@@ -125,6 +128,12 @@ def watch_discordance(store: Store, *, now: datetime) -> tuple[str, ...]:
     return tuple(outside)
 
 
+def _sum_sections(store: Store, days: int | None, now: datetime) -> SectionBoard:
+    since = _BEGINNING if days is None else now - timedelta(days=days)
+    with store.begin() as tx:
+        return sum_sections(tx.reading_times.by_section(since, now))
+
+
 def _judge(
     store: Store, days: int | None, now: datetime, *, signer: str | None = None
 ) -> tuple[ModelQuality, ...]:
@@ -137,14 +146,19 @@ def _rows(one: ModelQuality) -> Iterator[_Row]:
     """Give the lines of a model: all of it, by finding, by modality, by day, and the times of each month."""
     times: _Row = (0, "", "") if one.times is None else (one.times.reports, one.times.median, one.times.p90)
     model = _cell(one.model)
-    yield (model, "all", "", *_counts(one.total), *times)
+    yield (model, "all", "", *_counts(one.total), *times, "")
     for by, tallies in (("finding", one.findings), ("modality", one.modalities)):
         for name, counts in tallies.items():
-            yield (model, by, _cell(name), *_counts(counts), "", "", "")
+            yield (model, by, _cell(name), *_counts(counts), "", "", "", "")
     for day in one.days:
-        yield (model, "day", day.day.isoformat(), day.sentences, "", "", "", day.discordant, *[""] * 7)
+        yield (model, "day", day.day.isoformat(), day.sentences, "", "", "", day.discordant, *[""] * 8)
     for month, taken in one.months.items():
-        yield (model, "month", f"{month:%Y-%m}", *[""] * 9, taken.reports, taken.median, taken.p90)
+        yield (model, "month", f"{month:%Y-%m}", *[""] * 9, taken.reports, taken.median, taken.p90, "")
+
+
+def _section_row(line: SectionMedians) -> _Row:
+    name, seconds = line.section.value, round(line.seconds, 1)
+    return (_cell(line.model), "section", name, *[""] * 9, line.reports, seconds, "", line.edits)
 
 
 def _counts(counts: Tally) -> _Row:

@@ -32,6 +32,7 @@ from app.services.orders import clinical_context
 from app.services.pens import activity_of_pen, look_at_pen
 from app.services.permission import permit, record_denial
 from app.services.prior_viewing import priors_of
+from app.services.second_review_gate import end_blindness
 from app.services.study_access import begin_on_study, require_access
 from app.services.waiting_drafts import with_drafts
 from app.store.engine import Store
@@ -103,6 +104,7 @@ def open_study(
     now: datetime,
     lease: timedelta = LEASE,
     report_id: int | None = None,
+    not_blind: bool = False,
 ) -> Review:
     """Open a study: who may write gets the pen when it is free, and a draft becomes a report in review.
 
@@ -113,17 +115,21 @@ def open_study(
     report_id
         One of the study's reports, for example a signed one that a late image has left behind; None opens
         the newest.
+    not_blind
+        Whether who reviews its report for the second time accepts that the review counts as not blind.
 
     Raises
     ------
     NotAuthorised, NotFound
         If the role may not read, or there is no such study or report.
+    NotBlind
+        If the reader has a blind second review of it that is not handed in, and has not accepted that.
     StudyRestricted
         If it is restricted to groups that the reader is not in.
     """
     permit(store, actor, Action.OPEN_STUDY, now=now, study_uid=study_uid)
     with begin_on_study(store, actor, Action.OPEN_STUDY, now=now) as tx:
-        return open_in(tx, actor, study_uid, now=now, lease=lease, report_id=report_id)
+        return open_in(tx, actor, study_uid, now=now, lease=lease, report_id=report_id, not_blind=not_blind)
 
 
 def open_in(
@@ -134,13 +140,17 @@ def open_in(
     now: datetime,
     lease: timedelta = LEASE,
     report_id: int | None = None,
+    not_blind: bool = False,
 ) -> Review:
     """Open a study in a transaction of the caller, who has checked that the role may; see `open_study`."""
     study = tx.studies.get(study_uid)
     emergency = require_access(tx, actor, study_uid, now=now)
     chosen = _choose(tx, study, report_id)
     report = None if chosen is None else tx.reports.lock(chosen)
-    facts = [_opened(tx, study, report, actor, emergency, now)]
+    unblinded = end_blindness(tx, actor, study_uid, is_accepted=not_blind)
+    emergency_id = None if emergency is None else emergency.emergency_id
+    also = {"emergency_id": emergency_id, "not_blind_review": unblinded}
+    facts = [_opened(tx, study, report, actor, now, **also)]
     if report is not None and _may_write(actor, report):
         report, taken = _take_pen(tx, actor, study, report, lease=lease, now=now)
         if taken is not None:
@@ -248,18 +258,12 @@ def _review(
 
 
 def _opened(
-    tx: UnitOfWork,
-    study: Study,
-    report: Report | None,
-    actor: Actor,
-    emergency: EmergencyAccess | None,
-    now: datetime,
+    tx: UnitOfWork, study: Study, report: Report | None, actor: Actor, now: datetime, **also: int | None
 ) -> AuditFact:
     revision = study.revision if report is None else report.revision
     report_id = None if report is None else report.report_id
     detail = {"revision": revision, "report_id": report_id}
-    if emergency is not None:
-        detail["emergency_id"] = emergency.emergency_id
+    detail |= {name: number for name, number in also.items() if number is not None}
     return fact_about(tx, study, AuditEvent.STUDY_OPENED, actor, now=now, detail=detail)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from app.domain.access import Action, Actor
 from app.domain.alert import AlertKind
 from app.domain.audit import AuditEvent, AuditFact
-from app.domain.errors import Conflict, InvalidTransition, NotAuthorised, NotFound
+from app.domain.errors import Conflict, InvalidTransition, NotFound
 from app.domain.review import Review
 from app.domain.second_review import (
     Agreement,
@@ -27,7 +27,9 @@ from app.domain.study import Study
 from app.services.alerts import clear_alert, raise_alert
 from app.services.facts import fact_about
 from app.services.orders import clinical_context
-from app.services.permission import permit, record_denial
+from app.services.permission import permit
+from app.services.second_review_gate import require_stranger
+from app.services.second_review_priors import prior_beside
 from app.services.study_access import begin_on_study, closed_among, require_access
 from app.store.engine import Store
 from app.store.unit_of_work import UnitOfWork
@@ -104,7 +106,7 @@ def open_second_review(store: Store, actor: Actor, review_id: int, *, now: datet
         If it is scored, or somebody else has it.
     """
     permit(store, actor, _ACT, now=now)
-    _require_stranger(store, actor, review_id, now)
+    require_stranger(store, actor, review_id, now=now)
     with begin_on_study(store, actor, _ACT, now=now) as tx:
         review = tx.second_reviews.lock(review_id)
         emergency = require_access(tx, actor, review.study_uid, now=now)
@@ -127,9 +129,21 @@ def open_second_review(store: Store, actor: Actor, review_id: int, *, now: datet
                 detail["emergency_id"] = emergency.emergency_id
             tx.audit.append(fact_about(tx, study, AuditEvent.STUDY_OPENED, actor, now=now, detail=detail))
         instances = tx.studies.instances(study.study_uid, up_to_revision=report.revision)
-        context = clinical_context(tx, study)
+        prior = prior_beside(tx, actor, study.study_uid, now=now)
         shown = Review(
-            study, instances, None, None, None, False, (), (), None, (), context=context, emergency=emergency
+            study=study,
+            instances=instances,
+            draft=None,
+            report=None,
+            lock=None,
+            may_edit=False,
+            attestations=(),
+            deliveries=(),
+            superseded_by=None,
+            others=(),
+            priors=() if prior is None else (prior,),
+            context=clinical_context(tx, study),
+            emergency=emergency,
         )
         return BlindCase(taken, shown, sections_of(signed.original))
 
@@ -158,7 +172,7 @@ def score_second_review(
         If a discrepancy has no comment.
     """
     permit(store, actor, _ACT, now=now)
-    _require_stranger(store, actor, review_id, now)
+    require_stranger(store, actor, review_id, now=now)
     comment = give_comment(score, comment)
     with begin_on_study(store, actor, _ACT, now=now) as tx:
         review = tx.second_reviews.lock(review_id)
@@ -185,7 +199,7 @@ def correct_second_review(
         If it is not scored, another person's, or corrected already.
     """
     permit(store, actor, _ACT, now=now)
-    _require_stranger(store, actor, review_id, now)
+    require_stranger(store, actor, review_id, now=now)
     comment = give_comment(score, comment)
     with begin_on_study(store, actor, _ACT, now=now) as tx:
         former = tx.second_reviews.lock(review_id)
@@ -248,16 +262,6 @@ def agreement(store: Store, actor: Actor, *, days: int | None, now: datetime) ->
     with store.begin() as tx:
         scored = tx.second_reviews.scored(since=None if days is None else now - timedelta(days=days))
     return {is_ai: count_agreement([r for r in scored if r.with_draft is is_ai]) for is_ai in (True, False)}
-
-
-def _require_stranger(store: Store, actor: Actor, review_id: int, now: datetime) -> None:
-    """Turn away who has signed the report: nobody scores their own, and the attempt is recorded."""
-    with store.begin() as tx:
-        review = tx.second_reviews.lock(review_id)
-        signed = tx.second_reviews.signed_by(review.report_id, actor.user_id)
-    if signed:
-        record_denial(store, actor, "review one's own report", now=now, study_uid=review.study_uid)
-        raise NotAuthorised("nobody reviews what they have signed")
 
 
 def _tell(tx: UnitOfWork, actor: Actor, review: SecondReview, event: AuditEvent, now: datetime) -> None:

@@ -36,7 +36,7 @@ class ReadingTimes:
         self._session.flush()
 
     def by_section(self, since: datetime, until: datetime) -> tuple[SectionEffort, ...]:
-        """Return what each report took at each section in a span of time; no reader is named.
+        """Return what each report took at each section in a span of time; readers as numbers, to be counted.
 
         Reports in the order of their numbers, sections in reading order. `SectionEffort.ai_model` is empty
         for a report that was written by hand.
@@ -49,7 +49,7 @@ class ReadingTimes:
                 own.section,
                 func.sum(own.seconds),
                 func.sum(own.edits),
-                func.count(own.user_id.distinct()),
+                func.array_agg(own.user_id.distinct()),
             )
             .join(own, own.report_id == ReportRow.id)
             .where(own.at >= since, own.at < until)
@@ -58,6 +58,6 @@ class ReadingTimes:
         order = {section.value: number for number, section in enumerate(Section)}
         rows = sorted(self._session.execute(summed).all(), key=lambda row: (row[0], order[row[2]]))
         return tuple(
-            SectionEffort(report_id, model, Section(section), float(seconds), int(edits), int(readers))
+            SectionEffort(report_id, model, Section(section), float(seconds), int(edits), frozenset(readers))
             for report_id, model, section, seconds, edits, readers in rows
         )

@@ -119,7 +119,10 @@ class Reports:
         self._session.flush()
 
     def last_opened(self, username: str, study_uid: str) -> tuple[bool, int | None]:
-        """Return whether this person has opened the study, and which report was shown the last time."""
+        """Return whether this person has opened the study, and which report was shown the last time.
+
+        A second review shows neither draft nor signature: opening for it alone is none.
+        """
         opened = _openings(username, study_uid).order_by(AuditRow.seq.desc()).limit(1)
         detail = self._session.scalars(opened).one_or_none()
         return (False, None) if detail is None else (True, detail.get("report_id"))
@@ -184,6 +187,7 @@ def _openings(username: str, study_uid: str) -> Select[dict[str, Any]]:
         AuditRow.event == AuditEvent.STUDY_OPENED.value,
         AuditRow.username == username,
         AuditRow.study_uid == study_uid,
+        ~AuditRow.detail.has_key("second_review_id"),
     )
 
 

@@ -145,6 +145,18 @@ class SecondReviews:
         )
         return self._session.scalars(wanted.limit(1)).one_or_none() is not None
 
+    def blind_review_of(self, user_id: int | None, username: str, study_uid: str) -> int | None:
+        """Return the review of a study that this person has not handed in and still reads blind, if any."""
+        wanted = _REVIEWS.where(
+            SecondReviewRow.score.is_(None),
+            SecondReviewRow.reviewer_id == user_id,
+            ReportRow.study_uid == study_uid,
+        )
+        held = self._read(wanted.order_by(SecondReviewRow.id).limit(1))
+        if not held or self.was_opened_otherwise(username, study_uid):
+            return None
+        return held[0].review_id
+
     def was_opened_otherwise(self, username: str, study_uid: str) -> bool:
         """Tell whether this person has opened the study other than for its second review."""
         wanted = select(AuditRow.seq).where(

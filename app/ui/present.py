@@ -175,13 +175,15 @@ def _attention_data(grid: Mapping[str, Any] | None) -> JSON | None:
     }
 
 
-def viewer_data(review: Review, *, csrf: str = "") -> JSON:
+def viewer_data(review: Review, *, csrf: str = "", prior_at: str = "") -> JSON:
     """Return what the image viewer shows of an open study.
 
     Parameters
     ----------
     csrf
         What its page shows with the request for a prior's images; without it none is offered.
+    prior_at
+        Where a prior is asked for; by default where the priors of an opened study are.
     """
     study, draft = review.study, review.draft
     return {
@@ -191,12 +193,17 @@ def viewer_data(review: Review, *, csrf: str = "") -> JSON:
         "findings": findings_data(draft),
         "images": [image_data(instance) for instance in review.instances if instance.is_image],
         "priors": [
-            {"study": prior.prior_uid}
+            {"study": prior.prior_uid, "open": prior_at or prior_path(study.study_uid, prior.prior_uid)}
             for prior in review.priors
             if csrf and prior.state is PriorState.ATTACHED
         ],
         "csrf": csrf,
     }
+
+
+def prior_path(study_uid: str, prior_uid: str) -> str:
+    """Return where the images of an earlier study of an opened one are asked for."""
+    return f"/api/studies/{study_uid}/priors/{prior_uid}/open"
 
 
 def image_data(instance: Instance) -> JSON:

@@ -35,6 +35,7 @@ from app.ui.routes.pen import pen_routes
 from app.ui.routes.quality import quality_routes
 from app.ui.routes.quarantine import quarantine_routes
 from app.ui.routes.reports import report_routes
+from app.ui.routes.second_review import second_review_routes
 from app.ui.routes.second_step import second_step_routes
 from app.ui.routes.sign_on import sign_on_routes
 from app.ui.routes.start_page import start_routes
@@ -106,6 +107,7 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *writing_routes(room),
         *check_routes(room),
         *context_routes(room),
+        *second_review_routes(room),
         *export_routes(room),
         *quality_routes(room),
         *quarantine_routes(room),

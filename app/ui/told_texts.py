@@ -138,5 +138,8 @@ TOLD: tuple[str, ...] = (
     "this second review is scored already, or somebody else has it",
     "nobody reviews what they have signed",
     "a person corrects the last score that they gave",
+    "take this second review first",
+    "there is no earlier study beside this second review",
+    "you have a second review of this study that is not handed in: it would not be blind",
     "score 3b: should be seen most of the time and is likely to matter; the signer can read why",
 )

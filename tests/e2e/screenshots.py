@@ -14,7 +14,7 @@ from app.domain.access import Actor, Role, service_actor
 from app.domain.ai_model import identify
 from app.domain.critical import Category
 from app.domain.identifiers import derived_uid
-from app.services import ai_models, critical, study_groups
+from app.services import ai_models, critical, second_review, study_groups
 from app.ui.words import ENGLISH, LANGUAGES
 from janus_med.checkpoint import bundled_folder
 from tests.e2e.beside import answering_worker, put_prior
@@ -22,6 +22,7 @@ from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, Reader
 from tests.e2e.reading_room import House, open_house
 from tests.e2e.test_access_rules import speak
 from tests.ui import seed
+from tests.ui.quality_seed import fill_board, score_samples, spend_times
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
@@ -41,12 +42,12 @@ def main() -> None:
         draw_languages(browser, house.room.url, study)
         draw_reading(browser, house.room.url, study)
         draw_critical(browser, house, study)
-        draw_quality(browser, house.room.url)
         draw_amended(browser, house.room.url, study)
         draw_models(browser, house)
         draw_access(browser, house)
         draw_beside(browser, house)
         draw_audit(browser, house.room.url)
+        draw_quality(browser, house)
         browser.close()
 
 
@@ -167,12 +168,36 @@ def draw_critical(browser: Browser, house: House, study: str) -> None:
     _draw(reader, "critical")
 
 
-def draw_quality(browser: Browser, url: str) -> None:
-    """What readers made of AI text."""
-    reader = Reader(browser, url, "ada")
+def draw_quality(browser: Browser, house: House) -> None:
+    """What readers made of AI text in four weeks, what sections took, and second reviews of a sample."""
+    fill_weeks(house)
+    reader, url = Reader(browser, house.room.url, "ada"), house.room.url
     reader.page.goto(f"{url}/?view=quality")
     reader.page.get_by_text("Discordant sentences by day").wait_for()
-    _draw(reader, "quality")
+    _draw(reader, "quality", close=False)
+    reader.page.get_by_role("heading", name="Seconds and edits by section").scroll_into_view_if_needed()
+    _draw(reader, "sections", close=False)
+    reader.page.goto(f"{url}/?view=second_review")
+    reader.page.get_by_role("button", name="Next second review").wait_for()
+    reader.press("n")
+    reader.wait_for_image()
+    reader.press("p", "h")
+    expect(reader.page.locator(".is-prior .prior-banner")).to_contain_text("PRIOR of")
+    _draw(reader, "second-review")
+
+
+def fill_weeks(house: House) -> None:
+    """Sign four weeks of reports, score second reviews of a sample, let people be at the sections."""
+    now, spool_dir = seed.now_utc(), house.room.settings.spool_dir
+    film = Path(str(get_testdata_file("RG1_UNCR.dcm", download=False)))
+    studies = fill_board(house.store, spool_dir, film, days=28, a_day=4, until=now - timedelta(days=7))
+    score_samples(house.store, weeks=4, until=now)
+    spend_times(house.store, studies, at=now)
+    with house.store.begin() as tx:
+        account = tx.users.by_username("ada")
+    assert account is not None
+    [first, *_] = second_review.waiting_reviews(house.store, account.act(source="127.0.0.1"), now=now)
+    put_prior(house, first.study_uid, "before the second review", date="20031114")
 
 
 def draw_amended(browser: Browser, url: str, study: str) -> None:

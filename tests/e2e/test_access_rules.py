@@ -20,6 +20,7 @@ from tests.e2e.axe import breaches
 from tests.e2e.browser import Reader
 from tests.e2e.reading_room import House
 from tests.ui import seed
+from tests.ui.quality_seed import spend_times
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,7 +29,8 @@ LANGUAGES = ("en", "de", "es", "zh")
 
 @pytest.fixture(scope="module")
 def study(house: House) -> str:
-    """A study with a draft, and with a critical result that is open."""
+    """A study with a draft, and with a critical result that is open; sections with times on the board."""
+    spend_times(house.store, [house.chest(f"timed {n}") for n in range(6)], at=seed.now_utc())
     study = house.chest("rules", accession_number="A-1", requested_priority="STAT")
     finding, now = "Tension pneumothorax", seed.now_utc()
     ada = Actor("ada", "Dr. Ada Attending", Role.ATTENDING, "127.0.0.1")

@@ -17,6 +17,7 @@ from app.domain.report import Origin, Report, Section
 from app.domain.second_review import Score
 from app.services import reading, second_review, signing
 from app.services.checks import check_open_report
+from app.services.reading_time import add_times
 from app.store.engine import Store
 from tests.ui import seed
 
@@ -56,6 +57,29 @@ def fill_board(
             _read(store, readers[number % 2], received.study_uid, share, rng, at)
             studies.append(received.study_uid)
     return studies
+
+
+def spend_times(store: Store, studies: Sequence[str], *, at: datetime) -> None:
+    """Let three people in turn be at the sections of studies, longer at what a model did not write."""
+    rng = Random(11)
+    readers = [_actor(store, username) for username in ("ada", "otto", "rana")]
+    for number, study in enumerate(studies):
+        reader = readers[number % 3]
+        report = reading.open_study(store, reader, study, now=at).report
+        assert report is not None
+        slower = 1.0 if report.ai_model else 1.8
+        told = {
+            section.value: {
+                "seconds": min(600.0, slower * rng.lognormvariate(typical, 0.4)),
+                "edits": rng.choice((0, 0, 1, 1, 2)),
+            }
+            for section, typical in (
+                (Section.FINDINGS, 3.4),
+                (Section.IMPRESSION, 2.6),
+                (Section.TECHNIQUE, 0.9),
+            )
+        }
+        add_times(store, reader, report.report_id, told, now=at)
 
 
 def score_samples(store: Store, *, weeks: int, until: datetime) -> None:

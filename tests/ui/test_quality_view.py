@@ -12,10 +12,13 @@ import pytest
 
 from app.domain.access import service_actor
 from app.domain.identifiers import derived_uid
+from app.domain.prior import FoundStudy
+from app.services.priors import record_attached, record_found
 from app.services.reading import open_study
 from app.services.reading_time import add_times
 from app.services.second_review import draw_second_reviews
 from app.ui.components.library import mount
+from app.ui.csrf import CSRF_HEADER
 from tests.ui.conftest import Browser, Hospital
 from tests.ui.test_views import Page, page_of, sign_as
 
@@ -81,25 +84,23 @@ def test_board_is_exported_by_who_may_see_it(
 def test_board_shows_what_sections_take_without_readers(
     hospital: Hospital, page_of: Callable[[str], Page]
 ) -> None:
-    assert "No section was at work in 5 reports" in page_of("ada").open(view="quality").texts
-    _, ada = hospital.log_in("ada")
-    for number in range(5):
+    assert "No section was at work" in page_of("ada").open(view="quality").texts
+    readers = [hospital.log_in(username)[1] for username in ("ada", "otto", "rana")]
+    for number in range(6):
         uids = {part: derived_uid(f"timed {number}", part) for part in _UIDS}
-        study, at = hospital.chest(**uids).study_uid, datetime.now(UTC)
-        report = open_study(hospital.store, ada, study, now=at).report
+        study, at, reader = hospital.chest(**uids).study_uid, datetime.now(UTC), readers[number % 3]
+        report = open_study(hospital.store, reader, study, now=at).report
         assert report is not None
         told = {"impression": {"seconds": 10.5 * number, "edits": number}}
-        add_times(hospital.store, ada, report.report_id, told, now=at)
+        told |= {"findings": {"seconds": 5, "edits": 0}} if number == 0 else {}
+        add_times(hospital.store, reader, report.report_id, told, now=at)
     page = page_of("adam").open(view="quality")
     [table] = [t.value for t in page._app.dataframe if "Section" in t.value.columns]
     assert list(table.columns) == ["Model", "Section", "Reports", "Median s", "Edits, median"]
     [row] = table.to_dict("records")
-    assert (row["Section"], row["Reports"], row["Median s"], row["Edits, median"]) == (
-        "Impression",
-        5,
-        21.0,
-        2,
-    )
+    assert (row["Section"], row["Reports"]) == ("Impression", 6)
+    assert (row["Median s"], row["Edits, median"]) == (26.2, 2.5)
+    assert "Left out: 1 sections" in page.texts
     assert "Ada" not in table.to_string()
 
 
@@ -155,6 +156,49 @@ def test_second_review_from_the_list_to_the_board_and_the_signer(
     board = page_of("adam").open(view="quality")
     table = next(t.value for t in board._app.dataframe if "3a" in t.value.columns)
     assert list(table["Reviews"]) == [1, 0]
+
+
+@pytest.mark.covers("R3", "U6")
+def test_prior_beside_a_second_review_and_the_question_before_its_study_is_opened(
+    hospital: Hospital, page_of: Callable[[str], Page]
+) -> None:
+    sign_as(hospital, "ada")
+    study = hospital.received["chest"].study_uid
+    uids = {part: derived_uid("before", part) for part in _UIDS}
+    before = hospital.receive("leg", **uids, study_date="20250101")
+    found = FoundStudy(before.study_uid, "20250101", "", "Chest PA", ("CR",), 1)
+    now = datetime.now(UTC)
+    [prior] = record_found(hospital.store, service_actor("fetch"), study, [found], source="PACS", now=now)
+    text = "FINDINGS\nNo nodule.\nSigned by Dr. Ada Attending"
+    record_attached(hospital.store, service_actor("fetch"), prior, report_text=text, now=now)
+    draw(hospital)
+    page = page_of("otto").open(view="second_review")
+    page.press("Next second review")
+    case, viewer = page.component("second_review"), page.component("viewer")
+    assert case is not None
+    assert viewer is not None
+    at = f"/api/second-reviews/{case['review']}/prior/open"
+    assert viewer["priors"] == [{"study": before.study_uid, "open": at}]
+    assert (case["prior"]["open"], case["prior"]["date"], case["prior"]["report"]) == (at, "2025-01-01", [])
+    otto = Browser(hospital, hospital.log_in("otto")[0])
+    shown = otto.post(at)
+    assert shown.status_code == 200
+    assert shown.json()["sections"] == [{"title": "FINDINGS", "text": "No nodule."}]
+    assert len(shown.json()["images"]) == 1
+    assert Browser(hospital, hospital.log_in("ada")[0]).post(at).status_code == 403
+    assert Browser(hospital, hospital.log_in("rana")[0]).post(at).status_code == 403
+    otto.headers.pop(CSRF_HEADER)
+    assert otto.post(at).status_code == 403
+    page.open(view="review", study=study)
+    assert "your review would count as not blind" in page.texts
+    assert (page.component("editor"), page.component("viewer")) == (None, None)
+    assert "Ada" not in page.texts
+    page.press("Back to the second reviews")
+    assert "Signed reports, drawn at random" in page._app.caption[0].value
+    page.open(view="review", study=study)
+    page.press("Open it: my review counts as not blind")
+    assert page.component("editor") is not None
+    assert page.open(view="review", study=study).component("editor") is not None, "asked once"
 
 
 @pytest.mark.covers("C2")

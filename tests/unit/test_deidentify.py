@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.deidentify import DATE, NAME, NUMBER, TIME, names_in, scrub
+from app.domain.deidentify import DATE, NAME, NUMBER, TIME, names_in, scrub, without_authors
 from app.domain.similar import age_band
 
 
@@ -65,3 +65,32 @@ def test_no_text_and_no_name_breaks_it(text: str, name: str) -> None:
 )
 def test_age_is_told_in_tens(born: str, seen: str, band: str) -> None:
     assert age_band(born, seen) == band
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("No nodule.\nElectronically signed by Mary Faraway", "No nodule."),
+        ("Read by: M. F.\nNo nodule.", "No nodule."),
+        ("Klein befundet.\nBefundet von Dr. Klein am 3.5.2024", f"{NAME} befundet."),
+        ("Radiologist: Mary Faraway\nClear.", "Clear."),
+        ("Staff Radiologist: M. Faraway\nClear.", "Clear."),
+        ("报告医师：李雷\n双肺清晰。", "双肺清晰。"),
+        ("Told Dr. med. Mary van Faraway-Smith, who came.", f"Told {NAME} van Faraway-Smith, who came."),
+        ("Told Prof. Dr. M. Faraway at 14:05.", f"Told {NAME} at 14:05."),
+        ("Told Dr Klein.", f"Told {NAME}."),
+        ("KLEIN: a klein nodule.", f"{NAME}: a klein nodule."),
+        ("Reviewed: 3 views of 12.03.2024.", "Reviewed: 3 views of 12.03.2024."),
+        (
+            "Reported by telephone: nodule, " + 15 * "as before ",
+            ("Reported by telephone: nodule, " + 15 * "as before ").strip(),
+        ),
+        (
+            "Reading limited by rotation; read in two planes.",
+            "Reading limited by rotation; read in two planes.",
+        ),
+        ("Report of 2024-03-12, MRN 20431999.", "Report of 2024-03-12, MRN 20431999."),
+    ],
+)
+def test_authors_go_and_dates_and_findings_stay(text: str, left: str) -> None:
+    assert without_authors(text, names=names_in("Dr. Petra Klein")) == left

@@ -34,7 +34,7 @@ from app.domain.quality_band import (
 )
 from app.domain.reading_time import SectionEffort
 from app.domain.report import Decision, Origin, Section, Sentence
-from app.domain.section_times import SectionMedians, sum_sections
+from app.domain.section_times import SectionBoard, SectionMedians, sum_sections
 
 MONDAY = date(2026, 11, 2)
 ACCEPTED = ReadSentence(("Edema",), Decision.ACCEPTED, 0.0)
@@ -201,13 +201,38 @@ def test_a_model_that_does_not_change_is_hardly_ever_called_drifting() -> None:
 
 def test_sections_are_summed_by_model_in_reading_order_with_half_values_between_two() -> None:
     def effort(report: int, model: str, section: Section) -> SectionEffort:
-        return SectionEffort(report, model, section, seconds=float(report), edits=report, readers=2)
+        return _effort(report, {report % 3}, model, section)
 
     told = [effort(n, "b", section) for n in range(6) for section in (Section.IMPRESSION, Section.FINDINGS)]
     told += [effort(n, "", Section.TECHNIQUE) for n in range(5)]
     told += [effort(n, "a", Section.FINDINGS) for n in range(4)]  # too few
-    assert sum_sections(told) == (
+    lines = (
         SectionMedians("", Section.TECHNIQUE, 5, 2.0, 2.0),
         SectionMedians("b", Section.FINDINGS, 6, 2.5, 2.5),
         SectionMedians("b", Section.IMPRESSION, 6, 2.5, 2.5),
     )
+    assert sum_sections(told) == SectionBoard(lines, left_out=1)
+    assert sum_sections([]) == SectionBoard()
+
+
+@pytest.mark.parametrize(
+    ("readers", "is_shown"),
+    [
+        ([{1}, {2}, {3}, {1}, {2}], True),
+        ([{1}, {2}, {3}, {1}], False),  # four reports
+        ([{1}, {2}, {1}, {2}, {1}, {2}], False),  # two readers
+        ([{1}, {1}, {1}, {2}, {3}], False),  # the median is the first reader's
+        ([{1}, {1}, {1}, {2}, {3}, {2}], True),
+        ([{1, 9}, {2, 9}, {3, 9}, {1, 9}, {2, 9}], False),  # one who is in every report
+        ([{1, 2, 3}, {4}, {5}, {1}, {2}], True),
+    ],
+)
+def test_line_of_sections_is_never_one_persons(readers: list[set[int]], is_shown: bool) -> None:
+    found = sum_sections([_effort(number, own) for number, own in enumerate(readers)])
+    assert (len(found.lines), found.left_out) == ((1, 0) if is_shown else (0, 1))
+
+
+def _effort(
+    report: int, readers: set[int], model: str = "a", section: Section = Section.FINDINGS
+) -> SectionEffort:
+    return SectionEffort(report, model, section, float(report), report, frozenset(readers))

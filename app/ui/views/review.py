@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.domain.access import Action, may
-from app.domain.errors import StudyRestricted
+from app.domain.errors import NotBlind, StudyRestricted
 from app.domain.identifiers import require_uid
 from app.domain.review import Review
 from app.domain.study import StudyState
@@ -25,6 +25,7 @@ from app.ui.views.draft_record import offer_record, warn_of_stop
 from app.ui.views.emergency import ask_for_reason, show_running
 from app.ui.views.frame import go_to, show_head
 from app.ui.views.locks import confirm_take_over
+from app.ui.views.not_blind import ask_first, has_accepted
 from app.ui.views.plain import plain
 from app.ui.views.priors import show_context_panel
 from app.ui.views.reading_list import HELD, OPENED, look_ahead, show_steps
@@ -42,6 +43,10 @@ def show(visit: Visit) -> None:
     except StudyRestricted as refusal:
         leave(visit)
         ask_for_reason(visit, refusal.study_uid)
+        return
+    except NotBlind:
+        leave(visit)
+        ask_first(visit, require_uid(st.query_params.get("study", "")))
         return
     look_ahead(visit, review)
     st.session_state[HELD] = review.report.report_id if review.report and review.may_edit else None
@@ -75,7 +80,13 @@ def open_or_refresh(visit: Visit) -> Review:
     if st.session_state.get(OPENED) == opening:
         return reading.refresh(visit.room.store, visit.actor, study_uid, now=visit.now)
     review = reading.open_study(
-        visit.room.store, visit.actor, study_uid, now=visit.now, lease=visit.room.idle, report_id=report_id
+        visit.room.store,
+        visit.actor,
+        study_uid,
+        now=visit.now,
+        lease=visit.room.idle,
+        report_id=report_id,
+        not_blind=has_accepted(study_uid),
     )
     st.session_state[OPENED] = opening
     return review

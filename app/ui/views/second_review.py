@@ -9,8 +9,10 @@ import streamlit as st
 from app.domain.errors import Conflict, InvalidTransition, NotAuthorised, NotFound, Rejected
 from app.domain.second_review import BlindCase, Score, SecondReview
 from app.services import second_review
+from app.services.priors import as_current
 from app.ui.components.library import mount
 from app.ui.present import viewer_data
+from app.ui.present_context import prior_data
 from app.ui.present_order import context_data
 from app.ui.session import Visit
 from app.ui.told import tell
@@ -85,11 +87,14 @@ def _show_case(visit: Visit, review_id: int) -> None:
     show_head(visit, "second_review", case.review.study)
     images, text = st.columns((58, 42))
     with images:
-        mount("viewer", viewer_data(case.review), key="second_review_viewer")
+        viewer = viewer_data(case.review, csrf=visit.csrf, prior_at=_prior_at(case))
+        mount("viewer", viewer, key="second_review_viewer")
     with text:
         for _, line in context_data(case.review)["lines"]:
             st.info(plain(line))
-        events = mount("second_review", _case_data(case), key="second_review", triggers=("score", "back"))
+        events = mount(
+            "second_review", _case_data(case, visit.csrf), key="second_review", triggers=("score", "back")
+        )
     if isinstance(events["score"], Mapping):
         _score(visit, events["score"])
     elif events["back"] == review_id:
@@ -117,13 +122,21 @@ def _score(visit: Visit, sent: Mapping[str, object]) -> None:
     st.rerun()
 
 
-def _case_data(case: BlindCase) -> dict[str, object]:
+def _case_data(case: BlindCase, csrf: str) -> dict[str, object]:
+    current, at = as_current(case.review.study), _prior_at(case)
+    priors = [{**prior_data(prior, current), "open": at} for prior in case.review.priors]
     return {
         "review": case.second_review.review_id,
         "sections": [{"name": _section_name(name), "text": text} for name, text in case.sections.items()],
         "scores": [{"value": score.value, "meaning": meaning} for score, meaning in _meanings().items()],
+        "prior": priors[0] if priors else None,
+        "csrf": csrf,
         "problem": st.session_state.pop(_PROBLEM, ""),
     }
+
+
+def _prior_at(case: BlindCase) -> str:
+    return f"/api/second-reviews/{case.second_review.review_id}/prior/open"
 
 
 def _section_name(name: str) -> str:

@@ -18,7 +18,7 @@ from app.domain.errors import NotAuthorised
 from app.domain.quality import Times, judge_models
 from app.domain.quality_band import DayShare
 from app.domain.report import Section
-from app.domain.section_times import FEWEST_REPORTS, SectionMedians
+from app.domain.section_times import FEWEST_REPORTS, SectionBoard, SectionMedians
 from app.services import quality
 from app.services.alerts import open_alerts
 from app.services.reading import add_sentence, edit_sentence, open_study, reject_sentence
@@ -142,20 +142,34 @@ def test_nothing_signed_is_no_drift(house: House) -> None:
 @pytest.mark.covers("R3")
 def test_seconds_and_edits_are_medians_by_model_and_section_and_name_nobody(house: House) -> None:
     told = [(10, 0), (20, 1), (30, 2), (40, 3), (600, 9)]
-    for number, (seconds, edits) in enumerate(told):
-        _spend(house, f"s{number}", seconds, edits)
+    readers = ("attending", "colleague", "resident", "attending", "colleague")
+    for number, ((seconds, edits), reader) in enumerate(zip(told, readers, strict=True)):
+        _spend(house, f"s{number}", seconds, edits, by=reader)
+    _spend(house, "s0", 10, 0, section="impression")
     found = quality.section_times(house.store, house["admin"], now=LATER)
-    assert found == (SectionMedians(found[0].model, Section.FINDINGS, 5, 30.0, 2.0),)
-    assert found[0].model.startswith("janus-tiny")
+    assert found.lines == (SectionMedians(found.lines[0].model, Section.FINDINGS, 5, 30.0, 2.0),)
+    assert found.left_out == 1
+    assert found.lines[0].model.startswith("janus-tiny")
     assert quality.section_times(house.store, house["admin"], days=None, now=LATER) == found
-    assert quality.section_times(house.store, house["admin"], days=1, now=AT + timedelta(days=2)) == ()
+    later = AT + timedelta(days=2)
+    assert quality.section_times(house.store, house["admin"], days=1, now=later) == SectionBoard()
+    lines = _exported(house)
+    [line] = [line for line in lines if line["by"] == "section"]
+    assert (line["model"], line["name"], line["reports_timed"]) == (found.lines[0].model, "findings", "5")
+    assert (line["seconds_median"], line["edits_median"]) == ("30.0", "2")
+    assert [line["name"] for line in lines if line["by"] == "sections left out"] == ["1"]
 
 
-def test_few_reports_have_no_medians(house: House) -> None:
+@pytest.mark.covers("R3")
+def test_few_reports_and_few_readers_have_no_medians_anywhere(house: House) -> None:
     for number in range(FEWEST_REPORTS - 1):
-        _spend(house, f"s{number}", 10, 1)
-        _spend(house, f"s{number}", 10, 1)
-    assert quality.section_times(house.store, house["admin"], now=LATER) == ()
+        for reader in ("attending", "attending", "colleague"):
+            _spend(house, f"s{number}", 10, 1, by=reader)
+    assert quality.section_times(house.store, house["admin"], now=LATER) == SectionBoard(left_out=1)
+    for number in range(FEWEST_REPORTS, 2 * FEWEST_REPORTS + 1):
+        _spend(house, f"s{number}", 10, 1, by=("attending", "colleague")[number % 2])
+    assert quality.section_times(house.store, house["admin"], now=LATER) == SectionBoard(left_out=1)
+    assert [line["by"] for line in _exported(house)] == ["sections left out"]
 
 
 @pytest.mark.covers("C2")
@@ -165,12 +179,21 @@ def test_section_times_are_for_those_who_answer_for_the_board(house: House, user
         quality.section_times(house.store, house[username], now=LATER)
 
 
-def _spend(house: House, name: str, seconds: float, edits: int) -> None:
-    """Be at the findings of a study; what was received before is not received again."""
+def _exported(house: House) -> list[dict[str, str]]:
+    out = io.StringIO(newline="")
+    quality.export_quality(house.store, house["admin"], days=90, out=out, now=LATER)
+    return list(csv.DictReader(io.StringIO(out.getvalue())))
+
+
+def _spend(
+    house: House, name: str, seconds: float, edits: int, *, by: str = "attending", section: str = "findings"
+) -> None:
+    """Be at a section of a study; what was received before is not received again."""
     with house.store.begin() as tx:
         known = bool(tx.reports.summaries(uid(name)))
     study = uid(name) if known else house.drafted(name)
-    report = open_study(house.store, house["attending"], study, now=AT).report
+    report = open_study(house.store, house[by], study, now=AT).report
     assert report is not None
-    told = {"findings": {"seconds": seconds, "edits": edits}}
-    add_times(house.store, house["attending"], report.report_id, told, now=AT)
+    add_times(
+        house.store, house[by], report.report_id, {section: {"seconds": seconds, "edits": edits}}, now=AT
+    )

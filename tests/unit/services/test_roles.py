@@ -33,6 +33,7 @@ from app.services import (
     reading,
     second_factor,
     second_review,
+    second_review_priors,
     signing,
     similar,
     templates,
@@ -188,6 +189,10 @@ USE_CASES: dict[str, tuple[Action, UseCase]] = {
     "open_second_review": (
         Action.SECOND_REVIEW,
         lambda h, a: second_review.open_second_review(h.store, a, 1, now=AT),
+    ),
+    "open_prior_of_review": (
+        Action.SECOND_REVIEW,
+        lambda h, a: second_review_priors.open_prior_of_review(h.store, a, 1, now=AT),
     ),
     "give_back": (Action.SECOND_REVIEW, lambda h, a: second_review.give_back(h.store, a, 1, now=AT)),
     "score_second_review": (
@@ -352,6 +357,7 @@ def test_the_matrix_names_every_use_case_that_takes_a_person() -> None:
     signed = {"export_document", "sign", "add_addendum", "correct_report", "withdraw"}
     board = {"quality_board", "watched_days", "section_times", "own_quality", "export_quality"}
     second = {name for name, value in vars(second_review).items() if _takes_a_person(second_review, value)}
+    second |= {"open_prior_of_review"}
     written = {name for name, value in vars(templates).items() if _takes_a_person(templates, value)}
     written |= {name for name, value in vars(macros).items() if _takes_a_person(macros, value)}
     written |= {name for name, value in vars(words).items() if _takes_a_person(words, value)}

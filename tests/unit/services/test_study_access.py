@@ -75,6 +75,7 @@ FREE = {
     "remove_own_macro",
     # of a review that nobody drew here: `test_second_review.py` draws one of a restricted study
     "open_second_review",
+    "open_prior_of_review",
     "give_back",
     "score_second_review",
     "correct_second_review",

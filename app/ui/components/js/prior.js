@@ -136,9 +136,7 @@ export class PriorPane {
   render() {
     const { prior } = this;
     if (!prior) return;
-    const known = prior.because.filter(({ why }) => why !== "first");
-    const reasons = (known.length ? known : prior.because).map(({ why, value }) => BECAUSE[why]?.(value)).filter(Boolean);
-    this.because.textContent = reasons.length ? say("relevant because: {reasons}", { reasons: reasons.join(", ") }) : "";
+    this.because.textContent = reasonsOf(prior);
     const isHere = prior.state === "ATTACHED";
     const state = STATES[prior.state]?.() ?? prior.state;
     this.state.hidden = isHere;
@@ -202,8 +200,18 @@ function said(statement, date) {
   return el("p", { class: "said" }, when, el("span", {}, words, mark, percent && ` ${percent}`));
 }
 
+/**
+ * Say why an earlier study is worth a look; empty where nothing is known.
+ * @param {Prior} prior
+ */
+export function reasonsOf(prior) {
+  const known = prior.because.filter(({ why }) => why !== "first");
+  const reasons = (known.length ? known : prior.because).map(({ why, value }) => BECAUSE[why]?.(value)).filter(Boolean);
+  return reasons.length ? say("relevant because: {reasons}", { reasons: reasons.join(", ") }) : "";
+}
+
 /** @param {Prior} prior */
-function reportOf(prior) {
+export function reportOf(prior) {
   const head = el("h2", { text: say("Earlier report") });
   if (prior.report.length === 0) return [head, el("p", { class: "note", text: say("No report came with this study.") })];
   return [head, ...prior.report.flatMap(({ title, text }) => [title && el("h3", { text: title }), el("p", { text })]).filter(Boolean)];

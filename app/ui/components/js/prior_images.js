@@ -9,12 +9,10 @@ import { call } from "./api.js";
 
 /**
  * Open an earlier study of a study.
- * @param {string} study
- * @param {string} prior
+ * @param {string} path Where the server wants to be asked for it.
  * @param {string} csrf
  * @returns {Promise<PriorImages>}
  */
-export function openPriorImages(study, prior, csrf) {
-  const [current, earlier] = [study, prior].map(encodeURIComponent);
-  return call("POST", `/api/studies/${current}/priors/${earlier}/open`, { csrf, body: {} });
+export function openPriorImages(path, csrf) {
+  return call("POST", path, { csrf, body: {} });
 }

@@ -1,12 +1,13 @@
-/** A second review: the report as it was signed, and the score that another reader gives it; by keyboard alone. */
+/** A second review: the report as it was signed, the prior, and the score of another reader; by keyboard alone. */
 
 import { el, hold } from "./dom.js";
 import { bindKeys } from "./keys.js";
+import { SecondPrior } from "./second_prior.js";
 import { say } from "./words.js";
 
 /**
  * @typedef {{review: number, sections: {name: string, text: string}[], scores: {value: string, meaning: string}[],
- *   problem: string}} CaseData
+ *   prior: import("./second_prior.js").PriorOfReview|null, csrf: string, problem: string}} CaseData
  */
 
 const cases = new WeakMap();
@@ -17,6 +18,7 @@ class SecondReview {
     made += 1;
     this.name = `second-review-score-${made}`;
     this.text = el("div", { class: "signed" });
+    this.prior = new SecondPrior();
     this.scores = el("div", { class: "scores" });
     this.comment = /** @type {HTMLTextAreaElement} */ (
       el("textarea", { rows: 4, maxlength: 2000, "aria-label": say("Comment"), onkeydown: (e) => this.submitByKey(e) })
@@ -26,6 +28,7 @@ class SecondReview {
       "section",
       { class: "second-review", "aria-label": say("Second review") },
       this.text,
+      this.prior.root,
       el("fieldset", {}, el("legend", { text: say("Score") }), this.scores),
       el("label", { class: "comment" }, say("Comment (a discrepancy needs one)"), this.comment),
       this.problem,
@@ -46,6 +49,7 @@ class SecondReview {
     this.trigger = setTriggerValue;
     const key = (keys, label, run) => ({ keys, label, group: say("Second review"), run });
     this.detach = bindKeys(this, [
+      key(["h"], say("Earlier study"), () => this.prior.toggle()),
       key(["y"], say("Choose a score"), () => this.choose()),
       key(["u"], say("Write a comment"), () => this.comment.focus()),
     ]);
@@ -59,6 +63,7 @@ class SecondReview {
       this.comment.value = "";
     }
     this.data = data;
+    this.prior.update(data.prior, data.csrf);
     this.problem.textContent = data.problem;
   }
 

@@ -13,7 +13,7 @@ import { showState } from "./viewer_state.js";
 
 /**
  * @typedef {{study: string, title: string, images: import("./stacks.js").Entry[], findings: any[], model: string,
- *   priors: {study: string, date: string}[], csrf: string}} ViewerData
+ *   priors: {study: string, open: string}[], csrf: string}} ViewerData
  */
 
 const viewers = new WeakMap();

@@ -108,7 +108,9 @@ export class Layout {
 
   /** @param {string} priorUid */
   async openPrior(priorUid) {
-    const { study, csrf } = this.data;
+    const { study, csrf, priors } = this.data;
+    const offered = priors.find((prior) => prior.study === priorUid);
+    if (!offered) return;
     if (this.size < 2) this.resize(2);
     const pane = this.panes.find(({ prior }) => prior) ?? this.panes.at(-1);
     pane.prior = { date: "", title: "" };
@@ -117,7 +119,7 @@ export class Layout {
     pane.parts.banner.textContent = say("PRIOR");
     pane.say(say("Loading ..."));
     try {
-      const found = await openPriorImages(study, priorUid, csrf);
+      const found = await openPriorImages(offered.open, csrf);
       if (pane.isClosed || this.data.study !== study) return;
       pane.prior = found;
       pane.parts.banner.textContent = say("PRIOR of {date}", { date: found.date || "?" });
