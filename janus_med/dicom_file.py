@@ -57,6 +57,7 @@ HEADER_TAGS = (
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "ImageOrientationPatient",
     "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "PixelSpacingCalibrationType",
     "EstimatedRadiographicMagnificationFactor", "DistanceSourceToDetector", "DistanceSourceToPatient",
+    "ImagePositionPatient", "SliceThickness", "FrameOfReferenceUID",
 )
 # fmt: on
 """What is read of a header; everything else is skipped unparsed."""

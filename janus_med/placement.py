@@ -1,4 +1,4 @@
-"""How an image lies in the patient, as its header says: for the marks at the edges and for measurements."""
+"""How an image lies in the patient, as its header says: for marks, measurements and lines of reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPREAD = {
 
 
 def read_placement(header: Dataset, frame: int = 0) -> dict[str, Any]:
-    """Read modality, side, orientation and magnification.
+    """Read modality, side, place, orientation and magnification.
 
     Parameters
     ----------
@@ -30,25 +30,36 @@ def read_placement(header: Dataset, frame: int = 0) -> dict[str, Any]:
     -------
     dict
         ``modality``, ``laterality``, ``image_orientation`` (six cosines, PS3.3 C.7.6.2.1.1, or None),
+        ``image_position`` (mm: middle of the first pixel, towards left, back and head, or None),
+        ``slice_thickness`` (mm, or None), ``frame_of_reference_uid`` (PS3.3 C.7.4.1, or ""),
         ``patient_orientation`` (two texts, PS3.3 C.7.6.1.1.1, or None), ``magnification`` (None when the
         header does not say), ``spacing_calibration`` (GEOMETRY, FIDUCIAL or "", PS3.3 10.7.1.1).
     """
     return {
         "modality": str(header.get("Modality") or ""),
         "laterality": str(header.get("ImageLaterality") or header.get("Laterality") or ""),
-        "image_orientation": _orientation(header, frame),
+        "image_orientation": _spread(header, frame, "PlaneOrientationSequence", "ImageOrientationPatient", 6),
+        "image_position": _spread(header, frame, "PlanePositionSequence", "ImagePositionPatient", 3),
+        "slice_thickness": _thickness(header, frame),
+        "frame_of_reference_uid": str(header.get("FrameOfReferenceUID") or ""),
         "patient_orientation": _texts(header.get("PatientOrientation")),
         "magnification": _magnification(header),
         "spacing_calibration": str(header.get("PixelSpacingCalibrationType") or ""),
     }
 
 
-def _orientation(header: Dataset, frame: int) -> list[float] | None:
-    for holder in (header, *_groups(header, frame)):
-        values = _numbers(holder.get("ImageOrientationPatient"))
-        if len(values) == 6:
+def _spread(header: Dataset, frame: int, sequence: str, keyword: str, count: int) -> list[float] | None:
+    """Return the numbers that the header or the functional groups say, if they are as many as wanted."""
+    for holder in (header, *_groups(header, frame, sequence)):
+        values = _numbers(holder.get(keyword))
+        if len(values) == count:
             return values
     return None
+
+
+def _thickness(header: Dataset, frame: int) -> float | None:
+    values = _spread(header, frame, "PixelMeasuresSequence", "SliceThickness", 1)
+    return values[0] if values and values[0] > 0 else None
 
 
 def spread_groups(header: Dataset, frame: int) -> None:
@@ -63,7 +74,7 @@ def spread_groups(header: Dataset, frame: int) -> None:
                     header[keyword] = holder[keyword]
 
 
-def _groups(header: Dataset, frame: int, sequence: str = "PlaneOrientationSequence") -> list[Dataset]:
+def _groups(header: Dataset, frame: int, sequence: str) -> list[Dataset]:
     """Return the items of a sequence in the functional groups: of the frame, then shared."""
     own = header.get("PerFrameFunctionalGroupsSequence") or []
     shared = header.get("SharedFunctionalGroupsSequence") or []

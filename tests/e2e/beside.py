@@ -39,12 +39,19 @@ def put_prior(
     received = house.send(
         name, "RG1_UNCR.dcm", patient_id=patient.patient_id, patient_name=patient.name, study_date=date
     )
-    found = FoundStudy(received.study_uid, date, "", "Chest PA", ("CR",), 1)
+    attach_prior(house, study_uid, received.study_uid, date=date, report=report)
+    return received.study_uid
+
+
+def attach_prior(
+    house: House, study_uid: str, prior_uid: str, *, date: str = "20250114", report: str = EARLIER
+) -> None:
+    """Make a study that is here an earlier one of a study."""
+    found = FoundStudy(prior_uid, date, "", "Chest PA", ("CR",), 1)
     now = seed.now_utc()
     for prior in record_found(house.store, FETCHING, study_uid, [found], source="PACS", now=now):
-        if prior.prior_uid == received.study_uid:
+        if prior.prior_uid == prior_uid:
             record_attached(house.store, FETCHING, prior, report_text=report, now=now)
-    return received.study_uid
 
 
 def embed(house: House, study_uid: str, degrees: float) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -82,6 +83,11 @@ def _frame(request: Request) -> int:
     return int(text)
 
 
+def _name_of(uid: str) -> str:
+    """Return a name that is the same for the same UID, and tells nobody which one."""
+    return hashlib.sha256(uid.encode()).hexdigest()[:16] if uid else ""
+
+
 def facts_for_viewer(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the viewer needs to show stored pixels rightly; identifiers stay behind."""
     shape = str(facts.get("presentation_lut_shape") or "")
@@ -107,6 +113,9 @@ def facts_for_viewer(facts: Mapping[str, Any]) -> dict[str, Any]:
         "modality": facts.get("modality") or "",
         "laterality": facts.get("laterality") or "",
         "imageOrientation": facts.get("image_orientation"),
+        "imagePosition": facts.get("image_position"),
+        "sliceThickness": facts.get("slice_thickness"),
+        "frameOfReference": _name_of(facts.get("frame_of_reference_uid") or ""),
         "patientOrientation": facts.get("patient_orientation"),
         "overlayPlanes": len(facts.get("overlay_planes") or ()),
         "overlayPlanesLeftOut": facts.get("overlay_planes_left_out") or 0,

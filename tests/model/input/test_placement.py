@@ -27,6 +27,9 @@ def test_everything_that_a_header_says_of_its_place_leaves_the_sandbox(tmp_path:
         "EstimatedRadiographicMagnificationFactor": "1.25",
         "PixelSpacing": ["0.2", "0.1"],
         "PixelSpacingCalibrationType": "FIDUCIAL",
+        "ImagePositionPatient": ["-60", "12.5", "1e2"],
+        "SliceThickness": "3",
+        "FrameOfReferenceUID": "1.2.77",
     }
     facts = placed(make_film(tmp_path / "film.dcm", **said))
     assert facts["modality"] == "CR"
@@ -34,6 +37,8 @@ def test_everything_that_a_header_says_of_its_place_leaves_the_sandbox(tmp_path:
     assert facts["patient_orientation"] == ["L", "F"]
     assert facts["image_orientation"] == [1, 0, 0, 0, 0, -1]
     assert facts["magnification"] == 1.25
+    assert facts["image_position"] == [-60, 12.5, 100]
+    assert (facts["slice_thickness"], facts["frame_of_reference_uid"]) == (3, "1.2.77")
     assert facts["spacing_calibration"] == "FIDUCIAL"
     assert (facts["row_spacing"], facts["column_spacing"]) == (0.2, 0.1)
 
@@ -41,7 +46,14 @@ def test_everything_that_a_header_says_of_its_place_leaves_the_sandbox(tmp_path:
 def test_silent_header_says_nothing(tmp_path: Path) -> None:
     facts = placed(make_film(tmp_path / "film.dcm"))
     assert (facts["laterality"], facts["spacing_calibration"]) == ("", "")
-    assert {facts[name] for name in ("patient_orientation", "image_orientation", "magnification")} == {None}
+    silent = (
+        "patient_orientation",
+        "image_orientation",
+        "magnification",
+        "image_position",
+        "slice_thickness",
+    )
+    assert {facts[name] for name in silent} == {None}
 
 
 def test_slice_of_a_ct_says_its_orientation(tmp_path: Path) -> None:
@@ -71,6 +83,20 @@ def test_frame_s_own_group_comes_before_the_shared_one(frame: int, expected: lis
     header.PerFrameFunctionalGroupsSequence = groups(CORONAL, SAGITTAL, [])
     header.SharedFunctionalGroupsSequence = groups(AXIAL)
     assert read_placement(header, frame)["image_orientation"] == expected
+
+
+def test_each_frame_lies_where_its_own_group_says() -> None:
+    header = Dataset()
+    header.PerFrameFunctionalGroupsSequence = groups(AXIAL, AXIAL)
+    for number, item in enumerate(header.PerFrameFunctionalGroupsSequence):
+        place = Dataset()
+        place.ImagePositionPatient = [0, 0, 4 * number]
+        item.PlanePositionSequence = [place]
+    assert [read_placement(header, frame)["image_position"] for frame in (0, 1, 2)] == [
+        [0, 0, 0],
+        [0, 0, 4],
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

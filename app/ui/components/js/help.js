@@ -30,7 +30,7 @@ export function showHelp(dialog) {
     { class: "mouse" },
     say(
       "Mouse on the image: drag - window and level; right drag or shift drag - pan; wheel - zoom (stack: scroll, " +
-        "with ctrl: zoom); double click - fit; click on a region - its sentence.",
+        "with alt: this viewport alone, with ctrl: zoom); double click - fit; click on a region - its sentence.",
     ),
   );
   dialog.replaceChildren(el("div", { class: "columns" }, ...columns), mouse, el("p", { text: say("Esc or ? closes.") }));

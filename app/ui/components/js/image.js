@@ -9,7 +9,8 @@ import { language, say } from "./words.js";
  *   inverted: boolean, slope: number, intercept: number, modalityLut: Table|null, voiLut: Table|null,
  *   windows: Window[], windowShape: string, padding: [number, number]|null, spacing: [number, number],
  *   spacingSource: string, spacingCalibration: string, magnification: number|null, modality: string, laterality: string,
- *   imageOrientation: number[]|null, patientOrientation: string[]|null,
+ *   imageOrientation: number[]|null, patientOrientation: string[]|null, imagePosition: number[]|null,
+ *   sliceThickness: number|null, frameOfReference: string,
  *   overlayPlanes: number, overlayPlanesLeftOut: number}} Facts
  * `inverted` is MONOCHROME1: low values are shown white. `spacing` is millimetres between rows, between columns,
  * if `spacingSource` names an attribute in millimetres; otherwise their ratio alone counts.

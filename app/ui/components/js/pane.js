@@ -41,6 +41,8 @@ export class Pane {
     this.prior = null;
     this.kit = null;
     this.curve = null;
+    /** Where in the stack it would be if there were images between the images. */
+    this.exact = 0;
     this.stop = () => {};
     this.watcher = new ResizeObserver(() => this.resize());
     this.watcher.observe(this.parts.view);
@@ -103,6 +105,17 @@ export class Pane {
       this.say(say("This image cannot be shown: {reason}", { reason: error.message ?? error.error?.message ?? String(error) }));
       this.events.changed();
     }
+  }
+
+  /**
+   * Go on in the stack. Parts of an image add up, so that a stack of other slices does not fall behind.
+   * @param {number} steps
+   */
+  scroll(steps) {
+    const last = this.stack.entries.length - 1;
+    const from = Math.round(this.exact) === this.state.index ? this.exact : this.state.index;
+    this.exact = Math.min(last, Math.max(0, from + steps));
+    void this.show(Math.round(this.exact));
   }
 
   /** Draw an image of the stack, unless the reader has gone on meanwhile. */

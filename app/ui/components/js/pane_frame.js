@@ -9,6 +9,7 @@ import { say } from "./words.js";
  * @property {HTMLElement} view Cornerstone3D draws in it.
  * @property {HTMLCanvasElement} planes
  * @property {HTMLCanvasElement} overlay
+ * @property {HTMLCanvasElement} lines
  */
 
 /** @returns {PaneParts & Object<string, HTMLElement>} */
@@ -19,6 +20,7 @@ export function makePane() {
     view: /** @type {HTMLElement} */ (el("div", { class: "view" })),
     planes: /** @type {HTMLCanvasElement} */ (el("canvas", { class: "layer", "data-layer": "planes" })),
     overlay: /** @type {HTMLCanvasElement} */ (el("canvas", { class: "layer", "data-layer": "overlay" })),
+    lines: /** @type {HTMLCanvasElement} */ (el("canvas", { class: "layer", "data-layer": "lines" })),
     topLeft: corner("top left"),
     topRight: corner("top right"),
     bottomLeft: corner("bottom left"),
@@ -38,6 +40,7 @@ export function makePane() {
     parts.view,
     parts.planes,
     parts.overlay,
+    parts.lines,
     ...Object.values(parts.edges),
     parts.topLeft,
     parts.topRight,

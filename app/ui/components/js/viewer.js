@@ -86,7 +86,7 @@ class Viewer {
       window: at((dx, dy) => this.drag(dx, dy)),
       pan: at((dx, dy) => this.layout.pan(dx, dy)),
       zoom: at((factor, x, y) => this.layout.zoom(factor, x, y)),
-      scroll: at((steps) => this.scroll(steps)),
+      scroll: at((steps, isAlone) => this.scroll(steps, isAlone)),
       click: at((x, y) => this.choose(x, y)),
       fit: at(() => this.fit()),
     });
@@ -164,9 +164,9 @@ class Viewer {
   }
 
   /** @returns {boolean} False when there is nothing to scroll. */
-  scroll(steps) {
+  scroll(steps, isAlone = false) {
     if ((this.pane.stack?.entries.length ?? 0) < 2) return false;
-    this.layout.scroll(steps);
+    this.layout.scroll(steps, isAlone);
     return true;
   }
 

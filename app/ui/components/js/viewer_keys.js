@@ -18,6 +18,9 @@ export function viewerKeys(viewer) {
     key(["1", "2", "3", "4", "5", "6"], say("Window presets"), ({ key: k }) => viewer.usePreset(Number(k) - 1)),
     key(["+", "-"], say("Zoom in, out"), ({ key: k }) => viewer.zoomMiddle(k === "+" ? 1.25 : 0.8)),
     key(["PageDown", "PageUp"], say("Next, previous image"), ({ key: k }) => viewer.scroll(k === "PageDown" ? 1 : -1)),
+    key(["Alt+PageDown", "Alt+PageUp"], say("Next, previous image of this viewport alone"), ({ key: k }) =>
+      viewer.scroll(k === "PageDown" ? 1 : -1, true),
+    ),
     key(["l"], say("Measure a length"), () => viewer.takeTool("Length")),
     key(["L"], say("Measure an angle"), () => viewer.takeTool("Angle")),
     key(["Backspace"], say("Delete the last measurement"), () => viewer.deleteMeasurement()),

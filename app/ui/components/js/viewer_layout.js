@@ -2,6 +2,7 @@
 
 import { freshState, Pane } from "./pane.js";
 import { openPriorImages } from "./prior_images.js";
+import { stepsOf } from "./scroll_together.js";
 import { stacksOf } from "./stacks.js";
 import { say } from "./words.js";
 
@@ -75,6 +76,9 @@ export class Layout {
   activate(pane) {
     if (this.active === pane) return;
     this.active = pane;
+    // the keyboard goes along, if it was on another viewport
+    const focused = this.parts.stage.getRootNode().activeElement;
+    if (this.panes.some(({ parts }) => parts.root === focused)) pane.parts.root.focus({ preventScroll: true });
     this.events.changed();
   }
 
@@ -131,9 +135,16 @@ export class Layout {
     this.events.changed();
   }
 
-  /** Scroll together: the prior follows its study. */
-  scroll(steps) {
-    for (const pane of this.together()) if (pane.stack?.entries.length > 1) void pane.show(pane.state.index + steps);
+  /**
+   * Scroll; the prior follows its study, unless `isAlone`: then the two are shifted against each other.
+   * @param {number} steps
+   * @param {boolean} [isAlone]
+   */
+  scroll(steps, isAlone = false) {
+    const lead = this.active;
+    const moved = (isAlone ? [lead] : this.together()).filter((pane) => pane.stack?.entries.length > 1);
+    const wanted = moved.map((pane) => (pane === lead ? steps : stepsOf(lead, pane, steps)));
+    moved.forEach((pane, place) => pane.scroll(wanted[place]));
   }
 
   pan(dx, dy) {

@@ -5,7 +5,7 @@
  * @property {(dx: number, dy: number) => void} window
  * @property {(dx: number, dy: number) => void} pan
  * @property {(factor: number, x: number, y: number) => void} zoom
- * @property {(steps: number) => boolean} scroll False when there is nothing to scroll.
+ * @property {(steps: number, isAlone: boolean) => boolean} scroll False when there is nothing to scroll.
  * @property {(x: number, y: number) => void} click
  * @property {() => void} fit
  * @property {() => boolean} isTaken Whether the left button draws with a tool.
@@ -56,7 +56,7 @@ export function followPointer(stage, actions) {
 
 function followWheel(event, stage, actions) {
   event.preventDefault();
-  if (!event.ctrlKey && actions.scroll(Math.sign(event.deltaY))) return;
+  if (!event.ctrlKey && actions.scroll(Math.sign(event.deltaY), event.altKey)) return;
   const { left, top } = stage.getBoundingClientRect();
   actions.zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - left, event.clientY - top);
 }

@@ -3,7 +3,9 @@
 import { directionsOf, edgesOf } from "./orientation.js";
 import { setCorners, setEdges } from "./pane_frame.js";
 import { drawLayer } from "./pane_overlay.js";
+import { placeOf } from "./patient_space.js";
 import { drawPlanes } from "./planes.js";
+import { drawReferenceLine } from "./reference_lines.js";
 import { say } from "./words.js";
 
 const NOTES = {
@@ -30,6 +32,7 @@ export function showState(viewer) {
   const drawn = layout.panes.map((pane) => ({ pane, ...drawLayer(pane, state, findings) }));
   for (const { pane } of drawn) {
     drawPlanes(pane, state.textsOff);
+    drawReferenceLine(pane, layout.active, state.textsOff);
     describePane(pane, viewer);
   }
   const active = drawn.find(({ pane }) => pane === layout.active) ?? drawn[0];
@@ -66,7 +69,8 @@ function describePane(pane, viewer) {
 function topRight({ modality }, image, place) {
   const missing = image?.planesMissing && say("graphics of the sender not loaded");
   const damaged = image?.facts.overlayPlanesLeftOut > 0 && say("graphics of the sender cannot be shown");
-  return [modality, image?.facts.laterality, place, missing, damaged].filter(Boolean).join("  ");
+  const lies = image && place && placeOf(image.facts);
+  return [modality, image?.facts.laterality, place, lies, missing, damaged].filter(Boolean).join("  ");
 }
 
 function showTools({ parts, state, layout, data }) {
