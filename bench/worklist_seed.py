@@ -58,6 +58,10 @@ SELECT r.id, r.id, r.study_uid, 'PACS', kind, r.study_uid || '.9.' || length(kin
     CASE WHEN r.id %% 970 = 0 THEN 'DEAD' WHEN r.id %% 310 = 0 THEN 'PENDING' ELSE 'SENT' END, 1, '',
     now(), now()
 FROM reports r, unnest(ARRAY['report_sr','encapsulated_pdf']) kind WHERE r.state = 'SIGNED';
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, args)
+SELECT 'draft', 'draft_study', priority, 'draft:' || study_uid || ':1',
+    jsonb_build_object('study_uid', study_uid, 'revision', 1)
+FROM studies WHERE state = 'COMPLETE' ORDER BY received_at;
 SELECT setval('reports_id_seq', (SELECT max(id) FROM reports));
 SELECT setval('users_id_seq', (SELECT max(id) FROM users));
 """

@@ -72,7 +72,7 @@ def test_draft_that_is_waited_for_is_followed_without_a_reload(house: House, chr
     expect(state).to_have_text("waits for draftnext")
     house.send("sooner", "RG1_UNCR.dcm", requested_priority="STAT")
     seed.complete(house.store, now=seed.now_utc())
-    expect(state).to_contain_text("1 before it")
+    expect(state).to_contain_text("1 ahead")
 
     with house.store.begin() as tx:
         number = tx.session.scalar(text("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id"))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app.domain.errors import TooManyRequests
+from app.services import reading
 from app.store.change_feed import ChangeFeed
 from app.ui.changes import MOST_OF_A_SESSION, Changes
 from app.ui.routes import worklist as routes
@@ -136,3 +138,52 @@ def _last_seen(hospital: Hospital) -> datetime:
         seen = tx.session.execute(text("SELECT max(last_seen_at) FROM sessions")).scalar_one()
         assert isinstance(seen, datetime)
         return seen
+
+
+@pytest.mark.covers("U3")
+def test_open_editor_hears_of_a_takeover_while_it_waits(
+    hospital: Hospital, browser_of: Callable[[str], Browser]
+) -> None:
+    study, at = hospital.chest().study_uid, datetime.now(UTC)
+    ada, otto = (hospital.log_in(name)[1] for name in ("ada", "otto"))
+    report = reading.open_study(hospital.store, ada, study, now=at).report
+    assert report is not None
+    browser = browser_of("ada")
+    path = f"/api/reports/{report.report_id}/pen"
+    try:
+        first = browser.get(path).json()
+        assert first["pen"] == {"owner": "Dr. Ada Attending", "since": at.isoformat(), "mine": True}
+        while not (known := browser.get(path).json())["heard"]:
+            pass
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(browser.get, path, params={"since": known["count"]})
+            while not hospital.room.changes._waiting:
+                assert not told.done()
+            reading.take_over(hospital.store, otto, report.report_id, from_user="ada", now=at)
+            answer = told.result(60).json()
+        assert (answer["pen"]["owner"], answer["pen"]["mine"]) == ("Dr. Otto Attending", False)
+        # who has no pen any more is not kept waiting
+        assert browser.get(path, params={"since": answer["count"]}).json()["pen"] == answer["pen"]
+    finally:
+        hospital.room.changes.close()
+
+
+@pytest.mark.covers("U3", "T36")
+def test_pen_is_shown_to_readers_alone_and_keeps_no_session_alive(
+    hospital: Hospital, stranger: Browser, browser_of: Callable[[str], Browser]
+) -> None:
+    study, at = hospital.chest().study_uid, datetime.now(UTC)
+    report = reading.open_study(hospital.store, hospital.log_in("ada")[1], study, now=at).report
+    assert report is not None
+    path = f"/api/reports/{report.report_id}/pen"
+    assert stranger.get(path).status_code == 401
+    assert browser_of("aud").get(path).status_code == 403
+    browser = browser_of("vera")
+    try:
+        before = _last_seen(hospital)
+        assert browser.get(path).json()["pen"]["mine"] is False
+        assert browser.get("/api/reports/999/pen").status_code == 404
+        assert browser.get(path, params={"since": "x"}).status_code == 422
+        assert _last_seen(hospital) == before
+    finally:
+        hospital.room.changes.close()

@@ -21,6 +21,8 @@ from app.domain.worklist import SortKey, Span, WorklistQuery
 from app.services import saved_filters
 from app.services.preferences import read_preference, save_preference
 from app.ui.components import library
+from app.ui.session import Visit
+from app.ui.views.frame import show_head
 from tests.ui.conftest import Hospital
 from tests.ui.test_views import Page, page_of
 
@@ -32,16 +34,24 @@ class Clicks:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._waiting: dict[str, Any] = {}
+        self._acts: Mapping[str, Callable[[Any], None]] = {}
+        self._waiting: tuple[str, Any] | None = None
 
     def mount(self, name: str, data: Mapping[str, Any], **options: Any) -> Mapping[str, Any]:
-        events = library.mount(name, data, **options)
-        clicked, self._waiting = (self._waiting, {}) if name == "worklist" else ({}, self._waiting)
-        return {**events, **clicked}
+        self._acts = options["on"]
+        return library.mount(name, data, **options)
+
+    def begin(self, visit: Visit, here: str) -> None:
+        """Do what was clicked before the page is made, as Streamlit does."""
+        if self._waiting is not None:
+            event, value = self._waiting
+            self._waiting = None
+            self._acts[event](value)
+        show_head(visit, here)
 
     def click(self, event: str, value: Any) -> dict[str, Any]:
         """Click, and return what the table is given then."""
-        self._waiting = {event: value}
+        self._waiting = (event, value)
         self._page._app.run()
         assert not self._page._app.exception
         return table(self._page)
@@ -60,6 +70,7 @@ def clicks_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Page], Clicks]:
     def make(page: Page) -> Clicks:
         clicks = Clicks(page)
         monkeypatch.setattr("app.ui.views.worklist.mount", clicks.mount)
+        monkeypatch.setattr("app.ui.views.worklist.show_head", clicks.begin)
         return clicks
 
     return make

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +18,17 @@ import pytest
 from app.domain.access import Actor, Role, service_actor
 from app.domain.errors import Rejected
 from app.domain.study import Study, StudyState
+from app.domain.waiting_draft import DraftStep, WaitingDraft
+from app.domain.work import draft_lock
 from app.services import ai_models
+from app.services.counting import Reporter
 from app.services.work import dead_letters, retry_dead_letter
 from app.settings import Settings
+from app.store.draft_queue import DRAFTING
 from app.store.engine import Store
 from app.workers.announce_model import announce_model, read_card
 from app.workers.draft import DraftStudy, ModelOnDemand
+from app.workers.progress import Progress
 from app.workers.runtime import Worker
 from janus_med.checkpoint import DIGESTED, FORMAT, MANIFEST, bundled_folder
 from janus_med.decoding import Decoder
@@ -90,8 +96,24 @@ def test_study_is_open_to_its_readers_when_the_model_cannot_be_loaded(
     assert (letter.study_uid, letter.reason) == (study_uid, study.reason)
 
 
+@dataclass
+class Watched(Progress):
+    """Reports at every step, and keeps what a list shows of the study then."""
+
+    reporter: Reporter | None = None
+    lock: str = ""
+    seen: list[WaitingDraft] = field(default_factory=list)
+
+    def at(self, step: DraftStep) -> None:
+        super().at(step)
+        assert self.reporter is not None
+        self.reporter.report(now=now())
+        with self.reporter._connect().begin() as unit:
+            self.seen.append(unit.draft_queue.waiting([self.lock], now=now())[self.lock])
+
+
 @pytest.mark.slow
-@pytest.mark.covers("P3", "P5")
+@pytest.mark.covers("P3", "P5", "U1")
 def test_retry_drafts_the_study_when_the_model_is_back(
     store: Store, settings: Settings, decoder: Decoder, bundled: ModelOnDemand, chest_radiograph: Path
 ) -> None:
@@ -101,9 +123,22 @@ def test_retry_drafts_the_study_when_the_model_is_back(
         wait_until(lambda: bool(dead_letters(store, ACTOR, now=now())))
     [letter] = dead_letters(store, ACTOR, now=now())
     retry_dead_letter(store, ACTOR, letter.dead_letter_id, now=now())
-    present = drafting(store, settings, bundled, decoder)
-    with run_worker(Worker(store, settings, ACTOR, [present])):
+    progress = Watched(lock=draft_lock(study_uid, 1))
+    progress.reporter = Reporter(DRAFTING, lambda: store, gauges=progress.gauges)
+    present = replace(drafting(store, settings, bundled, decoder), progress=progress)
+    patient = settings.model_copy(update={"stalled_seconds": 60})  # loading holds the interpreter
+    progress.worker = Worker(store, patient, ACTOR, [present])
+    with run_worker(progress.worker):
         wait_until(lambda: study_of(store, study_uid).state is StudyState.DRAFTED)
+    assert [waiting.step for waiting in progress.seen] == [
+        DraftStep.ORDER,
+        DraftStep.MODEL,
+        DraftStep.IMAGES,
+        DraftStep.IMAGES,
+        DraftStep.READING,
+        DraftStep.STORING,
+    ]
+    assert all(waiting.works and waiting.since is not None for waiting in progress.seen)
 
 
 @pytest.mark.slow

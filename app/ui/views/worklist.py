@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -32,7 +33,8 @@ _ORDER = "worklist_order"
 _BEGUN = "worklist_begun"
 _APPLIED = "worklist_applied"
 _DROPPED = "worklist_dropped"
-_TRIGGERS = ("next", "open", "sort", "turn", "saved", "manage", "columns")
+_ASKED = "worklist_query"
+_TRIGGERS = ("next", "open", "manage", "columns")
 
 
 def show(visit: Visit) -> None:
@@ -63,8 +65,9 @@ def show(visit: Visit) -> None:
         },
         key="worklist",
         triggers=_TRIGGERS,
+        on={"sort": _sort, "turn": _turn, "saved": partial(_choose, {one.name: one.query for one in kept})},
     )
-    _follow(visit, events, {one.name: one.query for one in kept}, query)
+    _follow(visit, events, query)
 
 
 def _tell_dropped(visit: Visit) -> None:
@@ -116,8 +119,8 @@ def _at_page(query: WorklistQuery) -> WorklistQuery:
 
 def _is_new(query: WorklistQuery) -> bool:
     """Tell whether this is another question than in the run before: only a question is recorded."""
-    before = st.session_state.get("worklist_query")
-    st.session_state["worklist_query"] = query
+    before = st.session_state.get(_ASKED)
+    st.session_state[_ASKED] = query
     return before != query
 
 
@@ -134,26 +137,28 @@ def _columns(named: object) -> list[str]:
     return [str(one) for one in named if one in known] if isinstance(named, list) else []
 
 
-def _follow(
-    visit: Visit, events: Mapping[str, Any], kept: Mapping[str, WorklistQuery], query: WorklistQuery
-) -> None:
+def _sort(wanted: Mapping[str, Any]) -> None:
+    """Sort by the column whose head was clicked."""
+    sort = SortKey(str(wanted["sort"])).value
+    st.session_state[_ORDER] = {"sort": sort, "descending": bool(wanted["descending"])}
+
+
+def _turn(offset: int) -> None:
+    """Turn to another page of the list that is on the screen."""
+    st.session_state["worklist_page"] = (replace(st.session_state[_ASKED], offset=0), max(0, int(offset)))
+
+
+def _choose(kept: Mapping[str, WorklistQuery], name: str) -> None:
+    """Apply a saved filter; without a name of one, the whole list."""
+    _apply(name if name in kept else "", kept.get(name, WorklistQuery()))
+
+
+def _follow(visit: Visit, events: Mapping[str, Any], query: WorklistQuery) -> None:
     """Do what was clicked in the table."""
     if events["open"]:
         go_to("review", study=str(events["open"]))
     if events["next"]:
         open_next(visit)
-    if events["sort"]:
-        wanted = events["sort"]
-        sort = SortKey(str(wanted["sort"])).value
-        st.session_state[_ORDER] = {"sort": sort, "descending": bool(wanted["descending"])}
-        st.rerun()
-    if events["turn"] is not None:
-        st.session_state["worklist_page"] = (replace(query, offset=0), max(0, int(events["turn"])))
-        st.rerun()
-    if events["saved"] is not None:
-        name = str(events["saved"])
-        _apply(name if name in kept else "", kept.get(name, WorklistQuery()))
-        st.rerun()
     if events["columns"] is not None:
         st.session_state[HIDDEN_COLUMNS] = _columns(list(events["columns"]["hidden"]))
         hidden = st.session_state[HIDDEN_COLUMNS]

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from app.domain.errors import InvalidTransition, LockedByOther, NotAuthorised
-from app.domain.report import Report, ReportState
-from app.domain.review import Review
+from app.domain.report import Report, ReportState, Section
+from app.domain.review import PenActivity, Review
 from app.services.reading import (
     accept_sentence,
+    activity_of_pen,
+    add_sentence,
     edit_sentence,
+    look_at_pen,
     open_study,
     refresh,
     release_lock,
     renew_lock,
     take_over,
 )
-from tests.unit.services.conftest import NOW, House, image, uid
+from app.services.signing import sign
+from tests.unit.services.conftest import NOW, PASSWORD, House, image, uid
 
 LEASE = timedelta(minutes=15)
 START = NOW + timedelta(minutes=1)
@@ -125,6 +130,70 @@ def test_a_takeover_is_confirmed_against_the_owner_shown_and_recorded(house: Hou
     assert not told.may_edit
     assert told.lock is not None
     assert told.lock.username == "resident"
+
+
+@pytest.mark.covers("U3")
+def test_a_takeover_says_what_it_interrupts_and_keeps_every_saved_word(house: House) -> None:
+    house.drafted()
+    report = _report(_open(house, "attending"))
+
+    def look(minutes: float, username: str = "resident") -> PenActivity:
+        at = START + timedelta(minutes=minutes)
+        return activity_of_pen(house.store, house[username], report.report_id, lease=LEASE, now=at)
+
+    before = look(1)
+    assert before.lock is not None
+    assert (before.lock.username, before.lock.taken_at, before.seen_at) == ("attending", START, START)
+    assert (before.saved_at, before.unsigned) == (None, 0)
+    saved = START + timedelta(minutes=3)
+    who = (house.store, house["attending"], report.report_id)
+    edit_sentence(*who, "ai-1", "Half a sent", now=saved)
+    accept_sentence(*who, "ai-2", now=saved)
+    edit_sentence(*who, "ai-1", "Half a sentence", now=saved)
+    kept = add_sentence(*who, Section.FINDINGS, "My own.", now=saved)
+    renew_lock(*who, lease=LEASE, now=START + timedelta(minutes=6))
+    after = look(9)
+    assert (after.saved_at, after.seen_at) == (saved, START + timedelta(minutes=6))
+    assert after.unsigned == 3, "sentences are counted, not key strokes"
+
+    take_over(house.store, house["resident"], report.report_id, from_user="attending", now=START)
+    after_it = house.report(report.report_id)
+    assert (after_it.version, set(after_it.sentences)) == (kept.version, set(kept.sentences))
+    assert look(9, "attending").saved_at is None, "the new owner has saved nothing yet"
+    assert look(60).lock is None
+
+
+@pytest.mark.covers("U3")
+def test_what_was_signed_is_not_counted_as_unsigned(house: House) -> None:
+    house.drafted()
+    report = house.accepted(uid("s1"), "resident")
+    sign(
+        house.store,
+        house["resident"],
+        report.report_id,
+        version=report.version,
+        password=PASSWORD,
+        destinations=[],
+        now=START,
+    )
+    at = START + timedelta(minutes=1)
+    look = partial(activity_of_pen, house.store, house["attending"], report.report_id, lease=LEASE, now=at)
+    assert look().unsigned == 0
+    open_study(house.store, house["resident"], uid("s1"), now=at)
+    edit_sentence(house.store, house["resident"], report.report_id, "ai-1", "Changed.", now=at)
+    assert look().unsigned == 1
+
+
+@pytest.mark.covers("U3")
+def test_looking_at_the_pen_is_no_sign_of_life(house: House) -> None:
+    house.drafted()
+    report = _report(_open(house, "attending"))
+    for minutes in (5, 14):
+        at = START + timedelta(minutes=minutes)
+        lock = look_at_pen(house.store, house["attending"], report.report_id, now=at)
+        assert lock is not None
+        assert lock.expires_at == START + LEASE
+    assert look_at_pen(house.store, house["viewer"], report.report_id, now=START + LEASE) is None
 
 
 def test_a_viewer_neither_locks_nor_takes_over(house: House) -> None:

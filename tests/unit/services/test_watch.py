@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from app.domain.errors import Conflict, NotAuthorised, Rejected
@@ -11,6 +12,7 @@ from app.domain.operations import QuarantineDecision
 from app.domain.study import StudyState
 from app.domain.watch import Expectation, is_too_silent
 from app.services.alerts import open_alerts
+from app.services.counting import Reporter
 from app.services.intake import record_quarantine
 from app.services.operations import acknowledge_alert, stuck_studies, system_state, waiting_deliveries
 from app.services.quarantine import decide_quarantine, list_quarantine, open_releases, record_release
@@ -149,3 +151,27 @@ def test_each_draft_and_signature_is_counted_once(house: House) -> None:
     assert values["janus_med_sign_seconds_bucket", "+Inf"] == 1
     assert values["janus_med_draft_seconds_bucket", "+Inf"] == 1
     assert ("janus_med_outbox_seconds_bucket", "+Inf") not in values
+
+
+@pytest.mark.covers("U1")
+def test_lists_are_told_of_news_alone_and_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.services.counting.REPORT_SECONDS", 3600.0)
+    news: list[object] = [None]
+    reporter = Reporter("drafting", lambda: house.store, news=lambda: news[0])
+    with psycopg.connect(house.store.conninfo, autocommit=True) as listener:
+        listener.execute("LISTEN worklist")
+
+        def words() -> int:
+            return sum(1 for _ in listener.notifies(timeout=0.2))
+
+        reporter.report(now=NOW)
+        assert words() == 0
+        news[0] = (1, 1)
+        reporter.report(now=NOW)
+        reporter.report(now=NOW)
+        assert words() == 1
+        with reporter:
+            assert words() == 0
+            news[0] = (2, 1)
+            reporter.soon()
+            assert [note.channel for note in listener.notifies(timeout=60, stop_after=1)] == ["worklist"]

@@ -74,7 +74,9 @@ export class Editor {
     }
     const isTaken = !isNew && this.data.mayEdit && !data.mayEdit;
     const typed = isTaken ? this.rescue.take() : null;
-    this.hadPen = data.mayEdit ? false : isTaken || (!isNew && this.hadPen);
+    // one's own signature puts the pen down too: nothing is lost by that
+    const isSigned = isTaken && data.signatures.length > this.data.signatures.length;
+    this.hadPen = data.mayEdit || isSigned ? false : isTaken || (!isNew && this.hadPen);
     if (isNew) this.rescue.refused.clear();
     if (isNew || !data.mayEdit) this.writing.key = null;
     const isOlder = !isNew && data.version < this.data.version;
@@ -172,7 +174,8 @@ export class Editor {
   async losePen() {
     await this.autosave.flush();
     const fresh = await this.client.read();
-    if (fresh.reportId === this.data.reportId) this.update({ ...this.data, ...fresh });
+    if (fresh.reportId !== this.data.reportId) return;
+    this.update({ ...this.data, ...fresh });
     this.trigger("reload", Date.now());
   }
 

@@ -39,6 +39,7 @@ export class Rescue {
       return text?.trim() ? [{ key, section, text, isSaved: !unsaved.has(key) }] : [];
     });
     autosave.clear();
+    this.editor.showSaved({ state: "", text: "", at: null });
     this.refused.clear();
     const before = this.texts.filter(({ key }) => !found.some((one) => one.key === key));
     kept.set(this.editor.data.reportId, [...before, ...found]);

@@ -118,7 +118,7 @@ function standingOf({ works, before, since, step, again }) {
   }
   if (again) return say("tried again at {time}", { time: shortTime(again).slice(-5) });
   if (before === 0) return say("next");
-  return before === null ? "" : say("{count} before it", { count: before });
+  return before === null ? "" : say("{count} ahead", { count: before });
 }
 
 /** A state, and the reason for it in words: nobody has to point at it to learn why. */
