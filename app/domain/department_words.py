@@ -26,6 +26,7 @@ _MEDICAL = re.compile(rf"[^\W\d_]{{{SHORTEST},{LONGEST_WORD}}}")
 _WORDING = re.compile(rf"(?=.{{3,{LONGEST_WORDING}}}$)(?=.*[^\W\d_])[^\W_]+(?:[-'’/ ][^\W_]+)*")
 _MARK = re.compile(rf"\S(?:.{{0,{LONGEST_MARK - 2}}}\S)")
 _PLACES = frozenset({"regions", "paired", "sex"})
+_PARTS = re.compile(r"[^\W_]+")
 # within a wording they would turn what its sentence says
 _TURNING = ("denies", "denied_after", "qualifies", "doubts", "contrasts")
 
@@ -150,13 +151,27 @@ class DepartmentWords:
         other = _stands_for(lexicon, wording) or next(
             (own.concept for own in self.wordings if own.is_same_word(wording)), ""
         )
+        held = self._held_in(lexicon, wording)
         turning = [found for kind in _TURNING if (found := lexicon.cues[kind].search(wording.text))]
         if other:
             yield f"{text}: it stands for {readable(other)} and cannot stand for {name} too"
+        elif held:
+            yield f"{text}: it holds {held[0]}, which stands for {readable(held[1])}"
         elif turning:
             yield f"{text}: by {turning[0].group()} a sentence denies, doubts or turns; no wording holds it"
         elif _is_cue(lexicon, wording.text):
             yield f"{text}: the checks know this word already, as something else"
+
+    def _held_in(self, lexicon: Lexicon, wording: Wording) -> tuple[str, str] | None:
+        """Return a part of a wording that names something else, and what: the longer one would hide it."""
+        related = lexicon.related(wording.concept)
+        others = (one for one in lexicon.concepts.values() if one.name not in related)
+        for other in others:
+            if found := other.words.search(wording.text):
+                return found.group(), other.name
+        within = _spaced(wording.text)
+        own = (one for one in self.wordings if one.concept not in related)
+        return next(((one.text, one.concept) for one in own if _spaced(one.text) in within), None)
 
 
 @dataclass(frozen=True)
@@ -206,6 +221,11 @@ def show_wordings(wordings: Sequence[Wording]) -> str:
 def _in_order(words: Iterable[str]) -> tuple[str, ...]:
     kept = {text.casefold(): text for word in words if (text := " ".join(word.split()))}
     return tuple(kept[key] for key in sorted(kept))
+
+
+def _spaced(text: str) -> str:
+    """Return the words of a text with a space around each, to look for words in words."""
+    return f" {' '.join(_PARTS.findall(text.casefold()))} "
 
 
 def _short(text: str) -> str:

@@ -114,6 +114,7 @@ TOLD: tuple[str, ...] = (
     "{text}: there is no abnormality {name}",
     "{text}: a wording has 3 to {count} letters, digits, spaces, hyphens and slashes",
     "{text}: it stands for {other} and cannot stand for {name} too",
+    "{text}: it holds {words}, which stands for {other}",
     "{text}: by {words} a sentence denies, doubts or turns; no wording holds it",
     "line {number}: write an abnormality, a colon, and its wordings",
     # retention

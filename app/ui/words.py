@@ -34,7 +34,7 @@ def language() -> str:
     return _SPOKEN.get()
 
 
-def say(text: str, **values: object) -> str:
+def say(text: str, /, **values: object) -> str:
     """Return a text of the interface in the reader's language.
 
     Parameters

@@ -7,6 +7,7 @@ from tests.faults.mutants import Mutant
 SIGNING = "tests/unit/services/test_signing.py"
 CHECKS = "tests/unit/services/test_checks.py"
 TEXT = "tests/unit/checks/test_checks_text.py"
+WORDS = "tests/unit/services/test_words.py"
 
 MUTANTS = (
     Mutant(
@@ -85,6 +86,27 @@ MUTANTS = (
         "            polarity = Polarity.DOUBTED if doubted else _polarity(lexicon, clause, found)\n",
         "            polarity = _polarity(lexicon, clause, found)\n",
         (TEXT,),
+    ),
+    Mutant(
+        "the department's words are not read at the signature",
+        "app/services/checks.py",
+        "    return check_report(report.sentences, subject, lexicon=lexicon_in_force(tx))\n",
+        "    return check_report(report.sentences, subject)\n",
+        (WORDS,),
+    ),
+    Mutant(
+        "the side of the images is not held against the report",
+        "app/services/checks.py",
+        "        sides_of_images=frozenset(_SIDES.get(side, Side.NONE) for side in marked),\n",
+        "",
+        (CHECKS,),
+    ),
+    Mutant(
+        "a wording of the department may deny",
+        "app/domain/department_words.py",
+        "        elif turning:\n",
+        "        elif False:\n",
+        ("tests/unit/checks/test_department_words.py",),
     ),
     Mutant(
         "who has not opened the study reads its checks",

@@ -18,6 +18,7 @@ from app.domain.errors import LockedByOther
 from app.ui.components.files import east_asian_font, read_text, scaled
 from app.ui.routes.start_page import start_page
 from app.ui.told import retell, tell
+from app.ui.told_texts import TOLD
 from app.ui.words import speak
 
 
@@ -46,6 +47,12 @@ def test_what_stands_for_a_name_is_said_too() -> None:
 def test_text_that_no_template_fits_stays_as_it_is() -> None:
     for text in ("Mild cardiomegaly.", "", "a thing with\na line break", "(" * 2000):
         assert retell(text) == text
+
+
+@pytest.mark.usefixtures("german")
+def test_every_text_can_be_said_whatever_its_values_are_called() -> None:
+    for text in TOLD:
+        assert "{" not in retell(re.sub(r"\{\w+\}", "7", text)), text
 
 
 def test_english_is_never_changed() -> None:

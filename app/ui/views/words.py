@@ -48,7 +48,9 @@ def show(visit: Visit) -> None:
     with trial:
         for mistake in mistakes:
             st.error(plain(retell(mistake)))
-        _try(content if not mistakes else DepartmentWords())
+        if mistakes:
+            st.caption(say("Until this is corrected, a sentence is read with the words as they were saved."))
+        _try(content)
         _show_versions(versions[1:])
 
 
@@ -90,7 +92,7 @@ def _say_what_is_in_force(version: WordsVersion | None) -> None:
 
 
 def _edit(version: WordsVersion | None) -> tuple[DepartmentWords, tuple[str, ...]]:
-    """Show the lists and return what they say now, with what is wrong; typed text belongs to its version."""
+    """Show the lists and return what they say now, or said before when something is wrong, and what."""
     before = DepartmentWords() if version is None else version.content
     mark = 0 if version is None else version.version
     well = _list(

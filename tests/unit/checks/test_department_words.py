@@ -127,6 +127,9 @@ def test_a_word_near_a_medical_one_can_be_declared_right() -> None:
             "it stands for pneumothorax and cannot stand for pleural effusion",
         ),
         ("nodule", "Rippenfraktur", "it stands for fracture"),
+        # what is longer would hide what it holds
+        ("scoliosis", "small pneumothorax", "it holds pneumothorax, which stands for pneumothorax"),
+        ("nodule", "Knoten ohne Fraktur", "it holds Fraktur, which stands for fracture"),
         ("pneumothorax", "no PTX", "by no a sentence denies"),
         ("pneumothorax", "kein Spalt", "by kein a sentence denies"),
         ("pneumothorax", "possible PTX", "by possible a sentence denies, doubts"),
@@ -158,6 +161,16 @@ def test_one_wording_stands_for_one_abnormality() -> None:
         "ptx: it stands for pneumothorax and cannot stand for effusion too",
         "PTX: it stands for effusion and cannot stand for pneumothorax too",
     ]
+
+
+def test_a_wording_holds_no_own_word_of_something_else() -> None:
+    held = _mistake(wordings=(Wording("pneumothorax", "PTX"), Wording("scoliosis", "old-type ptx")))
+    assert held == "old-type ptx: it holds PTX, which stands for pneumothorax"
+    # what belongs together may: the longer one says more
+    words = (Wording("pneumothorax", "PTX"), Wording("tension_pneumothorax", "tension PTX"))
+    lexicon = extend(load_lexicon(), DepartmentWords(wordings=words).tidied())
+    (mention,) = read_sample("Left tension PTX.", lexicon).mentions
+    assert mention.concept == "tension_pneumothorax"
 
 
 def test_other_words_are_refused_with_the_reason() -> None:

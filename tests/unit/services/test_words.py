@@ -10,9 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from app.domain.checks import CheckCode
+from app.domain.critical import Category
 from app.domain.department_words import DepartmentWords, Wording
 from app.domain.errors import Conflict, NotAuthorised, Rejected, WarningsNotConfirmed
 from app.services.amending import add_addendum
+from app.services.critical import cancel_loop, open_loop
 from app.services.lexicon import lexicon_in_force
 from app.services.prior_viewing import compare_with_prior
 from app.services.signing import sign
@@ -83,6 +85,10 @@ def test_words_that_came_after_the_confirmation_count_in_the_signature(house: Ho
     with pytest.raises(WarningsNotConfirmed, match="PTX is critical, and nobody is noted to be told"):
         sign(house.store, house["attending"], report.report_id, confirmation=confirmation, **arguments)
     confirmed = house.confirm("attending", report)
+    # a critical result is noted in the same words
+    open_loop(house.store, house["attending"], uid("s1"), "Small PTX", Category.MINUTES, now=AT)
+    assert _codes(house, "attending", report) == set()
+    cancel_loop(house.store, house["attending"], 1, "opened for this test", now=AT)
     sign(house.store, house["attending"], report.report_id, confirmation=confirmed, **arguments)
     (entry,) = house.log("report signed")
     assert entry.detail["confirmed"] == ["critical not told@ai-1"]
