@@ -48,7 +48,9 @@ export class Dictation {
    */
   toggle(place, setting) {
     if (this.running) return this.stop();
-    this.running = setting === "local" ? this.listenHere(place) : this.listenInBrowser(place.area);
+    const isHere = setting === "local";
+    this.running = isHere ? this.listenHere(place) : this.listenInBrowser(place.area);
+    this.show(isHere ? say("Waiting for the microphone ...") : say("Dictating; Ctrl+D ends it."));
   }
 
   stop() {
@@ -73,7 +75,6 @@ export class Dictation {
       said: (samples) => this.ask(place, samples),
       failed: (reason) => this.fail(listening, reason),
     });
-    this.show(say("Waiting for the microphone ..."));
     return listening;
   }
 
@@ -107,10 +108,13 @@ export class Dictation {
         else this.stop();
       }
     };
-    running.onerror = ({ error }) => this.show(say("Dictation ended: {reason}", { reason: error }));
-    running.onend = () => (this.running = this.running === running ? null : this.running);
+    let why = "";
+    running.onerror = ({ error }) => (why = say("Dictation ended: {reason}", { reason: error }));
+    running.onend = () => {
+      if (this.running === running) this.running = null;
+      this.show(why);
+    };
     running.start();
-    this.show(say("Dictating; Ctrl+D ends it."));
     return running;
   }
 }

@@ -15,7 +15,7 @@ export class Aids {
     this.templates = new Picker(say("Templates"), say("Only what nobody has touched is replaced."));
     this.heard = new Heard(editor);
     this.dictation = new Dictation(
-      (text) => editor.showNote(text),
+      (text) => this.showDictation(text),
       (samples, signal) => editor.client.recognise(samples, signal),
       (place, answer) => this.heard.take(place, answer),
     );
@@ -78,6 +78,11 @@ export class Aids {
   chooseMacroAgain() {
     this.macros.root.close();
     this.chooseMacro();
+  }
+
+  showDictation(text) {
+    this.editor.showNote(text);
+    this.editor.parts.dictate.setAttribute("aria-pressed", String(this.dictation.running !== null));
   }
 
   /** Begin or end dictation in the text that is being written. */

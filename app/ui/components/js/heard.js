@@ -105,12 +105,13 @@ export class Heard {
     root.hidden = isClear(note);
     const press = (text, run) => el("button", { type: "button", class: "choice", text, onmousedown: (event) => event.preventDefault(), onclick: () => void run(key) });
     const parts = [];
+    if (doubts.length) parts.push(el("span", { text: say("Heard with doubt: {words}", { words: doubts.join(", ") }) }));
     if (withheld.length) {
       const { words, reason } = withheld[0];
       parts.push(el("span", { text: say("Not inserted, {reason}:", { reason }) }), el("q", { text: joined(words) }));
       parts.push(press(say("Insert (Alt+Enter)"), () => this.settle(key)), press(say("Drop (Alt+Backspace)"), () => this.drop(key)));
     } else if (doubts.length) {
-      parts.push(el("span", { text: say("Heard with doubt: {words}", { words: doubts.join(", ") }) }), press(say("Seen (Alt+Enter)"), () => this.settle(key)));
+      parts.push(press(say("Seen (Alt+Enter)"), () => this.settle(key)));
     }
     root.replaceChildren(...parts.flatMap((part) => [part, " "]));
   }
