@@ -7,6 +7,7 @@ from datetime import datetime
 
 from app.addresses import covers_every_address, is_loopback
 from app.domain.errors import ConfigurationError
+from app.services.recogniser import is_installed
 from app.settings import Settings
 
 # only the digest of a token is known to us: these are what people put in its place
@@ -51,6 +52,11 @@ def require_safe_web(settings: Settings, now: datetime) -> None:
             "audit log; name the proxy"
         )
     _require_secret_tokens(settings)
+    if settings.dictation == "local" and not is_installed():
+        raise ConfigurationError(
+            "JANUS_MED_DICTATION=local needs the recogniser: install the extra `dictation` "
+            "(pip install 'janus-med[dictation]'), or set it to off"
+        )
 
 
 def is_private_path(settings: Settings) -> bool:

@@ -12,6 +12,8 @@ from app.neighbours import DicomwebClient
 
 UiSentence = Literal["", "Only a proxy with TLS or this machine reaches the web UI"]
 
+Dictation = Literal["off", "browser", "local"]
+
 
 class WebSettings(LoginSettings):
     """What `Settings` knows of the web server."""
@@ -34,10 +36,11 @@ class WebSettings(LoginSettings):
         default=("127.0.0.0/8", "::1/128"),
         description="Networks of the proxies (JSON list) whose X-Forwarded-For counts, with `ui_tls`.",
     )
-    browser_dictation: bool = Field(
-        default=False,
-        description="Offers the browser's own speech recognition in the editor. Most browsers send the audio "
-        "to their maker's service: switch it on only where that is allowed for patient data.",
+    dictation: Dictation = Field(
+        default="off",
+        description="How the editor hears: `local` is a recogniser of this server (extra `dictation`), for "
+        "English; `browser` the browser's own, and most browsers send the audio to their maker's service: "
+        "only where that is allowed for patient data.",
     )
     log_in_attempts_per_minute: float = Field(
         default=60.0,

@@ -49,7 +49,7 @@ _CLOSED = ("/_stcore/metrics", "/_stcore/upload_file", "/_stcore/agent", "/_stco
 def room_middleware(room: Room) -> list[Middleware]:
     """Return the stack, outermost first."""
     return [
-        Middleware(SecurityHeaders, is_tls=room.settings.ui_tls, may_listen=room.settings.browser_dictation),
+        Middleware(SecurityHeaders, is_tls=room.settings.ui_tls, may_listen=room.settings.dictation != "off"),
         Middleware(Speaking),
         Middleware(TrustedHostMiddleware, allowed_hosts=list(room.settings.ui_allowed_hosts)),
         Middleware(BodyLimit, limit=MAX_BODY_BYTES, except_below=_DICOMWEB if room.settings.dicomweb else ""),

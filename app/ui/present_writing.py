@@ -17,13 +17,13 @@ def writing_data(visit: Visit, *, may_edit: bool) -> JSON:
     """Return the aids of a reader who may write; for everybody else there are none."""
     settings = visit.room.settings
     if not may_edit:
-        return {"templates": [], "macros": [], "dictation": ""}
+        return {"templates": [], "macros": [], "dictation": "off"}
     usable = templates.usable_templates(visit.room.store, visit.actor, now=visit.now)
     own = macros.macros_of(visit.room.store, visit.actor, now=visit.now)
     return {
         "templates": [_template_data(template) for template in usable],
         "macros": macros_data(own),
-        "dictation": "browser" if settings.browser_dictation else "",
+        "dictation": settings.dictation,
     }
 
 

@@ -13,6 +13,7 @@ from app.ui.limits import Limits
 from app.ui.metrics import RoomMetrics
 
 if TYPE_CHECKING:
+    from app.services.dictation import DictationDesk
     from app.services.openid_provider import OpenIdProvider
     from app.settings import Settings
     from app.store.engine import Store
@@ -38,6 +39,7 @@ class Room:
     pixels: PixelCache
     metrics: RoomMetrics = field(default_factory=RoomMetrics)
     provider: OpenIdProvider | None = None
+    dictation: DictationDesk | None = None
     embeddings: EmbeddingCache = field(default_factory=EmbeddingCache)
     warming: Warming | None = None
 

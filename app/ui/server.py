@@ -14,6 +14,7 @@ import structlog
 
 from app.domain.errors import ConfigurationError, JanusMedError
 from app.services.decoder import DecoderProcess
+from app.services.dictation import open_desk
 from app.services.first_accounts import require_accounts
 from app.services.openid_provider import open_provider
 from app.services.second_factor import end_sessions_without
@@ -27,6 +28,7 @@ from app.ui.room import Room, furnish
 from app.ui.routes.assets import asset_routes
 from app.ui.routes.checks import check_routes
 from app.ui.routes.context import context_routes
+from app.ui.routes.dictation import dictation_routes
 from app.ui.routes.exports import export_routes
 from app.ui.routes.health import health_routes
 from app.ui.routes.images import image_routes
@@ -75,7 +77,8 @@ def build_app(store: Store, settings: Settings, more_routes: MoreRoutes | None =
     apply_options(settings)
     provider = open_provider(settings.oidc) if settings.oidc else None
     pixels = PixelCache(settings.spool_dir / "objects", DecoderProcess(), DecoderProcess())
-    room = Room(store, settings, pixels, provider=provider, warming=Warming(pixels))
+    desk = open_desk(store) if settings.dictation == "local" else None
+    room = Room(store, settings, pixels, provider=provider, warming=Warming(pixels), dictation=desk)
     end_sessions_without(store, settings.totp_roles, now=datetime.now(UTC))
     room.metrics.watch(room)
     furnish(room)
@@ -85,6 +88,8 @@ def build_app(store: Store, settings: Settings, more_routes: MoreRoutes | None =
         yield
         room.changes.close()
         room.pixels.close()
+        if desk is not None:
+            desk.hearing.close()
 
     return App(
         Path(__file__).with_name("main.py"),
@@ -105,6 +110,7 @@ def room_routes(room: Room) -> list[BaseRoute]:
         *image_routes(room),
         *report_routes(room),
         *writing_routes(room),
+        *dictation_routes(room),
         *check_routes(room),
         *context_routes(room),
         *second_review_routes(room),

@@ -143,4 +143,18 @@ TOLD: tuple[str, ...] = (
     "there is no earlier study beside this second review",
     "you have a second review of this study that is not handed in: it would not be blind",
     "score 3b: should be seen most of the time and is likely to matter; the signer can read why",
+    # dictation
+    "{rate} samples a second: record at {wanted}",
+    "half a sample: record again",
+    "{seconds} s long: dictate at most {most} s",
+    "{seconds} s long: too short for a word",
+    "silence: check the microphone",
+    "clipped: lower the gain of the microphone and dictate again",
+    "no word was heard: say it again",
+    "heard with doubt as a whole",
+    "a negation was heard with doubt",
+    "too many dictate at this moment: say it again",
+    "the recogniser did not answer and was ended: say it again",
+    "the recogniser cannot be started: tell the administrator",
+    "dictation by this server is not set up",
 )

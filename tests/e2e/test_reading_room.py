@@ -124,6 +124,8 @@ def test_what_was_typed_survives_a_reload_and_a_killed_server(
     ada.press("e")
     ada.page.keyboard.type(" Seen before.")
     ada.wait_until_saved()
+    ada.press("Control+d")
+    expect(ada.page.locator(".editor footer .note")).to_have_text("Dictation is not set up on this server.")
     ada.page.reload()
     ada.expect_text("ai-1", "Seen before.")
 

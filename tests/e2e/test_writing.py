@@ -1,6 +1,7 @@
-"""Writing a report in a real browser: templates, open fields, macros, undo, order, a killed browser.
+"""Writing a report in a real browser: templates, fields, macros, undo, order, a killed browser, dictation.
 
-Not here: speech recognition itself, which no test browser has; only that the screen says so.
+The microphone is a file that Chromium plays, spoken by espeak-ng; the recogniser is the real one. Not here:
+the browser's own speech recognition, which no test browser has.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+import wave
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +19,22 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from app.domain.dictation_sound import RATE
 from app.domain.report import Decision, Section, compose_report, in_order
+from bench.dictation import speak
+from tests.conftest import need
 from tests.e2e.browser import CHROMIUM, CHROMIUM_OPTIONS, PATIENCE_MS, Reader
-from tests.e2e.reading_room import House
+from tests.e2e.reading_room import House, open_house
 from tests.ui import seed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A hospital whose server listens to dictations."""
+    with open_house(tmp_path_factory.mktemp("house") / "ui.log", dictation="local") as house:
+        yield house
 
 
 def undrafted(house: House, name: str, **changes: str) -> str:
@@ -213,17 +225,13 @@ def test_reader_goes_on_in_the_same_text_at_the_same_place_after_a_reload(
 
 
 @pytest.mark.covers("U5")
-def test_seconds_and_edits_are_recorded_by_section_and_dictation_says_that_it_is_not_set_up(
-    house: House, reader_of: Callable[[str], Reader]
-) -> None:
+def test_seconds_and_edits_are_recorded_by_section(house: House, reader_of: Callable[[str], Reader]) -> None:
     study, ada = house.chest("seconds"), reader_of("ada")
     ada.open_study(study)
     ada.choose("ai-1")
     ada.press("e")
     ada.page.keyboard.type(" Changed.", delay=300)
     ada.press("Enter")
-    ada.page.get_by_role("button", name="Dictate").click()
-    expect(ada.page.locator(".editor footer .note")).to_have_text("Dictation is not set up on this server.")
     with ada.page.expect_response(lambda answer: answer.url.endswith("/times")) as told:
         pass
     assert told.value.status == 200
@@ -234,3 +242,73 @@ def test_seconds_and_edits_are_recorded_by_section_and_dictation_says_that_it_is
     [own] = [row for row in rows if row.report_id == report_id]
     assert (own.section, own.edits, len(own.readers)) == (Section.FINDINGS, 1, 1)
     assert 1 <= own.seconds <= 60
+
+
+@pytest.mark.covers("U5")
+def test_spoken_words_arrive_at_the_cursor_and_doubtful_ones_wait_for_a_look(
+    house: House, chromium: Browser, tmp_path: Path
+) -> None:
+    need(Path("/usr/bin/espeak-ng").is_file(), "espeak-ng (apt-get install espeak-ng)")
+    study = house.chest("dictation")
+    spoken = record(tmp_path / "spoken.wav", "there is no pleural effusion or pneumothorax period")
+    speaking = chromium.browser_type.launch(
+        executable_path=CHROMIUM,
+        args=[
+            *CHROMIUM_OPTIONS,
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-audio-capture={spoken}%noloop",
+        ],
+    )
+    ada = Reader(speaking, house.room.url, "ada")
+    ada.open_study(study)
+    ada.choose("ai-1")
+    ada.press("n")
+    ada.page.keyboard.type("Lungs are clear. Unchanged.")
+    for _ in range(len("Unchanged.")):
+        ada.press("ArrowLeft")
+    ada.press("Control+d")
+    field = ada.page.locator('.section[data-section="findings"] textarea')
+    expect(field).to_have_value("Lungs are clear. There is no pleural effusion or pneumothorax. Unchanged.")
+    note = ada.page.locator(".editor footer .note")
+    expect(note).to_have_text("Dictating; Ctrl+D ends it.")
+    ada.press("Control+d")
+    expect(note).to_have_text("")
+
+    words = [{"text": "mass", "confidence": 0.2, "doubtful": True}]
+    held_back = {"words": words, "reason": "heard with doubt as a whole"}
+    ada.page.route("**/api/dictation?rate=16000", lambda route: route.fulfill(json=held_back))
+    ada.press("Control+d")
+    line = ada.page.locator(".sentence .heard:visible")
+    expect(line).to_contain_text("Not inserted, heard with doubt as a whole: mass")
+    ada.press("Enter")
+    ada.wait_until_saved()
+    ada.press("s")
+    expect(note).to_have_text("Look at what was heard with doubt first (Alt+Enter).")
+    ada.press("Alt+Enter")
+    expect(field).to_have_value(re.compile("Unchanged. Mass$"))
+    expect(line).to_have_text(re.compile("Heard with doubt: mass"))
+    ada.press("Alt+Enter")
+    expect(line).to_have_count(0)
+    ada.press("Enter")
+    ada.wait_until_saved()
+    said = compose_report(house.report_of(study).sentences)["findings"]
+    assert "There is no pleural effusion or pneumothorax. Unchanged. Mass" in said
+
+    rana = Reader(speaking, house.room.url, "rana", locale="de-DE")
+    rana.open_study(house.chest("diktat"))
+    rana.press("j")
+    rana.page.get_by_role("button", name="Diktieren").click()
+    expect(rana.page.locator(".editor footer .note")).to_contain_text("Dieser Server erkennt nur Englisch")
+    assert [*ada.problems, *rana.problems] == []
+    speaking.close()
+
+
+def record(path: Path, said: str) -> Path:
+    """Write what a synthesiser says into a file, with quiet around it."""
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(bytes(RATE) + speak(said.split(), "en-us") + bytes(6 * RATE))
+    return path

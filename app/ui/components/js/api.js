@@ -23,14 +23,16 @@ export class Refused extends Error {
  * Call the server.
  * @param {string} method
  * @param {string} path
- * @param {{csrf?: string, body?: unknown, keepalive?: boolean, signal?: AbortSignal}} [options]
+ * @param {{csrf?: string, body?: unknown, keepalive?: boolean, signal?: AbortSignal}} [options] A blob is sent as it
+ *   is, any other body as JSON.
  * @returns {Promise<any>} The JSON of the answer.
  * @throws {Refused}
  */
 export async function call(method, path, { csrf = "", body, keepalive = false, signal } = {}) {
   const headers = { Accept: "application/json", "Accept-Language": language() };
   if (csrf) headers["X-CSRF-Token"] = csrf;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const isBlob = body instanceof Blob;
+  if (body !== undefined) headers["Content-Type"] = isBlob ? "application/octet-stream" : "application/json";
   let answer;
   try {
     answer = await fetch(path, {
@@ -40,7 +42,7 @@ export async function call(method, path, { csrf = "", body, keepalive = false, s
       signal,
       credentials: "same-origin",
       cache: "no-store",
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || isBlob ? body : JSON.stringify(body),
     });
   } catch {
     throw new Refused(0, say("the server does not answer"));

@@ -70,6 +70,7 @@ export class Editor {
     const isNew = this.data?.reportId !== data.reportId;
     if (isNew) {
       this.sentences = [];
+      this.aids.heard.clear();
       link.choose(null); // keys such as "ai-1" stand in every report
     }
     const isTaken = !isNew && this.data.mayEdit && !data.mayEdit;
@@ -196,6 +197,11 @@ export class Editor {
   async sign() {
     if (!this.data.signAs || !this.data.mayEdit) return;
     await this.writing.finish();
+    const doubtful = this.aids.heard.first();
+    if (doubtful) {
+      this.show(doubtful);
+      return this.showNote(say("Look at what was heard with doubt first (Alt+Enter)."));
+    }
     if (await this.autosave.flush()) this.trigger("sign", { version: this.data.version, at: Date.now() });
   }
 

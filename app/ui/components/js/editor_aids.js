@@ -2,6 +2,7 @@
 
 import { Dictation, whyNot } from "./dictation.js";
 import { el } from "./dom.js";
+import { Heard } from "./heard.js";
 import { link } from "./link.js";
 import { Picker } from "./macros.js";
 import { say } from "./words.js";
@@ -12,7 +13,12 @@ export class Aids {
     this.editor = editor;
     this.macros = new Picker(say("Macros"), say("In a text, .name and a space do the same."));
     this.templates = new Picker(say("Templates"), say("Only what nobody has touched is replaced."));
-    this.dictation = new Dictation((text) => editor.showNote(text));
+    this.heard = new Heard(editor);
+    this.dictation = new Dictation(
+      (text) => this.showDictation(text),
+      (samples, signal) => editor.client.recognise(samples, signal),
+      (place, answer) => this.heard.take(place, answer),
+    );
     this.macros.foot.append(this.ownMacro());
     this.dialogs = [this.macros.root, this.templates.root];
   }
@@ -74,13 +80,27 @@ export class Aids {
     this.chooseMacro();
   }
 
+  showDictation(text) {
+    this.editor.showNote(text);
+    this.editor.parts.dictate.setAttribute("aria-pressed", String(this.dictation.running !== null));
+  }
+
   /** Begin or end dictation in the text that is being written. */
   dictate() {
     const { editor } = this;
     const reason = whyNot(editor.data.dictation);
     if (reason) return void editor.showNote(reason) ?? true;
     if (!editor.writing.key && link.chosen) editor.writing.edit(link.chosen);
-    if (editor.writing.key) this.dictation.toggle(editor.cards.field(editor.writing.key));
+    const { key } = editor.writing;
+    if (!key) return true;
+    this.dictation.toggle({ key, area: editor.cards.field(key) }, editor.data.dictation);
     return true;
+  }
+
+  /** Done with a text by key: what was said last belongs to it. */
+  async leave(key) {
+    const { writing } = this.editor;
+    if (this.dictation.isBusy) await this.dictation.finish();
+    if (writing.key === key) await writing.leave(key);
   }
 }

@@ -18,12 +18,15 @@ export class Cards {
       reject: (key) => decisions.reject(key),
       edit: (key) => writing.edit(key),
       type: (key, text) => writing.type(key, text),
-      leave: (key) => writing.leave(key),
+      leave: (key) => void editor.aids.leave(key),
       split: (key, area) => writing.split(key, area),
       join: (key) => writing.join(key),
       shift: (key, way) => void writing.shift(key, way) ?? true,
       nextField: (key) => writing.nextField(key),
       dictate: () => editor.aids.dictate(),
+      heardLine: (key) => editor.aids.heard.line(key),
+      settleHeard: (key) => editor.aids.heard.settle(key),
+      dropHeard: (key) => editor.aids.heard.drop(key),
       macros: () => editor.data.macros ?? [],
     };
   }

@@ -27,6 +27,8 @@ export function reportKeys(editor) {
     key(["Alt+ArrowUp", "Alt+ArrowDown"], say("Move the sentence up, down"), (event) =>
       onChosen((k) => void writing.shift(k, event.key === "ArrowUp" ? "up" : "down"))(),
     ),
+    key(["Alt+Enter"], say("Heard with doubt: looked at, or inserted"), onChosen((k) => aids.heard.settle(k))),
+    key(["Alt+Backspace"], say("Heard with doubt: drop what was not inserted"), onChosen((k) => aids.heard.drop(k))),
     key(["F"], say("Next open field (in a text: Tab)"), () => void writing.nextField()),
     key(["m"], say("Macros"), () => aids.chooseMacro()),
     key(["t"], say("Another template"), () => aids.chooseTemplate()),

@@ -106,6 +106,7 @@ export class Writing {
     const old = editor.sentence(key);
     if (!old) return;
     Object.assign(old, { text, decision: "EDITED" });
+    editor.aids.heard.prune(key, text);
     editor.keepPlace();
     if (text.trim()) editor.autosave.soon(`text ${key}`, () => editor.save(() => editor.client.write(old)));
   }
@@ -126,7 +127,7 @@ export class Writing {
 
   /** Done with whatever is being typed. */
   async finish() {
-    if (this.key) await this.leave(this.key);
+    if (this.key) await this.editor.aids.leave(this.key);
   }
 
   /** From now on the screen calls a new sentence what the server calls it. */
@@ -135,6 +136,7 @@ export class Writing {
     const known = editor.client.keyOf(key);
     if (known === key) return;
     editor.client.settle(key);
+    editor.aids.heard.rename(key, known);
     editor.sentences = editor.sentences.map((s) => (s.key === key ? { ...s, key: known } : s));
     const wasChosen = link.chosen === key;
     link.publish(editor.sentences);

@@ -114,6 +114,15 @@ export class ReportClient {
   }
 
   /**
+   * Ask this server for the words of an utterance; it keeps nothing of it.
+   * @param {Blob} samples
+   * @param {AbortSignal} signal
+   */
+  recognise(samples, signal) {
+    return call("POST", "/api/dictation?rate=16000", { csrf: this.csrf, body: samples, signal });
+  }
+
+  /**
    * Write the text of a sentence; the first write of a new one makes it.
    * @param {Sentence} sentence
    */

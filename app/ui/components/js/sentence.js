@@ -21,6 +21,9 @@ import { phrase, say } from "./words.js";
  * @property {(key: string) => boolean} nextField To the next open field of the report.
  * @property {() => import("./macros.js").Macro[]} macros
  * @property {() => boolean} dictate
+ * @property {(key: string) => HTMLElement} heardLine What was heard with doubt.
+ * @property {(key: string) => boolean} settleHeard
+ * @property {(key: string) => boolean} dropHeard
  */
 
 const DECISIONS = { UNTOUCHED: "", ACCEPTED: phrase("accepted"), EDITED: phrase("edited"), REJECTED: phrase("rejected") };
@@ -47,6 +50,7 @@ export function sentenceCard(sentence, how, actions) {
     },
     facts(sentence, isUntouched, how.critical),
     how.editing ? sentenceField(sentence, actions) : el("p", { class: "text" }, ...markedFields(sentence.text)),
+    how.mayEdit && actions.heardLine(sentence.key),
     difference(sentence),
     how.mayEdit && !how.editing && buttons(sentence, actions),
   );

@@ -54,6 +54,8 @@ function acts(event, area, key, actions) {
     return true;
   }
   if (event.key === "d" && event.ctrlKey) return actions.dictate();
+  if (event.key === "Enter" && event.altKey) return actions.settleHeard(key);
+  if (event.key === "Backspace" && event.altKey) return actions.dropHeard(key);
   if (event.key === "Enter" && event.ctrlKey) return actions.split(key, area);
   if (event.key === "Backspace" && area.selectionStart === 0 && area.selectionEnd === 0) return actions.join(key);
   if (event.altKey && ["ArrowUp", "ArrowDown"].includes(event.key)) return actions.shift(key, event.key === "ArrowUp" ? "up" : "down");
