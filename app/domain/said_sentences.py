@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from importlib.resources import files
 from math import prod
 
@@ -71,7 +72,12 @@ def spread(line: str) -> Iterator[str]:
         for choice in choices:
             rest, at = divmod(rest, len(choice))
             text += choice[at]
-        yield re.sub(_NUMBER, lambda found, number=number: str(1 + (number + found.start()) % 12), text)
+        yield re.sub(_NUMBER, partial(_number_of, number), text)
+
+
+def _number_of(form: int, found: re.Match[str]) -> str:
+    """Return one of twelve numbers for a place in a form: another one in the next form."""
+    return str(1 + (form + found.start()) % 12)
 
 
 def _scatter(at: int) -> int:
