@@ -252,7 +252,10 @@ def _at(passage: Passage, code: CheckCode, template: CheckText, **values: str) -
 
 
 def _around(text: str, found: re.Match[str]) -> str:
-    return text[max(0, found.start() - 20) : found.end() + 20].strip()
+    """Return what was found with the whole words around it, without the end of the sentence."""
+    start = text.rfind(" ", 0, max(0, found.start() - 20)) + 1
+    end = text.find(" ", found.end() + 20)
+    return _short(text[start : end if end >= 0 else len(text)].strip(" ."))
 
 
 def _short(text: str) -> str:

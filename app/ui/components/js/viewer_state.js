@@ -108,9 +108,11 @@ function listPresets(select, { presets, state }) {
 
 function listSeries(select, { stacks, active }) {
   select.hidden = stacks.length < 2;
-  const names = stacks.map(({ series }) => series).join();
+  // a multi-frame image becomes many once it is known
+  const names = stacks.map(({ series, entries }) => `${series} ${entries.length}`).join();
   if (select.dataset.names !== names) {
-    select.replaceChildren(...stacks.map(({ series, title }, i) => new Option(title || `${i + 1}`, series)));
+    const options = stacks.map(({ series, title, entries }, i) => new Option(`${i + 1}  ${title} (${entries.length})`, series));
+    select.replaceChildren(...options);
     select.dataset.names = names;
   }
   if (!active.prior && active.stack) select.value = active.stack.series;
