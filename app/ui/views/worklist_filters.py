@@ -33,7 +33,6 @@ _SPANS = {
 }
 _LONGEST = 200
 _MOST_IMAGES = 100_000
-_LONGEST_MODALITY = 16
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2099, 12, 31)
 
 
@@ -78,11 +77,7 @@ def _ask_columns() -> dict[str, Any]:
                 ("reader", say("Reader who has it open")),
             )
         }
-        modality = (
-            st.text_input(say("Modality"), max_chars=_LONGEST_MODALITY, key="worklist_modality")
-            .strip()
-            .upper()
-        )
+        modality = st.text_input(say("Modality"), max_chars=16, key="worklist_modality").strip().upper()
     with right:
         priorities = st.multiselect(
             say("Priority"),
@@ -117,33 +112,24 @@ def _ask_columns() -> dict[str, Any]:
 def fill_filters(query: WorklistQuery) -> None:
     """Put a query into the fields; only before they are shown in this run, or with a rerun after it.
 
-    What a field cannot hold is left out: a filter may have been kept by another version.
+    What a field cannot hold is left out by Streamlit: a filter may have been kept by another version.
     """
     values: dict[str, Any] = {
         "worklist_text": query.text,
-        "worklist_draft": [state for state in query.states if state in _STUDY_STATES],
+        "worklist_draft": list(query.states),
         "worklist_report": list(query.report_states),
-        "worklist_modality": query.modality[:_LONGEST_MODALITY],
+        "worklist_modality": query.modality,
         "worklist_priorities": [rank for rank in query.priorities if rank in _PRIORITIES],
         "worklist_deliveries": list(query.delivery_states),
-        "worklist_fewest": _countable(query.fewest_images),
-        "worklist_most": _countable(query.most_images),
+        "worklist_fewest": query.fewest_images,
+        "worklist_most": query.most_images,
     }
     for name in ("patient", "patient_id", "accession", "description", "reader"):
         values[f"worklist_{name}"] = getattr(query, name)
     for name, dates in (("received", query.received), ("studied", query.studied)):
         values[f"worklist_{name}"] = dates.span
-        values[f"worklist_{name}_first"] = _offered(dates.first)
-        values[f"worklist_{name}_last"] = _offered(dates.last)
+        values[f"worklist_{name}_first"], values[f"worklist_{name}_last"] = dates.first, dates.last
     st.session_state["worklist_to_fill"] = values
-
-
-def _countable(number: int | None) -> int | None:
-    return number if number is not None and 0 <= number <= _MOST_IMAGES else None
-
-
-def _offered(day: date | None) -> date | None:
-    return day if day is not None and _FIRST_DAY <= day <= _LAST_DAY else None
 
 
 def take_filled() -> None:
