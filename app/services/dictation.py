@@ -27,8 +27,8 @@ LANGUAGE = "en"
 DOUBTFUL = 0.7
 """A word that is less sure than this is named to the reader."""
 
-CERTAIN = 0.6
-"""Words that are less sure than this on average are not put into the text by themselves."""
+CERTAIN, GUESSED = 0.8, 0.3
+"""Words less sure than this on average, or with one below, are not put into the text by themselves."""
 
 NEGATIONS = frozenset({"no", "not", "without", "negative", "never", "absent", "cannot", "neither", "nor"})
 _PER_SECOND, _BURST_S = 1.0, 30.0
@@ -122,10 +122,12 @@ def take_dictation(
 def doubt_about(heard: Iterable[HeardWord]) -> str:
     """Say why words should not go into a text unseen; empty when they may."""
     words = tuple(heard)
-    if sum(word.confidence for word in words) / len(words) < CERTAIN:
-        return "heard with doubt as a whole"
     if any(word.confidence < DOUBTFUL and word.text in NEGATIONS for word in words):
         return "a negation was heard with doubt"
+    if sum(word.confidence for word in words) / len(words) < CERTAIN:
+        return "heard with doubt as a whole"
+    if min(word.confidence for word in words) < GUESSED:
+        return "a word was guessed"
     return ""
 
 

@@ -153,6 +153,7 @@ TOLD: tuple[str, ...] = (
     "no word was heard: say it again",
     "heard with doubt as a whole",
     "a negation was heard with doubt",
+    "a word was guessed",
     "too many dictate at this moment: say it again",
     "the recogniser did not answer and was ended: say it again",
     "the recogniser cannot be started: tell the administrator",

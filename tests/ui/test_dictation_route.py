@@ -32,7 +32,9 @@ SOUND = (3000 * np.sin(np.arange(RATE) / 12)).astype("<i2").tobytes()
 class Listener:
     """Hears what it is told to, and remembers how much it was given."""
 
-    words: list[tuple[str, float]] = field(default_factory=lambda: [("no", 0.9), ("effusion", 0.4)])
+    words: list[tuple[str, float]] = field(
+        default_factory=lambda: [("no", 0.9), ("pleural", 0.9), ("effusion", 0.6)]
+    )
     sizes: list[int] = field(default_factory=list)
 
     def hear(self, samples: bytes) -> tuple[HeardWord, ...]:
@@ -67,7 +69,8 @@ def test_reader_gets_the_words_with_their_confidence(
     assert answer.json() == {
         "words": [
             {"text": "no", "confidence": 0.9, "doubtful": False},
-            {"text": "effusion", "confidence": 0.4, "doubtful": True},
+            {"text": "pleural", "confidence": 0.9, "doubtful": False},
+            {"text": "effusion", "confidence": 0.6, "doubtful": True},
         ],
         "reason": "",
     }

@@ -136,7 +136,8 @@ def test_server_that_shall_recognise_does_not_start_without_the_package(
     ("heard", "reason"),
     [
         ([("no", 0.9), ("effusion", 0.9)], ""),
-        ([("clear", 0.9), ("effusion", 0.4)], ""),
+        ([("small", 0.9), ("pleural", 0.9), ("effusion", 0.6)], ""),
+        ([("small", 0.9), ("right", 1.0), ("pleural", 1.0), ("effusion", 0.29)], "a word was guessed"),
         ([("no", 0.6), ("acute", 0.9), ("effusion", 0.9)], "a negation was heard with doubt"),
         ([("clear", 0.3), ("lungs", 0.4)], "heard with doubt as a whole"),
     ],
