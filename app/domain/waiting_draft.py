@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-
-from app.domain.priority import ROUTINE
 
 NO_ANSWER_YET = "no answer from drafting yet"
 """Why a study has no draft that still waits for it: opened to its readers meanwhile (P5)."""
@@ -52,27 +49,44 @@ class WaitingDraft:
 
 
 @dataclass(frozen=True)
-class QueuedTask:
-    """A task whose time has come."""
+class Place:
+    """Where a task stands among those whose time has come.
 
-    task_id: int
-    priority: int
+    Attributes
+    ----------
+    place
+        Tasks of its kind (urgent or routine) that are more urgent, or as urgent and older.
+    peers
+        Those of them that are as urgent.
+    milder
+        Urgent tasks that are less urgent; none for a routine one.
+    urgent_waiting, routine_waiting
+        How many of either kind there are.
+    """
+
+    is_urgent: bool
+    place: int
+    peers: int
+    milder: int
+    urgent_waiting: int
+    routine_waiting: int
 
 
-def picking_order(tasks: Sequence[QueuedTask], *, urgent_in_a_row: int = 0) -> Iterator[QueuedTask]:
-    """Return tasks in the order in which one worker takes them (`app.store.picking`).
+def tasks_before(where: Place, *, urgent_in_a_row: int = 0) -> int:
+    """Return how many tasks one worker takes before this one (`app.store.picking`).
 
     Parameters
     ----------
     urgent_in_a_row
         Urgent tasks that it has just taken one after the other.
     """
-    urgent_first = iter(sorted(tasks, key=lambda task: (-task.priority, task.task_id)))
-    routine_first = iter(sorted(tasks, key=lambda task: (task.priority, task.task_id)))
-    taken: set[int] = set()
-    while len(taken) < len(tasks):
-        way = routine_first if urgent_in_a_row >= URGENT_IN_A_ROW else urgent_first
-        following = next(task for task in way if task.task_id not in taken)
-        taken.add(following.task_id)
-        urgent_in_a_row = urgent_in_a_row + 1 if following.priority > ROUTINE else 0
-        yield following
+    at_first = max(0, URGENT_IN_A_ROW - urgent_in_a_row)
+    if not where.is_urgent:
+        return where.place + min(where.urgent_waiting, at_first + URGENT_IN_A_ROW * where.place)
+    mixed = at_first + URGENT_IN_A_ROW * where.routine_waiting
+    if where.place < at_first:
+        return where.place
+    if where.place < mixed:
+        return where.place + 1 + (where.place - at_first) // URGENT_IN_A_ROW
+    # nothing routine is left: the least urgent is taken first, until a routine task comes
+    return mixed + where.routine_waiting + where.milder + min(where.peers, where.place - mixed)

@@ -13,12 +13,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from procrastinate import PsycopgConnector
 from procrastinate.jobs import Status
-from sqlalchemy import text
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.priority import AI_CRITICAL, ROUTINE, STAT
-from app.domain.waiting_draft import QueuedTask, picking_order
 from app.domain.work import Job
+from app.store.draft_queue import IN_A_ROW
 from app.store.engine import Store
 from app.store.picking import FairJobs
 from app.workers.attempts import held_job
@@ -105,15 +104,38 @@ def test_urgent_jobs_are_not_held_up_when_nothing_routine_waits(any_store: Store
 
 
 @pytest.mark.covers("P4", "U1")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_places_that_readers_are_told_are_the_order_of_the_picks(any_store: Store, seed: int) -> None:
     ranks = random.Random(seed)
+    kinds = (
+        (ROUTINE, ROUTINE, STAT, AI_CRITICAL) if seed % 2 else (ROUTINE, STAT, STAT, AI_CRITICAL, AI_CRITICAL)
+    )
     for n in range(12):
-        defer(any_store, n=n, priority=ranks.choice((ROUTINE, ROUTINE, STAT, AI_CRITICAL)))
-    with any_store.begin() as unit:
-        rows = unit.session.execute(text("SELECT id, priority FROM procrastinate_jobs")).all()
-    told = [task.task_id for task in picking_order([QueuedTask(*row) for row in rows])]
-    assert [job.job_id for job in pick(any_store, 12)] == told
+        defer(any_store, n=n, priority=ranks.choice(kinds), lock=f"draft:{n}:1")
+    told = places(any_store)
+    assert [f"draft:{job.arguments['n']}:1" for job in pick(any_store, 12)] == sorted(
+        told, key=told.__getitem__
+    )
+    assert sorted(told.values()) == list(range(12))
+
+
+def test_places_follow_the_picks_that_went_before(any_store: Store) -> None:
+    for n in range(8):
+        defer(any_store, n=n, priority=STAT if n < 6 else ROUTINE, lock=f"draft:{n}:1")
+    fair = FairJobs(None, patience=1)
+    for _ in range(8):
+        told = places(any_store, in_a_row=fair.urgent_in_a_row)
+        [job] = pick(any_store, 1, jobs=fair)
+        assert told[f"draft:{job.arguments['n']}:1"] == 0
+
+
+def places(store: Store, *, in_a_row: int = 0) -> dict[str, int]:
+    """The places in the queue as a list shows them, by the locks of the jobs."""
+    now = datetime.now(UTC)
+    with store.begin() as unit:
+        unit.figures.beat("drafting", "a:1", started_at=now, gauges={IN_A_ROW: in_a_row}, now=now)
+        waiting = unit.draft_queue.waiting([f"draft:{n}:1" for n in range(12)], now=now)
+    return {lock: each.before for lock, each in waiting.items() if each.before is not None}
 
 
 def test_job_of_a_silent_worker_is_found_and_given_back(any_store: Store) -> None:
