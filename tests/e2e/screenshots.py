@@ -169,7 +169,7 @@ def draw_critical(browser: Browser, house: House, study: str) -> None:
 
 
 def draw_quality(browser: Browser, house: House) -> None:
-    """What readers made of AI text in four weeks, what sections took, and second reviews of a sample."""
+    """What readers made of AI text in five weeks, what sections took, and second reviews of a sample."""
     fill_weeks(house)
     reader, url = Reader(browser, house.room.url, "ada"), house.room.url
     reader.page.goto(f"{url}/?view=quality")
@@ -187,11 +187,11 @@ def draw_quality(browser: Browser, house: House) -> None:
 
 
 def fill_weeks(house: House) -> None:
-    """Sign four weeks of reports, score second reviews of a sample, let people be at the sections."""
+    """Sign five weeks of reports, score second reviews of a sample, let people be at the sections."""
     now, spool_dir = seed.now_utc(), house.room.settings.spool_dir
     film = Path(str(get_testdata_file("RG1_UNCR.dcm", download=False)))
-    studies = fill_board(house.store, spool_dir, film, days=28, a_day=4, until=now - timedelta(days=7))
-    score_samples(house.store, weeks=4, until=now)
+    studies = fill_board(house.store, spool_dir, film, days=35, a_day=4, until=now - timedelta(days=7))
+    score_samples(house.store, weeks=5, until=now)
     spend_times(house.store, studies, at=now)
     with house.store.begin() as tx:
         account = tx.users.by_username("ada")

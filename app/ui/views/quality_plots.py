@@ -16,21 +16,25 @@ from app.domain.quality_band import DAYS_OUTSIDE, FEWEST_BEFORE, DayShare, bands
 from app.ui.words import say
 
 _LIGHT, _DIM, _INK = "#e8edf2", "#8fa3b5", "#6cb6ff"
+_OUTSIDE = "#ffb347"
+# the two steps of `--scale` in css/page.css: words in a plot grow as those around it
+_WORDS = {"expr": "13 * (windowSize()[0] >= 3400 ? 1.6 : windowSize()[0] >= 2300 ? 1.2 : 1)"}
 _AXES: Mapping[str, Any] = {
     "background": "transparent",
+    "padding": {"left": 5, "right": 14, "top": 5, "bottom": 5},
     "config": {
         "axis": {
             "labelColor": _LIGHT,
             "titleColor": _LIGHT,
-            "titleFontSize": 13,
+            "titleFontSize": _WORDS,
             "titleFontWeight": "normal",
             "gridColor": "#2b3642",
-            "labelFontSize": 13,
+            "labelFontSize": _WORDS,
         },
         "legend": {
             "labelColor": _LIGHT,
             "titleColor": _LIGHT,
-            "labelFontSize": 13,
+            "labelFontSize": _WORDS,
             "symbolFillColor": _LIGHT,
         },
         "view": {"stroke": None},
@@ -67,27 +71,8 @@ def show_days(days: Sequence[DayShare], *, key: str) -> None:
         "encoding": {
             "x": x,
             "y": {"field": "share", **y},
-            "shape": {
-                "field": "side",
-                "type": "nominal",
-                "title": None,
-                "scale": {
-                    "domain": ["inside", "above", "below"],
-                    "range": ["circle", "triangle-up", "triangle-down"],
-                },
-                "legend": {
-                    "orient": "top",
-                    "symbolFillColor": _LIGHT,
-                    "symbolStrokeColor": _LIGHT,
-                    "labelExpr": _labels(
-                        inside=say("inside the band"), above=say("above it"), below=say("below it")
-                    ),
-                },
-            },
-            "color": {
-                "condition": {"test": "datum.side === 'inside'", "value": _INK},
-                "value": "#ffb347",
-            },
+            "shape": _by_side("circle", "triangle-up", "triangle-down", is_told=bool(around)),
+            "color": _by_side(_INK, _OUTSIDE, _OUTSIDE, is_told=bool(around)),
         },
     }
     area = {
@@ -158,6 +143,18 @@ def show_months(months: Mapping[Any, Times], *, key: str) -> None:
         },
     }
     _chart(rows, {**marks, "height": 240}, key=key)
+
+
+def _by_side(*marks: str, is_told: bool) -> dict[str, Any]:
+    """Mark a day by where it lies; without a band there is nothing to tell in a legend."""
+    labels = _labels(inside=say("inside the band"), above=say("above it"), below=say("below it"))
+    return {
+        "field": "side",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": ["inside", "above", "below"], "range": list(marks)},
+        "legend": {"orient": "top", "labelExpr": labels} if is_told else None,
+    }
 
 
 def _by_kind(scale: Mapping[str, Any]) -> dict[str, Any]:

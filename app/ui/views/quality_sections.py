@@ -15,7 +15,9 @@ def show_sections(visit: Visit, days: int | None) -> None:
     st.subheader(say("Seconds and edits by section"))
     found = quality.section_times(visit.room.store, visit.actor, days=days, now=visit.now)
     if found.lines:
-        st.dataframe([_line(one) for one in found.lines], hide_index=True, key="quality_sections")
+        st.dataframe(
+            [_line(one) for one in found.lines], hide_index=True, key="quality_sections", width="content"
+        )
     elif not found.left_out:
         st.write(say("No section was at work in this time."))
     if found.left_out:

@@ -34,6 +34,7 @@ def show_agreement(visit: Visit, days: int | None) -> None:
         [{say("Reports"): names[is_ai], **_line(one)} for is_ai, one in found.items()],
         hide_index=True,
         key="quality_second_reviews",
+        width="content",
     )
     st.caption(
         say(
