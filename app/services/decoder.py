@@ -56,6 +56,18 @@ class DecoderProcess:
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = threading.Lock()
 
+    def start(self) -> None:
+        """Start the decoder now, so that the first image does not wait for it.
+
+        Raises
+        ------
+        PixelsUnreadable
+            If it cannot be started.
+        """
+        with self._lock:
+            if self._process is None:
+                self._start()
+
     def decode(self, path: Path, frame: int) -> StoredPixels:
         """Decode one frame of a file.
 

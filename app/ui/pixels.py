@@ -19,6 +19,10 @@ Key = tuple[str, int]
 class Decodes(Protocol):
     """Whatever turns a file into pixels; `app.services.decoder.DecoderProcess` is one."""
 
+    def start(self) -> None:
+        """Get ready to decode."""
+        ...
+
     def decode(self, path: Path, frame: int) -> StoredPixels:
         """Decode one frame of a file."""
         ...
@@ -57,6 +61,11 @@ class PixelCache:
         """Bytes of pixels in memory."""
         with self._lock:
             return sum(len(pixels.data) for pixels in self._kept.values())
+
+    def start(self) -> None:
+        """Get every decoder ready; what is wrong with one is told again when it is asked."""
+        for decoder in self._decoders:
+            decoder.start()
 
     def get(self, sha256: str, frame: int = 0) -> StoredPixels:
         """Return one frame of the object with this digest.

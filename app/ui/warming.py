@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -46,15 +47,21 @@ class Warming:
         self._wishes.join()
 
     def _work(self) -> None:
+        self._try(self._pixels.start)
         while True:
             find = self._wishes.get()
-            try:
-                for image in shown_first(find()):
-                    self._pixels.warm(image.sha256)
-            except Exception as error:  # nobody waits for it: the reader will be told when he asks
-                log.info("not decoded ahead", error=type(error).__name__)
-            finally:
-                self._wishes.task_done()
+            self._try(partial(self._decode, find))
+            self._wishes.task_done()
+
+    def _decode(self, find: FindsImages) -> None:
+        for image in shown_first(find()):
+            self._pixels.warm(image.sha256)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # nobody waits for it: the reader will be told when he asks
+            log.info("not decoded ahead", error=type(error).__name__)
 
 
 def shown_first(instances: Sequence[Instance]) -> tuple[Instance, ...]:

@@ -19,6 +19,9 @@ class CountingDecoder:
     def __init__(self) -> None:
         self.decoded: list[str] = []
 
+    def start(self) -> None:
+        """Always ready."""
+
     def decode(self, path: Path, frame: int) -> StoredPixels:
         self.decoded.append(path.name)
         time.sleep(0.02)

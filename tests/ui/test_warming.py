@@ -32,6 +32,10 @@ class Gate:
         self.open = threading.Event()
         self.begun = threading.Event()
         self.decoded: list[str] = []
+        self.is_started = False
+
+    def start(self) -> None:
+        self.is_started = True
 
     def decode(self, path: Path, frame: int) -> StoredPixels:
         self.begun.set()
@@ -66,6 +70,7 @@ def test_wish_is_decoded_in_the_background_and_the_reader_gets_it_at_once(
     assert sorted(decoders[0].decoded + decoders[1].decoded) == sorted([first.sha256, second.sha256])
     assert cache.get(first.sha256).data == b"pixels"
     assert len(decoders[0].decoded + decoders[1].decoded) == 2, "nothing is decoded twice"
+    assert all(decoder.is_started for decoder in decoders)
 
 
 def test_what_cannot_be_decoded_or_found_does_not_end_it(tmp_path: Path, decoders: tuple[Gate, Gate]) -> None:
