@@ -174,6 +174,7 @@ def draw_quality(browser: Browser, house: House) -> None:
     reader, url = Reader(browser, house.room.url, "ada"), house.room.url
     reader.page.goto(f"{url}/?view=quality")
     reader.page.get_by_text("Discordant sentences by day").wait_for()
+    reader.page.locator('[data-testid="stVegaLiteChart"] :is(canvas, svg)').nth(2).wait_for()
     _draw(reader, "quality", close=False)
     reader.page.get_by_role("heading", name="Seconds and edits by section").scroll_into_view_if_needed()
     _draw(reader, "sections", close=False)
