@@ -71,7 +71,13 @@ def spread(line: str) -> Iterator[str]:
         for choice in choices:
             rest, at = divmod(rest, len(choice))
             text += choice[at]
-        yield re.sub(_NUMBER, lambda found, number=number: str(1 + (number + found.start()) % 12), text)
+        yield _with_numbers(text, number)
+
+
+def _with_numbers(text: str, form: int) -> str:
+    parts = text.split(_NUMBER)
+    numbers = [str(1 + (form + place) % 12) for place in range(len(parts) - 1)]
+    return "".join(part + number for part, number in zip(parts, [*numbers, ""], strict=True))
 
 
 def _scatter(at: int) -> int:

@@ -149,6 +149,8 @@ def hear(decoder: Decoder, samples: bytes) -> list[tuple[str, float]]:
     samples
         16-bit integers, little endian, 16 kHz.
     """
+    # what it has adapted to the voice before is forgotten
+    decoder.reinit_feat()
     decoder.start_utt()
     decoder.process_raw(samples, full_utt=True)
     decoder.end_utt()
