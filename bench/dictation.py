@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, help="CSV with the columns findings and impression")
     parser.add_argument("--count", type=int, default=60, help="sentences")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--models", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--show", action="store_true", help="print what was said and heard")
     options = parser.parse_args()
     lines = department_lines()
@@ -84,7 +85,7 @@ def main() -> None:
     print(
         "| model | words | word errors (voices) | s per s | held back | errors of the rest | negations lost |"
     )
-    for kind in KINDS:
+    for kind in options.models:
         measure(kind, lines, spoken, show=options.show)
 
 

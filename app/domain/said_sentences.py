@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from importlib.resources import files
 from math import prod
 
@@ -72,12 +71,13 @@ def spread(line: str) -> Iterator[str]:
         for choice in choices:
             rest, at = divmod(rest, len(choice))
             text += choice[at]
-        yield re.sub(_NUMBER, partial(_number_of, number), text)
+        yield _with_numbers(text, number)
 
 
-def _number_of(form: int, found: re.Match[str]) -> str:
-    """Return one of twelve numbers for a place in a form: another one in the next form."""
-    return str(1 + (form + found.start()) % 12)
+def _with_numbers(text: str, form: int) -> str:
+    parts = text.split(_NUMBER)
+    numbers = [str(1 + (form + place) % 12) for place in range(len(parts) - 1)]
+    return "".join(part + number for part, number in zip(parts, [*numbers, ""], strict=True))
 
 
 def _scatter(at: int) -> int:

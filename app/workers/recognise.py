@@ -32,6 +32,7 @@ GENERAL_WORDS = 1000
 """The most frequent ones of the general vocabulary: rare words would be heard in place of medical ones."""
 
 KINDS = ("mixed", "department", "general")
+_MOST_GENERAL: Mapping[str, int | None] = {"mixed": GENERAL_WORDS, "general": None}
 _EVERY = 4
 """One in so many long words of the dictionary teaches how letters are said."""
 
@@ -64,13 +65,15 @@ def build_model(lines: Sequence[str], words: Iterable[str], kind: str) -> Built:
     known = read_dictionary(dictionary.read_text(encoding="utf-8").splitlines())
     said = list(say_lines(lines))
     own = {word for sentence in said for word in sentence} | set(words) | _spoken_words()
-    general = _general_frequencies(known) if kind != "department" else {}
+    general = {} if kind == "department" else _general_frequencies(known, _MOST_GENERAL[kind])
     guessed = _pronounce(sorted(own - known.keys()), known, capitals_in(lines))
     sayable = {word: sounds for word in own if (sounds := known.get(word) or guessed.get(word))}
     unsaid = tuple(sorted(own - sayable.keys()))
     _write_dictionary({**{word: known[word] for word in general}, **sayable})
     if kind != "general":
-        _write_model([s for s in said if not set(s) & set(unsaid)], sayable.keys(), general)
+        _write_model(
+            [sentence for sentence in said if sayable.keys() >= set(sentence)], sayable.keys(), general
+        )
     return Built(len(general.keys() | sayable.keys()), len(guessed), unsaid)
 
 
@@ -78,8 +81,8 @@ def _spoken_words() -> set[str]:
     return {word for sign in SIGNS for word in sign} | NUMBER_WORDS | UNITS.keys() | {"point", "by"}
 
 
-def _general_frequencies(known: Mapping[str, Any]) -> dict[str, float]:
-    """Return how often the words of the general model are said, by itself."""
+def _general_frequencies(known: Mapping[str, Any], most: int | None) -> dict[str, float]:
+    """Return how often the most frequent words of the general model are said, by itself."""
     from pocketsphinx import LogMath, NGramModel, get_model_path
 
     base = LogMath()
@@ -87,7 +90,7 @@ def _general_frequencies(known: Mapping[str, Any]) -> dict[str, float]:
     unknown = model.prob(["qqxzqq"])
     heard = ((word, model.prob([word])) for word in known)
     often = sorted(((chance, word) for word, chance in heard if chance > unknown), reverse=True)
-    return {word: base.exp(chance) for chance, word in often[:GENERAL_WORDS]}
+    return {word: base.exp(chance) for chance, word in often[:most]}
 
 
 def _pronounce(
@@ -149,6 +152,8 @@ def hear(decoder: Decoder, samples: bytes) -> list[tuple[str, float]]:
     samples
         16-bit integers, little endian, 16 kHz.
     """
+    # what it has adapted to the voice before is forgotten
+    decoder.reinit_feat()
     decoder.start_utt()
     decoder.process_raw(samples, full_utt=True)
     decoder.end_utt()

@@ -33,7 +33,7 @@ class Listener:
     """Hears what it is told to, and remembers how much it was given."""
 
     words: list[tuple[str, float]] = field(
-        default_factory=lambda: [("no", 0.9), ("pleural", 0.9), ("effusion", 0.6)]
+        default_factory=lambda: [("no", 0.9), ("pleural", 1.0), ("effusion", 0.6)]
     )
     sizes: list[int] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ def test_reader_gets_the_words_with_their_confidence(
     assert answer.json() == {
         "words": [
             {"text": "no", "confidence": 0.9, "doubtful": False},
-            {"text": "pleural", "confidence": 0.9, "doubtful": False},
+            {"text": "pleural", "confidence": 1.0, "doubtful": False},
             {"text": "effusion", "confidence": 0.6, "doubtful": True},
         ],
         "reason": "",
