@@ -175,7 +175,9 @@ export class Editor {
   async losePen() {
     await this.autosave.flush();
     const fresh = await this.client.read();
-    if (fresh.reportId !== this.data.reportId) return;
+    const { reportId, mayEdit, signatures } = this.data;
+    // a signature puts the pen down too: the page runs anew anyway, and another run would cross the next key
+    if (fresh.reportId !== reportId || !mayEdit || fresh.signatures.length > signatures.length) return;
     this.update({ ...this.data, ...fresh });
     this.trigger("reload", Date.now());
   }
