@@ -64,7 +64,10 @@ export class Editor {
       this.aids.heard.clear();
       link.choose(null); // keys such as "ai-1" stand in every report
     }
-    if (isNew || !data.mayEdit) this.writing.key = null;
+    if (isNew || !data.mayEdit) {
+      this.writing.key = null;
+      this.aids.dictation.cease();
+    }
     const isOlder = !isNew && data.version < this.data.version;
     const before = this.data;
     this.data = isOlder ? { ...data, version: before.version, sentences: before.sentences } : data;
@@ -238,6 +241,7 @@ export default function mount({ parentElement, data, setTriggerValue }) {
       return made;
     },
     (it) => {
+      it.aids.dictation.cease();
       void it.autosave.flush();
       it.detach();
       it.parts.root.remove();
