@@ -37,6 +37,18 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield house
 
 
+# keeps what the page gets of the microphone in sight
+WATCH_MICROPHONE = """() => {
+  window.microphones = [];
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const stream = await open(wanted);
+    window.microphones.push(...stream.getTracks());
+    return stream;
+  };
+}"""
+
+
 def undrafted(house: House, name: str, **changes: str) -> str:
     """Bring in a film without a draft."""
     received = house.send(name, "RG1_UNCR.dcm", body_part="CHEST", modality="DX", **changes)
@@ -294,6 +306,14 @@ def test_spoken_words_arrive_at_the_cursor_and_doubtful_ones_wait_for_a_look(
     ada.wait_until_saved()
     said = compose_report(house.report_of(study).sentences)["findings"]
     assert "There is no pleural effusion or pneumothorax. Unchanged. Mass" in said
+
+    ada.page.evaluate(WATCH_MICROPHONE)
+    ada.press("e", "Control+d")
+    expect(note).to_have_text("Dictating; Ctrl+D ends it.")
+    assert ada.page.evaluate("window.microphones.map(({ readyState }) => readyState)") == ["live"]
+    ada.page.get_by_role("button", name="Worklist").click()
+    expect(ada.page.locator(".editor")).to_have_count(0)
+    assert ada.page.evaluate("window.microphones.map(({ readyState }) => readyState)") == ["ended"]
 
     rana = Reader(speaking, house.room.url, "rana", locale="de-DE")
     rana.open_study(house.chest("diktat"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ import structlog
 from httpx2 import Response
 
 from app.domain.dictation_sound import RATE
+from app.domain.report import Section
+from app.domain.said_sentences import shipped_phrases
 from app.domain.spoken_text import HeardWord
-from app.services.dictation import DictationDesk
+from app.domain.template import TemplateContent
+from app.services import templates
+from app.services.dictation import DictationDesk, department_lines
 from app.services.pace import Pace
 from app.services.recogniser import RecogniserUnavailable
 from app.ui.csrf import CSRF_HEADER
@@ -181,6 +186,21 @@ def test_nothing_that_was_said_is_kept_or_logged(
     assert files() == before
     assert hospital.events() == events
     assert "xanthogranuloma" not in caplog.text + str(logged)
+
+
+def test_recogniser_learns_what_the_department_writes_in_english(hospital: Hospital) -> None:
+    _, admin = hospital.log_in("adam")
+    now = datetime.now(UTC)
+    for language, text in (("en", "Clear sinuses."), ("de", "Freie Nebenhöhlen."), ("en", "Out of use.")):
+        lines = {Section.FINDINGS: (text,)}
+        content = TemplateContent(text, language, "", "", lines, is_active=text != "Out of use.")
+        templates.add_template(hospital.store, admin, content, now=now)
+    templates.save_department_macro(hospital.store, admin, "nl", "No xanthoma.", now=now)
+    templates.save_department_macro(hospital.store, admin, "kb", "Unauffällig.", now=now)
+    learnt = department_lines(hospital.store)
+    assert learnt[: len(shipped_phrases())] == shipped_phrases()
+    assert set(learnt) >= {"Clear sinuses.", "No xanthoma."}
+    assert not {"Freie Nebenhöhlen.", "Out of use.", "Unauffällig."} & set(learnt)
 
 
 def test_page_may_ask_for_the_microphone_where_dictation_is_set_up_alone() -> None:

@@ -59,6 +59,11 @@ export class Dictation {
     this.show(this.waiting ? say("Recognising ...") : "");
   }
 
+  /** The text is somebody else's now, or gone from the screen: nobody listens any longer. */
+  cease() {
+    if (this.running) this.stop();
+  }
+
   /** End, and wait until what was said last is in the text. */
   async finish() {
     this.stop();

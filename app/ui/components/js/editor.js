@@ -79,7 +79,10 @@ export class Editor {
     const isSigned = isTaken && data.signatures.length > this.data.signatures.length;
     this.hadPen = data.mayEdit || isSigned ? false : isTaken || (!isNew && this.hadPen);
     if (isNew) this.rescue.refused.clear();
-    if (isNew || !data.mayEdit) this.writing.key = null;
+    if (isNew || !data.mayEdit) {
+      this.writing.key = null;
+      this.aids.dictation.cease();
+    }
     const isOlder = !isNew && data.version < this.data.version;
     const before = this.data;
     this.data = isOlder ? { ...data, version: before.version, sentences: before.sentences } : data;
@@ -267,6 +270,7 @@ export default function mount({ parentElement, data, setTriggerValue }) {
       return made;
     },
     (it) => {
+      it.aids.dictation.cease();
       void it.autosave.flush();
       it.detach();
       it.pen.stop();

@@ -13,6 +13,8 @@ export class Heard {
     this.editor = editor;
     /** @type {Map<string, Note>} By the key that the screen uses. */
     this.notes = new Map();
+    /** @type {Map<string, string>} What a sentence is called since the server knows it. */
+    this.renamed = new Map();
   }
 
   /** The line of a sentence: one element, wherever its card is. */
@@ -25,7 +27,8 @@ export class Heard {
    * @param {import("./dictation.js").Place} place
    * @param {{words: HeardWord[], reason: string}} answer
    */
-  take({ key, area }, { words, reason }) {
+  take({ key: began, area }, { words, reason }) {
+    const key = this.renamed.get(began) ?? began;
     if (this.editor.writing.key !== key && !this.editor.sentence(key)) return this.editor.showNote(say("Heard after the text was gone: {text}", { text: joined(words) }));
     const note = this.note(key);
     const why = reason || (area.isConnected ? "" : say("the text was closed"));
@@ -76,6 +79,7 @@ export class Heard {
 
   /** A new sentence is called otherwise once the server knows it. */
   rename(key, known) {
+    this.renamed.set(key, known);
     const note = this.notes.get(key);
     if (!note) return;
     this.notes.delete(key);
@@ -87,6 +91,7 @@ export class Heard {
   /** Nothing of another report. */
   clear() {
     this.notes.clear();
+    this.renamed.clear();
   }
 
   /** @returns {string|undefined} A sentence with something to look at. */
