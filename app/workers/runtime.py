@@ -49,6 +49,8 @@ class Worker:
         Jobs at a time.
     on_ready
         Called each time the worker begins to take jobs.
+    leave
+        Ends the process when a job does not end in time.
     """
 
     store: Store
@@ -57,6 +59,7 @@ class Worker:
     tasks: Sequence[Task]
     concurrency: int = 1
     on_ready: Callable[[], None] = lambda: None
+    leave: Callable[[int], object] = os._exit
     _attempts: dict[str, Attempts] = field(default_factory=dict, init=False)
     _current: QueueWorker | None = field(default=None, init=False)
     _picks: FairJobs | None = field(default=None, init=False)
@@ -192,7 +195,7 @@ class Worker:
                 count = work.put_back(self.store, number)
                 structlog.get_logger().warning("stopped during a job, put back", jobs=count)
         finally:
-            os._exit(0)
+            self.leave(0)
 
 
 def _plain(attempts: Attempts) -> Callable[..., None]:

@@ -55,7 +55,9 @@ function dispatch(event) {
   const pressesButton = target instanceof HTMLElement && ["BUTTON", "A", "SUMMARY"].includes(target.tagName);
   if (pressesButton && (event.key === "Enter" || event.key === " ")) return;
   const name = event.altKey ? `Alt+${event.key}` : event.key;
-  const binding = allBindings().find(({ keys }) => keys.includes(name));
+  // the newest owner first: what was left behind goes from the page only when the new page is complete
+  const newestFirst = [...bound.values()].reverse().flat();
+  const binding = newestFirst.find(({ keys }) => keys.includes(name));
   if (!binding) return;
   event.preventDefault();
   event.stopPropagation();
