@@ -89,3 +89,30 @@ def say_alive(house: House, **gauges: float) -> None:
     now = seed.now_utc()
     report = ProcessReport("drafting", "test:1", now, gauges=gauges, is_news=True)
     record_report(house.store, report, now=now)
+
+
+# Two pages in one document while the second is being drawn: whose key is it?
+KEYS = """
+async () => {
+  const url = performance.getEntriesByType("resource").map(({ name }) => name)
+    .find((name) => name.endsWith("/js/keys.js"));
+  const { bindKeys, preferKeysOf } = await import(url);
+  const heard = [];
+  const owners = ["left behind", "new"].map((name) => ({ name }));
+  const stops = owners.map((owner) =>
+    bindKeys(owner, [{ keys: ["F13"], label: "", group: "", run: () => heard.push(owner.name) }]));
+  const press = () => document.dispatchEvent(new KeyboardEvent("keydown", { key: "F13" }));
+  press();
+  preferKeysOf(owners[0]);
+  press();
+  stops.forEach((stop) => stop());
+  press();
+  return heard;
+}
+"""
+
+
+def test_key_belongs_to_what_was_drawn_last(house: House, reader_of: Callable[[str], Reader]) -> None:
+    ada = reader_of("ada")
+    ada.page.locator(".worklist").wait_for()
+    assert ada.page.evaluate(KEYS) == ["new", "left behind"]

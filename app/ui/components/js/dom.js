@@ -1,5 +1,6 @@
 /** The only way this interface makes elements: text goes in as text nodes, so no name and no report is ever markup. */
 
+import { preferKeysOf } from "./keys.js";
 import { language } from "./words.js";
 
 /**
@@ -41,6 +42,7 @@ function apply(node, name, value) {
 export function hold(parent, known, make, release) {
   if (!known.has(parent)) known.set(parent, { it: make(), mounts: 0 });
   const held = known.get(parent);
+  preferKeysOf(held.it);
   held.mounts += 1;
   const mine = held.mounts;
   const letGo = () => {

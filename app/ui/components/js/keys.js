@@ -27,6 +27,17 @@ export function bindKeys(owner, bindings) {
   return () => bound.delete(owner);
 }
 
+/**
+ * Put the keys of an owner before all others: it belongs to the page that is being shown.
+ * @param {object} owner
+ */
+export function preferKeysOf(owner) {
+  const bindings = bound.get(owner);
+  if (!bindings) return;
+  bound.delete(owner);
+  bound.set(owner, bindings);
+}
+
 /** @returns {Binding[]} All bindings, in the order of their owners. */
 export function allBindings() {
   return [...bound.values()].flat();
@@ -55,7 +66,7 @@ function dispatch(event) {
   const pressesButton = target instanceof HTMLElement && ["BUTTON", "A", "SUMMARY"].includes(target.tagName);
   if (pressesButton && (event.key === "Enter" || event.key === " ")) return;
   const name = event.altKey ? `Alt+${event.key}` : event.key;
-  // the newest owner first: what was left behind goes from the page only when the new page is complete
+  // what the script has just drawn comes first: what was left behind goes only when the new page is complete
   const newestFirst = [...bound.values()].reverse().flat();
   const binding = newestFirst.find(({ keys }) => keys.includes(name));
   if (!binding) return;
