@@ -5,6 +5,7 @@ Not covered: speed (`bench/worklist.py`, `bench/readers.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
