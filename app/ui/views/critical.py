@@ -65,11 +65,12 @@ def _board() -> None:
 
 
 def offer_loops(visit: Visit, review: Review) -> None:
-    """Show the loops of a study above its report; where there is no report yet, the way to open one."""
+    """Show the loops of a study above its report, the soonest due first; without one, the way to open a loop."""
     if not may(visit.actor.role, Action.HANDLE_CRITICAL):
         return
     uid = review.study.study_uid
-    for loop in critical.loops_of_study(visit.room.store, visit.actor, uid, now=visit.now):
+    loops = critical.loops_of_study(visit.room.store, visit.actor, uid, now=visit.now)
+    for loop in sorted(loops, key=lambda one: (not one.is_unfinished, one.due_at)):
         if loop.is_unfinished:
             with st.container(border=True):
                 text, act = st.columns((7, 3), vertical_alignment="center")
