@@ -65,7 +65,7 @@ def _board() -> None:
 
 
 def offer_loops(visit: Visit, review: Review) -> None:
-    """Show the loops of a study above its report, the soonest due first; without one, the way to open a loop."""
+    """Show the loops of a study, the soonest due first; where there is no report yet, the way to open one."""
     if not may(visit.actor.role, Action.HANDLE_CRITICAL):
         return
     uid = review.study.study_uid
