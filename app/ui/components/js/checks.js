@@ -19,7 +19,7 @@ export class ChecksPanel {
   /** @param {ChecksActions} actions */
   constructor(actions) {
     this.actions = actions;
-    this.status = el("h2", { class: "checks-status", "aria-live": "polite" });
+    this.status = el("h2", { class: "checks-status", "aria-live": "polite", text: say("Checks before signing") });
     this.list = el("ul", { class: "checks-list" });
     this.root = el("section", { class: "checks", "aria-label": say("Checks before signing"), hidden: true });
     this.root.append(this.status, this.list);
@@ -36,9 +36,17 @@ export class ChecksPanel {
     this.root.hidden = !isOn;
     const wanted = isOn ? `${data.reportId}/${data.version}` : "";
     if (wanted === this.asked) return;
+    if (this.asked.split("/")[0] !== String(data.reportId)) this.forget();
     this.asked = wanted;
     this.path = `/api/reports/${data.reportId}/checks`;
     this.later();
+  }
+
+  /** What was said of another report says nothing of this one. */
+  forget() {
+    this.status.textContent = say("Checks before signing");
+    this.root.dataset.state = "";
+    this.list.replaceChildren();
   }
 
   /** Check again although the text is the same: a prior, an order or a critical result may have come. */

@@ -9,7 +9,8 @@ import { say } from "./words.js";
  * @returns {HTMLDialogElement}
  */
 export function makeHelp() {
-  const dialog = el("dialog", { class: "help", "aria-label": say("Keys") });
+  // the keyboard scrolls it where a screen is too low for it
+  const dialog = el("dialog", { class: "help", "aria-label": say("Keys"), tabindex: 0 });
   dialog.addEventListener("click", () => dialog.close());
   dialog.addEventListener("keydown", (event) => event.key === "?" && dialog.close());
   return /** @type {HTMLDialogElement} */ (dialog);
