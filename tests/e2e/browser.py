@@ -94,10 +94,12 @@ class Reader:
     def open_study(self, study_uid: str) -> None:
         """Open a study by its row in the worklist."""
         self.page.locator(f'tr[data-study="{study_uid}"]').click()
+        expect(self.page.locator(".viewer")).to_have_attribute("data-study", study_uid)
         self.wait_for_image()
 
     def wait_for_image(self) -> None:
-        expect(self.page.locator(".viewer")).not_to_have_attribute("data-sop", "")
+        """Wait until the viewer shows an image: before that it names none."""
+        expect(self.page.locator(".viewer")).to_have_attribute("data-sop", re.compile("."))
 
     def press(self, *keys: str) -> None:
         for key in keys:
