@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import app
 from app.domain.errors import Rejected
+from app.services.child_process import bare_environment, forward_lines
 
 LIMITS = {"memory_bytes": 2 * 2**30, "cpu_s": 30, "wall_s": 60}
 _START_S, _GRACE_S = 60.0, 10.0
@@ -116,11 +116,11 @@ class DecoderProcess:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=self._folder.name,
-            env=_bare_environment(),
+            env=bare_environment(),
             start_new_session=True,
         )
         self._process = process
-        threading.Thread(target=_forward, args=(process, self._answers), daemon=True).start()
+        threading.Thread(target=forward_lines, args=(process, self._answers), daemon=True).start()
         try:
             is_ready = bool(self._answers.get(timeout=_START_S))
         except queue.Empty:
@@ -143,21 +143,6 @@ class DecoderProcess:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _bare_environment() -> dict[str, str]:
-    """What the decoder may know: where Python finds its modules, and nothing of our settings."""
-    root = str(Path(app.__file__).resolve().parents[1])
-    return {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-
-
-def _forward(process: subprocess.Popen[str], answers: queue.SimpleQueue[str]) -> None:
-    """Hand the decoder's lines on, and an empty one when it has ended."""
-    assert process.stdout is not None
-    with process.stdout as lines:
-        for line in lines:
-            answers.put(line)
-    answers.put("")
 
 
 def _read(out: Path) -> StoredPixels:

@@ -134,7 +134,7 @@ def images_of(tx: UnitOfWork, prior: Prior) -> tuple[Instance, ...]:
         return ()
     study = tx.studies.get(prior.prior_uid)
     every = tx.studies.instances(prior.prior_uid, up_to_revision=study.revision)
-    return tuple(instance for instance in every if instance.rows and instance.columns)
+    return tuple(instance for instance in every if instance.is_image)
 
 
 def _opened(tx: UnitOfWork, actor: Actor, study_uid: str, *, now: datetime) -> Study | None:

@@ -16,14 +16,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-import app
 from app.domain.errors import Retriable
 from app.domain.spoken_text import HeardWord
+from app.services.child_process import bare_environment, forward_lines
 
 PROGRAM = ("-m", "app.workers.recognise")
 START_S, ANSWER_S = 120.0, 40.0
@@ -139,11 +138,11 @@ class RecogniserProcess:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=self._folder.name,
-            env=_bare_environment(),
+            env=bare_environment(),
             start_new_session=True,
         )
         self._process = process
-        threading.Thread(target=_forward, args=(process, self._answers), daemon=True).start()
+        threading.Thread(target=forward_lines, args=(process, self._answers), daemon=True).start()
         if self._exchange(process, self._wanted, self._start_s) is None:
             self._stop()
             raise RecogniserUnavailable("the recogniser cannot be started: tell the administrator")
@@ -186,18 +185,3 @@ def _hang_up(process: subprocess.Popen[str]) -> None:
         process.stdin.close()
     except OSError:
         return  # what it did not read is gone with it
-
-
-def _bare_environment() -> dict[str, str]:
-    """What the recogniser may know: where Python finds its modules, and nothing of our settings."""
-    root = str(Path(app.__file__).resolve().parents[1])
-    return {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-
-
-def _forward(process: subprocess.Popen[str], answers: queue.SimpleQueue[str]) -> None:
-    """Hand the recogniser's lines on, and an empty one when it has ended."""
-    assert process.stdout is not None
-    with process.stdout as lines:
-        for line in lines:
-            answers.put(line)
-    answers.put("")
