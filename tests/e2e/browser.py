@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ CHROMIUM_OPTIONS = [
 ]
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)  # a loaded machine is slow, not wrong
+LOOK_MS = 50
+# The script has run, and each of our components has drawn itself into the place that Streamlit made for it.
+IS_COMPLETE = """
+() => document.querySelector('.stApp')?.dataset.testScriptState === 'notRunning'
+  && [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+    .every((place) => place.shadowRoot?.lastElementChild?.childElementCount > 0)
+"""
 
 
 class Reader:
@@ -96,6 +104,14 @@ class Reader:
         self.page.locator(f'tr[data-study="{study_uid}"]').click()
         expect(self.page.locator(".viewer")).to_have_attribute("data-study", study_uid)
         self.wait_for_image()
+        self.wait_for_page()
+
+    def wait_for_page(self) -> None:
+        """Wait until the whole page is there: the image comes first, the report with its keys later."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while not self.page.evaluate(IS_COMPLETE):
+            assert time.monotonic() < end, "the page does not become complete"
+            self.page.wait_for_timeout(LOOK_MS)
 
     def wait_for_image(self) -> None:
         """Wait until the viewer shows an image: before that it names none."""

@@ -20,9 +20,10 @@ _NOTHING: Mapping[str, Act] = {}
 _STUB = """const load = (address) => import(new URL(address, window.location.origin).href);
 export default async (component) => {
   const { useLanguage } = await load("%s");
+  const { noteAsked } = await load("%s");
   await useLanguage(component.data.language);
   const { default: mount } = await load("%s");
-  return mount(component);
+  return mount({ ...component, setTriggerValue: noteAsked(component.setTriggerValue) });
 };
 """
 
@@ -30,7 +31,7 @@ export default async (component) => {
 @cache
 def _component(name: str) -> Renderer:
     style = scaled(read_text("css/tokens.css") + read_text(f"css/{name}.css"))
-    stub = _STUB % (asset_url("js/words.js"), asset_url(f"js/{name}.js"))
+    stub = _STUB % tuple(asset_url(f"js/{script}.js") for script in ("words", "asked", name))
     renderer: Renderer = st.components.v2.component(f"janus_med_{name}", css=style, js=stub)
     return renderer
 

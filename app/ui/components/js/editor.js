@@ -1,6 +1,7 @@
 /** The report editor: sentence by sentence, by key or mouse; every change goes straight to the server. */
 
 import { whilePresent } from "./activity.js";
+import { isAwaited } from "./asked.js";
 import { Autosave, guardPage } from "./autosave.js";
 import { banners, isLoud } from "./banners.js";
 import { ChecksPanel } from "./checks.js";
@@ -37,7 +38,7 @@ export class Editor {
       (key) => key.startsWith("text ") && this.rescue.refused.add(key.slice(5)),
     );
     this.rescue = new Rescue(this);
-    this.pen = new Pen({ lost: () => this.losePen(), stay: () => this.poll() });
+    this.pen = new Pen({ lost: (holder) => this.losePen(holder), stay: () => this.poll() });
     this.client = new ReportClient();
     this.decisions = new Decisions(this);
     this.writing = new Writing(this);
@@ -174,10 +175,17 @@ export class Editor {
     return savedAt;
   }
 
+  /** Who goes to another case puts the pen down: the page that was asked for is on its way, and nothing is told. */
+  isLeaving(holder) {
+    return !holder && isAwaited();
+  }
+
   /** The server says that the pen is gone: what waits is tried once more, and then kept beside the report. */
-  async losePen() {
+  async losePen(holder) {
+    if (this.isLeaving(holder)) return; // if it was something else, the server says it again
     await this.autosave.flush();
     const fresh = await this.client.read();
+    if (this.isLeaving(fresh.lock)) return;
     const { reportId, mayEdit, signatures } = this.data;
     // a signature puts the pen down too: the page runs anew anyway, and another run would cross the next key
     if (fresh.reportId !== reportId || !mayEdit || fresh.signatures.length > signatures.length) return;
@@ -190,7 +198,9 @@ export class Editor {
     if (this.autosave.isPending || !this.data) return;
     try {
       const fresh = await this.client.read();
-      if (this.autosave.isPending || fresh.reportId !== this.data.reportId) return void this.trigger("reload", Date.now());
+      if (this.autosave.isPending) return;
+      if (fresh.reportId !== this.data.reportId) return void this.trigger("reload", Date.now());
+      if (this.data.mayEdit && !fresh.mayEdit && this.isLeaving(fresh.lock)) return;
       const before = this.data;
       this.update({ ...this.data, ...fresh });
       if (before.mayEdit !== fresh.mayEdit || before.superseded !== fresh.superseded) this.trigger("reload", Date.now());
