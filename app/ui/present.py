@@ -103,10 +103,10 @@ def _lock_data(lock: LockInfo | None, actor: Actor, *, now: datetime) -> JSON | 
 
 def _draft_data(draft: Draft | None, study: Study) -> JSON:
     if draft is None:
-        return {"status": "none", "reason": study.reason, "model": "", "issues": []}
+        return {"status": "none", "reason": retell(study.reason), "model": "", "issues": []}
     return {
         "status": draft.content.status,
-        "reason": draft.content.reason,
+        "reason": retell(draft.content.reason),
         "model": draft.content.model_name,
         "issues": [
             {"severity": str(issue.get("severity", "")), "message": retell(str(issue.get("message", "")))}
@@ -250,7 +250,7 @@ def row_data(row: WorklistRow) -> JSON:
         "lockOwner": row.lock_owner,
         "lockSince": row.locked_at.isoformat() if row.locked_at else "",
         "deliveryState": row.delivery_state.value if row.delivery_state else "",
-        "deliveryReason": row.delivery_reason,
+        "deliveryReason": retell(row.delivery_reason),
         "waiting": None if row.draft is None else _waiting_data(row.draft),
     }
 

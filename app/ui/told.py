@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from app.ui.told_drafts import TOLD_BY_DRAFTS
 from app.ui.told_texts import TOLD
 from app.ui.words import ENGLISH, language, say
 
 _NAME = re.compile(r"\\\{(\w+)\\\}")
 _DEEPEST = 3
+_ALL = TOLD + TOLD_BY_DRAFTS
 
 
 def tell(error: Exception) -> str:
@@ -44,11 +46,11 @@ def _inner(values: Mapping[str, str], depth: int) -> dict[str, str]:
 
 @cache
 def _exact() -> frozenset[str]:
-    return frozenset(text for text in TOLD if "{" not in text)
+    return frozenset(text for text in _ALL if "{" not in text)
 
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Templates with names, the longest first: it says most."""
-    named = sorted((text for text in TOLD if "{" in text), key=len, reverse=True)
+    named = sorted((text for text in _ALL if "{" in text), key=len, reverse=True)
     return tuple((text, re.compile(_NAME.sub(r"(?P<\1>.+?)", re.escape(text)), re.DOTALL)) for text in named)

@@ -81,6 +81,9 @@ TOLD: tuple[str, ...] = (
     "the file was changed since you opened it: open it again",
     "the database does not answer ({reason})",
     # the worklist
+    "no answer from drafting yet",
+    "the draft was not fit to be shown: {reason}",
+    "the model gave no reason",
     "routine",
     "ordered {word}",
     "AI: possible {findings}",

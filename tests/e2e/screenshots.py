@@ -103,7 +103,12 @@ def bring_in_more(house: House) -> None:
         if number % 3 == 1:
             seed.record(house.store, received, seed.chest_draft(received), now=now)
         elif number % 3 == 0:
-            seed.record(house.store, received, seed.no_draft("no plug-in for CT is installed"), now=now)
+            seed.record(
+                house.store,
+                received,
+                seed.no_draft("not a frontal chest radiograph: modality is CT"),
+                now=now,
+            )
 
 
 def draw_languages(browser: Browser, url: str, study: str) -> None:

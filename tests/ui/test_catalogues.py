@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.ui.told_drafts import TOLD_BY_DRAFTS
 from app.ui.told_texts import TOLD
 from app.ui.words import ENGLISH, LANGUAGES
 from tests.ui.said import (
@@ -46,6 +47,7 @@ ELSEWHERE = frozenset({"question.js", "window_level.js"})
 def said() -> Mapping[str, str]:
     """Every text that the interface says, with a place where it stands."""
     found = dict.fromkeys(TOLD, "app/ui/told_texts.py")
+    found |= dict.fromkeys(TOLD_BY_DRAFTS, "app/ui/told_drafts.py")
     for paths, read in ((PYTHON, said_in_python), (SCRIPTS, said_in_script)):
         for path in paths:
             found |= {text: f"{path.relative_to(ROOT)}:{line}" for line, text in read(path)}
@@ -107,5 +109,13 @@ def test_nothing_is_shown_unsaid(paths: list[Path], read: Callable[[Path], list[
 def test_texts_of_services_stand_in_the_sources_that_say_them() -> None:
     folders = ("domain", "services", "store", "ui")
     sources = [literals_of(ROOT / "app" / folder, leave_out="told_texts.py") for folder in folders]
-    shapes = {text: re.sub(r"\{\w+\}", "{}", text) for text in TOLD}
-    assert [text for text, shape in shapes.items() if not any(shape in found for found in sources)] == []
+    assert [text for text in TOLD if not any(shape_of(text) in found for found in sources)] == []
+
+
+def test_texts_of_drafts_stand_in_the_package_that_says_them() -> None:
+    said = literals_of(ROOT / "janus_med") | literals_of(ROOT / "app" / "workers")
+    assert [text for text in TOLD_BY_DRAFTS if shape_of(text) not in said] == []
+
+
+def shape_of(text: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", text)

@@ -18,6 +18,7 @@ from app.domain.errors import LockedByOther
 from app.ui.components.files import east_asian_font, read_text, scaled
 from app.ui.routes.start_page import start_page
 from app.ui.told import retell, tell
+from app.ui.told_drafts import TOLD_BY_DRAFTS
 from app.ui.told_texts import TOLD
 from app.ui.words import speak
 
@@ -44,6 +45,16 @@ def test_what_stands_for_a_name_is_said_too() -> None:
 
 
 @pytest.mark.usefixtures("german")
+def test_reason_against_a_draft_is_said_with_what_stands_in_it() -> None:
+    assert retell("not a frontal chest radiograph: modality is CT") == (
+        "keine frontale Thoraxaufnahme: die Modalität ist CT"
+    )
+    assert retell("a sentence was left out: it doubts Edema, which was found") == (
+        "ein Satz wurde weggelassen: er bezweifelt Edema, das gefunden wurde"
+    )
+
+
+@pytest.mark.usefixtures("german")
 def test_text_that_no_template_fits_stays_as_it_is() -> None:
     for text in ("Mild cardiomegaly.", "", "a thing with\na line break", "(" * 2000):
         assert retell(text) == text
@@ -51,7 +62,7 @@ def test_text_that_no_template_fits_stays_as_it_is() -> None:
 
 @pytest.mark.usefixtures("german")
 def test_every_text_can_be_said_whatever_its_values_are_called() -> None:
-    for text in TOLD:
+    for text in TOLD + TOLD_BY_DRAFTS:
         assert "{" not in retell(re.sub(r"\{\w+\}", "7", text)), text
 
 
