@@ -1,6 +1,6 @@
-"""What the model package says to readers: why there is no draft, and what a draft is to be read with.
+"""What the model package and its worker say to readers: why there is no draft, and remarks on a draft.
 
-A test finds each text in the sources of the package, which speak English alone.
+A test finds each text in their sources, which speak English alone.
 """
 
 from __future__ import annotations

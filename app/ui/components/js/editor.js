@@ -38,7 +38,7 @@ export class Editor {
       (key) => key.startsWith("text ") && this.rescue.refused.add(key.slice(5)),
     );
     this.rescue = new Rescue(this);
-    this.pen = new Pen({ lost: (holder) => this.losePen(holder), stay: () => this.poll() });
+    this.pen = new Pen({ lost: () => this.losePen(), stay: () => this.poll() });
     this.client = new ReportClient();
     this.decisions = new Decisions(this);
     this.writing = new Writing(this);
@@ -176,16 +176,15 @@ export class Editor {
   }
 
   /** Who goes to another case puts the pen down: the page that was asked for is on its way, and nothing is told. */
-  isLeaving(holder) {
-    return !holder && isAwaited();
+  isLeaving(fresh) {
+    return this.data.mayEdit && !fresh.mayEdit && !fresh.lock && isAwaited();
   }
 
   /** The server says that the pen is gone: what waits is tried once more, and then kept beside the report. */
-  async losePen(holder) {
-    if (this.isLeaving(holder)) return; // if it was something else, the server says it again
+  async losePen() {
     await this.autosave.flush();
     const fresh = await this.client.read();
-    if (this.isLeaving(fresh.lock)) return;
+    if (this.isLeaving(fresh)) return; // if it was something else, the server says it again
     const { reportId, mayEdit, signatures } = this.data;
     // a signature puts the pen down too: the page runs anew anyway, and another run would cross the next key
     if (fresh.reportId !== reportId || !mayEdit || fresh.signatures.length > signatures.length) return;
@@ -200,7 +199,7 @@ export class Editor {
       const fresh = await this.client.read();
       if (this.autosave.isPending) return;
       if (fresh.reportId !== this.data.reportId) return void this.trigger("reload", Date.now());
-      if (this.data.mayEdit && !fresh.mayEdit && this.isLeaving(fresh.lock)) return;
+      if (this.isLeaving(fresh)) return;
       const before = this.data;
       this.update({ ...this.data, ...fresh });
       if (before.mayEdit !== fresh.mayEdit || before.superseded !== fresh.superseded) this.trigger("reload", Date.now());

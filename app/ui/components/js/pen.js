@@ -10,10 +10,7 @@ const LOOK_MS = 2000;
 const STAY = "K";
 
 export class Pen {
-  /**
-   * @param {{lost: (holder: object|null) => unknown, stay: () => unknown}} acts What follows when it is gone (to whom,
-   *   null when nobody has it), or asked to be kept.
-   */
+  /** @param {{lost: () => unknown, stay: () => unknown}} acts What follows when it is gone, or asked to be kept. */
   constructor({ lost, stay }) {
     this.lost = lost;
     this.stay = stay;
@@ -40,7 +37,7 @@ export class Pen {
     this.watched = wanted;
     if (wanted === null) return;
     const stopWord = followWord(`/api/reports/${reportId}/pen`, async (answer) => {
-      if (answer && !answer.pen?.mine) await this.lost(answer.pen);
+      if (answer && !answer.pen?.mine) await this.lost();
     });
     const timer = window.setInterval(() => this.look(), LOOK_MS);
     const onKey = (event) => this.onKey(event);
